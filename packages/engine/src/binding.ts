@@ -1,0 +1,113 @@
+import type { ChunkId, NodeEntry } from '@tidemark/protocol'
+import type { Observable } from 'rxjs'
+import type { UserOp } from './core/user-op.js'
+import type { EntryKey, Version, ViewChange, ViewEntry } from './core/view-entry.js'
+import type { TreeReader } from './database/tree-reader.js'
+import type { ByteSink, ByteSource } from './ports/byte-source.js'
+import type { KeyValueOp, KeyValueReader } from './ports/key-value-store.js'
+
+/** A chunked file, ready to be stored. */
+export interface ChunkedFile {
+  readonly root: ChunkId
+  readonly height: number
+  readonly size: number
+  /** Chunks in file order: flat, 32-byte ids and lengths. */
+  readonly chunks: ChunkList
+  /** Manifest nodes above them, bottom up; empty for `height` 0. */
+  readonly manifest: readonly { readonly id: ChunkId; readonly bytes: Uint8Array }[]
+}
+
+/** Ids and lengths of consecutive chunks, flat: 36 bytes a chunk however many there are. */
+export interface ChunkList {
+  readonly count: number
+  /** 32 bytes a chunk. */
+  readonly ids: Uint8Array
+  /** Bytes of each chunk. */
+  readonly lengths: Uint32Array
+}
+
+/** A file whose bytes must be stored before its op is committed. */
+export interface Upload {
+  readonly file: ChunkedFile
+  /** Opened when its bytes are needed, closed after. */
+  open(): Promise<ByteSource>
+}
+
+/**
+ * What a space offers to something that materialises it: a folder on disk, or a test.
+ *
+ * Three trees: remote = `received`; synced = `synced` plus the binder's own rows; local = what the
+ * binder scans. `commit` makes local changes into writes whose contexts are what `synced` shows;
+ * `materialised` records that the disk now shows an entry as `received` has it.
+ */
+export interface SpaceBinding {
+  readonly received: TreeReader
+  readonly synced: TreeReader
+
+  /** The binder's own rows, in the same database and the same atomic batches: keys get a private prefix. */
+  readonly rows: KeyValueReader
+  writeRows(ops: readonly KeyValueOp[], options: { sync: boolean }): Promise<void>
+
+  /** Chunks a source (memory bounded by a few chunks). */
+  chunk(source: ByteSource, options: { signal?: AbortSignal }): Promise<ChunkedFile>
+  /** Resolves when the hub has stored every chunk (at once when the space has no hub and a peer serves). */
+  ensureStored(uploads: readonly Upload[], options: { signal?: AbortSignal; onProgress?(durableBytes: number): void }): Promise<void>
+  /** Writes a version's bytes, each chunk verified. `local` offers sources that may already hold them. */
+  fetch(version: Pick<Version, 'root' | 'height' | 'size'>, sink: ByteSink, options: { signal?: AbortSignal; onProgress?(durableBytes: number): void }): Promise<void>
+  /** Many small files (each one chunk, at most INLINE_BYTES_MAX bytes) in few requests. Missing ones are left out. */
+  fetchSmall(roots: readonly ChunkId[], options: { signal?: AbortSignal }): Promise<Map<ChunkId, Uint8Array>>
+
+  /**
+   * Turns user ops into register writes on `synced`, joined into both trees in one durable batch with
+   * `rows` (computed from the result, so that the binder's rows are never behind its writes).
+   */
+  commit(
+    ops: readonly UserOp[],
+    rows: (result: CommitResult) => readonly KeyValueOp[] | Promise<readonly KeyValueOp[]>,
+  ): Promise<CommitResult>
+
+  /**
+   * Entries whose received state may differ from the disk, oldest first. Empty while the received state
+   * holds dots above the frontier (inside a round). The binder looks each up in `received` and in its rows.
+   */
+  dirty(limit: number): Promise<readonly EntryKey[]>
+  /**
+   * The disk shows these entries as planned: takes their nodes' registers, as they were read for the
+   * plan, over into `synced`, clears their dirty marks (unless something newer arrived since), and
+   * writes `rows`, in one batch.
+   */
+  materialised(
+    done: readonly Materialised[],
+    rows: readonly KeyValueOp[],
+    options: { sync: boolean },
+  ): Promise<void>
+
+  /** Emits after every change of the received tree that may have made something dirty. */
+  readonly changed$: Observable<void>
+  /** Whether a hub is configured, connected, past its first sync point; and whether both ends hold the same. */
+  readonly link$: Observable<LinkState>
+}
+
+export interface Materialised {
+  readonly key: EntryKey
+  /** The entry as planned; `undefined`: it is gone. */
+  readonly as: ViewEntry | undefined
+  /** The registers of its nodes as they were read for the plan: these are taken over, nothing newer. */
+  readonly nodes: readonly NodeEntry[]
+}
+
+export interface CommitResult {
+  /** Entries made by `create` ops, by `ref`. */
+  readonly created: ReadonlyMap<string, ViewEntry>
+  /** All changes of the synced view. */
+  readonly changes: readonly ViewChange[]
+}
+
+export interface LinkState {
+  readonly configured: boolean
+  readonly connected: boolean
+  /** A sync point was reached at least once in the life of this database. */
+  readonly everSynced: boolean
+  /** The hub's frontier covers ours and ours covers the hub's. */
+  readonly equal: boolean
+}

@@ -1,0 +1,36 @@
+import type { ChunkId, NodeId } from '@tidemark/protocol'
+import type { EntryKey } from './view-entry.js'
+
+/** Content that a user made; its chunks are known. */
+export interface NewContent {
+  readonly root: ChunkId
+  readonly height: number
+  readonly size: number
+  readonly mtimeMs: number
+  readonly target?: string
+}
+
+/**
+ * A directory that an op names: one that the tree shows (its `node`), or one that an earlier op of the
+ * same batch creates (its `ref`).
+ */
+export type ParentRef = { readonly node: NodeId } | { readonly ref: string }
+
+/** What a user did, in terms of the entries that the user saw. The order in a batch does not matter. */
+export type UserOp =
+  | {
+      readonly type: 'create'
+      /** Names the new entry for `ParentRef` and in the result. */
+      readonly ref: string
+      readonly parent: ParentRef
+      readonly name: string
+      readonly kind: 'file' | 'dir' | 'symlink'
+      readonly content?: NewContent
+      readonly executable?: boolean
+      /** Deterministic id, for imports: two devices that import equal trees write equal nodes. */
+      readonly import?: boolean
+    }
+  | { readonly type: 'edit'; readonly entry: EntryKey; readonly content: NewContent }
+  | { readonly type: 'attr'; readonly entry: EntryKey; readonly executable: boolean }
+  | { readonly type: 'move'; readonly entry: EntryKey; readonly parent: ParentRef; readonly name: string }
+  | { readonly type: 'delete'; readonly entry: EntryKey }

@@ -1,0 +1,16 @@
+/** Random-access bytes of a fixed size: a path, a Blob, a handle, memory. */
+export interface ByteSource {
+  /** Bytes. */
+  readonly size: number
+  /**
+   * Exactly `length` bytes from `offset`.
+   * @throws {SourceChangedError} the source is no longer what it was when it was opened.
+   */
+  read(offset: number, length: number): Promise<Uint8Array>
+  close(): Promise<void>
+}
+
+/** Where a download writes: any offset, any order, each byte at least once. */
+export interface ByteSink {
+  write(offset: number, bytes: Uint8Array): Promise<void>
+}

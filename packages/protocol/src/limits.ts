@@ -1,0 +1,49 @@
+/**
+ * Every bound of the protocol: one home, a unit in the name, a reason. Documented in docs/limits.md.
+ */
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/** A frame is decoded whole, so this bounds memory a peer can make us allocate at once. */
+export const FRAME_BYTES_MAX = 4 * MIB
+/** A batch of entries or inline bytes aims at this size: large enough to amortize, small enough to interleave. */
+export const FRAME_BYTES_TARGET = 256 * KIB
+/** What every file system that we meet can store. */
+export const NAME_BYTES_MAX = 255
+/** Deeper trees are refused at the API and reported as problems by the folder. */
+export const PATH_DEPTH_MAX = 256
+/** Symlink targets, as Linux PATH_MAX. */
+export const TARGET_BYTES_MAX = 4096
+/** Concurrent values of one register; more are a defect or an attack. */
+export const SIBLINGS_MAX = 64
+/** Replica ids in one context or vector. */
+export const VECTOR_ENTRIES_MAX = 65_536
+/** Exceptions in one context; held, pin and copies lists. */
+export const DOTS_MAX = 4_096
+/** Files up to this size ride with their commit. */
+export const INLINE_BYTES_MAX = 64 * KIB
+/** One chunk, plain. 4 x the largest average. */
+export const CHUNK_BYTES_MAX = 16 * MIB
+/** A pack aims at this. */
+export const PACK_BYTES_TARGET = 8 * MIB
+/** One stored blob: the largest chunk and the index behind it. */
+export const BLOB_BYTES_MAX = 17 * MIB
+/** Ids in one NEED, LOCATE or GRANT message. */
+export const IDS_PER_REQUEST_MAX = 4_096
+/** One file: 2^50 bytes, so that sums stay exact in a double. */
+export const FILE_BYTES_MAX = 2 ** 50
+/** Sequence numbers and lseqs stay exact in a double. */
+export const SEQ_MAX = Number.MAX_SAFE_INTEGER
+/** A session without a frame from the peer for this long is dead. */
+export const HEARTBEAT_TIMEOUT_MS = 30_000
+export const HEARTBEAT_INTERVAL_MS = 10_000
+/** Time from connect to the end of the handshake. */
+export const HANDSHAKE_TIMEOUT_MS = 10_000
+/** Channels (spaces) in one session. */
+export const CHANNELS_MAX = 1_024
+/** Bodies in flight to or from the blob store, together. */
+export const TRANSFER_BYTES_IN_FLIGHT_MAX = 48 * MIB
+/** One ranged download. */
+export const DOWNLOAD_RANGE_BYTES_MAX = 2 * MIB
+/** How long a grant is valid. */
+export const GRANT_TTL_MS = 30 * 60_000

@@ -1,0 +1,39 @@
+import type { Vector } from '../context.js'
+import type { ReplicaId, RunId, SpaceName } from '../ids.js'
+
+/** Starts (or restarts) the exchange of one space: both ends send it, each as the receiver of the other's stream. */
+export interface Open {
+  readonly type: 'open'
+  readonly space: SpaceName
+  /** Number that the sender uses for this space in this session; 1 to CHANNELS_MAX. */
+  readonly channel: number
+  /** What the sender truly has. */
+  readonly frontier: Vector
+  /** How far the sender got in the other end's log. Absent: nothing, or not resumable. */
+  readonly cursor?: Cursor
+  /** The other end's frontier as the sender remembers it from the last sync point: tells a rolled-back database. */
+  readonly remembered: Vector
+  /** Per replica id the highest sequence number that the sender ever met in any dot or context. */
+  readonly met: Vector
+  /** Replica ids of the sender's device, with the highest sequence number its own database knows of each. */
+  readonly own: Vector
+}
+
+/** A place in one run of a sender's log of registers. */
+export interface Cursor {
+  readonly run: RunId
+  readonly lseq: number
+}
+
+/** Tells the receiver that its cursor was void and that the stream starts at the beginning. */
+export interface Rewind {
+  readonly type: 'rewind'
+  readonly channel: number
+  readonly reason: 'unknown-run' | 'rolled-back' | 'requested'
+}
+
+export interface LostReplica {
+  readonly rid: ReplicaId
+  /** The highest sequence number that the rolled-back database still has. */
+  readonly seq: number
+}

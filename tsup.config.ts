@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs'
+import { defineConfig } from 'tsup'
+
+/** Entry points per package; declarations come from `tsc -b`, which also type-checks. */
+const ENTRIES: Record<string, string[]> = {
+  'packages/protocol': ['src/index.ts', 'src/memory/index.ts', 'src/conformance/index.ts'],
+  'packages/engine': ['src/index.ts', 'src/node/index.ts', 'src/testing/index.ts'],
+  'packages/folder': ['src/index.ts'],
+  'packages/transport-ws': ['src/index.ts'],
+  'packages/store-fs': ['src/index.ts'],
+  'packages/server-reference': ['src/index.ts'],
+  'examples/cli': ['src/main.ts', 'src/demo.ts'],
+}
+
+export default defineConfig(
+  Object.entries(ENTRIES).map(([dir, entries]) => {
+    const manifest = JSON.parse(readFileSync(`${dir}/package.json`, 'utf8')) as {
+      dependencies?: Record<string, string>
+    }
+    return {
+      name: dir,
+      entry: Object.fromEntries(
+        entries.map((entry) => [entry.replace(/^src\//, '').replace(/\.ts$/, ''), `${dir}/${entry}`]),
+      ),
+      outDir: `${dir}/dist`,
+      format: 'esm' as const,
+      target: 'node20',
+      platform: 'node' as const,
+      splitting: true,
+      sourcemap: true,
+      dts: false,
+      clean: false,
+      external: [...Object.keys(manifest.dependencies ?? {}), 'vitest', /^@tidemark\//],
+    }
+  }),
+)
