@@ -41,7 +41,11 @@ export function unionContexts(a: Context, b: Context): Context {
  * @returns `ctx` and `dot`; unnamed dots of the same replica below it count as in the set, so the
  * caller lists in `unobserved` those of this register that it knows and does not mean.
  */
-export function makeContext(parts: readonly Context[], dots: readonly Dot[], unobserved: readonly Dot[]): Context {
+export function makeContext(
+  parts: readonly Context[],
+  dots: readonly Dot[],
+  unobserved: readonly Dot[],
+): Context {
   let ctx = EMPTY_CONTEXT
   for (const part of parts) ctx = unionContexts(ctx, part)
   const vector = new Map(ctx.vector)

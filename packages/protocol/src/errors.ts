@@ -177,7 +177,13 @@ export class PathError extends SyncError {
   override readonly name = 'PathError'
   readonly retry = 'never'
   constructor(
-    readonly code: 'NOT_FOUND' | 'EXISTS' | 'NOT_A_DIRECTORY' | 'IS_A_DIRECTORY' | 'INVALID_NAME' | 'NOT_EMPTY',
+    readonly code:
+      | 'NOT_FOUND'
+      | 'EXISTS'
+      | 'NOT_A_DIRECTORY'
+      | 'IS_A_DIRECTORY'
+      | 'INVALID_NAME'
+      | 'NOT_EMPTY',
     readonly path: string,
     message?: string,
   ) {

@@ -5,8 +5,24 @@ import type { ChunkId, NodeId } from './ids.js'
 
 export type NodeKind = 'file' | 'dir' | 'symlink' | 'mount'
 
+/**
+ * A field that a later minor version added: kept and sent on as it came, so that an old replica in the
+ * middle loses nothing. Sorted by key.
+ */
+export interface ExtraField {
+  /** The field's number on the wire. */
+  readonly key: number
+  /** Its value, MessagePack. */
+  readonly value: Uint8Array
+}
+
+/** What every part of an entry carries along without understanding it. */
+export interface Extensible {
+  readonly extra?: readonly ExtraField[]
+}
+
 /** One of the concurrent values of a register. `y` covers `x` when `x.dot` is in `y.ctx`. */
-export interface Sibling<V> {
+export interface Sibling<V> extends Extensible {
   readonly dot: Dot
   readonly ctx: Context
   readonly hlc: Hlc
@@ -17,7 +33,7 @@ export interface Sibling<V> {
 export type Register<V> = readonly Sibling<V>[]
 
 /** Where a node stands, or that it was deleted. */
-export interface Loc {
+export interface Loc extends Extensible {
   readonly parent: NodeId
   /** UTF-8, NFC, 1 to 255 bytes, no `/`, no NUL, not `.` or `..`. */
   readonly name: string
@@ -35,7 +51,7 @@ export interface Loc {
 }
 
 /** What a file or symlink holds. A void (`root` absent) shows nothing. */
-export interface Content {
+export interface Content extends Extensible {
   /** Root of the manifest, or the only chunk's id when `height` is 0. Absent: a void. */
   readonly root?: ChunkId
   /** Levels of manifest nodes above the chunks; 0 for a file of one chunk (an empty file too). */
@@ -54,12 +70,12 @@ export interface Content {
   readonly copies?: readonly Dot[]
 }
 
-export interface Attr {
+export interface Attr extends Extensible {
   readonly executable: boolean
 }
 
 /** All registers of one node. One frame of the exchange carries whole entries, never one register. */
-export interface NodeEntry {
+export interface NodeEntry extends Extensible {
   readonly id: NodeId
   readonly kind: NodeKind
   readonly loc: Register<Loc>

@@ -1,6 +1,6 @@
 import type {
-  Grants,
   GrantPuts,
+  Grants,
   Locate,
   Located,
   Need,

@@ -12,7 +12,12 @@ export interface BlobStore {
   /** Length in bytes of a stored blob, `undefined` if there is none. */
   stat(space: SpaceName, id: BlobId): Promise<number | undefined>
   /** `length` bytes from `offset`. @throws {BlobNotFoundError}, {RangeError} outside the blob. */
-  read(space: SpaceName, id: BlobId, range: ByteRange, options?: { signal?: AbortSignal }): Promise<Uint8Array>
+  read(
+    space: SpaceName,
+    id: BlobId,
+    range: ByteRange,
+    options?: { signal?: AbortSignal },
+  ): Promise<Uint8Array>
   delete(space: SpaceName, id: BlobId): Promise<void>
   list(space: SpaceName): AsyncIterable<BlobId>
   /** A short-lived permission to put exactly this blob. @throws {RangeError} length out of bounds. */
