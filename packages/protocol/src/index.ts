@@ -1,4 +1,21 @@
 export * from './bytes.js'
+export {
+  decodeContext,
+  decodeDots,
+  decodeVector,
+  encodeContext,
+  encodeDots,
+  encodeVector,
+} from './codec/flat.js'
+export { decodeMessage, encodeMessage } from './codec/message-codec.js'
+export {
+  decodeNodeEntry,
+  encodeAttrSibling,
+  encodeContentSibling,
+  encodeLocSibling,
+  encodeNodeEntry,
+} from './codec/node-entry-codec.js'
+export { joinExtra } from './codec/schema.js'
 export * from './context.js'
 export * from './dot.js'
 export * from './errors.js'

@@ -47,3 +47,25 @@ export const TRANSFER_BYTES_IN_FLIGHT_MAX = 48 * MIB
 export const DOWNLOAD_RANGE_BYTES_MAX = 2 * MIB
 /** How long a grant is valid. */
 export const GRANT_TTL_MS = 30 * 60_000
+/** Fields of one record on the wire, those of later versions included. */
+export const FIELDS_MAX = 64
+/** One field of a later version that is carried along in an entry. */
+export const EXTRA_BYTES_MAX = 16 * KIB
+/** Maps and arrays inside each other in a field that we only carry. */
+export const NESTING_MAX = 16
+/** Levels of manifest nodes: far above what FILE_BYTES_MAX needs. */
+export const MANIFEST_HEIGHT_MAX = 16
+/** Free text for logs and errors: `agent`, `message`, `code`. */
+export const TEXT_BYTES_MAX = 1_024
+/** A bearer token: headers of common servers end at 8 KiB. */
+export const TOKEN_BYTES_MAX = 8 * KIB
+/** Names in one list of features. */
+export const FEATURES_MAX = 64
+/** URL or header value of a grant. */
+export const URL_BYTES_MAX = 8 * KIB
+/** Headers that a grant asks for. */
+export const GRANT_HEADERS_MAX = 32
+/** Entries, or inline chunks, in one frame: each costs more memory decoded than encoded. */
+export const ENTRIES_PER_FRAME_MAX = 16_384
+/** Modification times: what a JavaScript Date can say, either side of 1970. */
+export const MTIME_MS_MAX = 8.64e15

@@ -1,0 +1,140 @@
+import { DecodeError } from '../errors.js'
+import {
+  CHUNK_ID_BYTES,
+  type ChunkId,
+  NODE_ID_BYTES,
+  parseSpaceName,
+  REPLICA_ID_BYTES,
+  type RunId,
+  type SpaceName,
+} from '../ids.js'
+import {
+  CHANNELS_MAX,
+  ENTRIES_PER_FRAME_MAX,
+  FRAME_BYTES_MAX,
+  INLINE_BYTES_MAX,
+  TEXT_BYTES_MAX,
+} from '../limits.js'
+import type { Reject } from '../messages/control.js'
+import type { Entries, InlineChunk } from '../messages/entries.js'
+import type { Cursor, Open, Rewind } from '../messages/open.js'
+import type { SyncPoint } from '../messages/sync-point.js'
+import type { NodeEntry } from '../node-entry.js'
+import { idCodec, looseDotsCodec, vectorCodec } from './flat.js'
+import { decodeNodeEntry, encodeNodeEntry } from './node-entry-codec.js'
+import { bytes, type Codec, choice, list, optional, record, required, text, uint } from './schema.js'
+
+export const channelCodec: Codec<number> = {
+  cddl: 'channel',
+  write: (writer, value) => writer.uint(value),
+  read: (reader, label) => {
+    const value = reader.uint(label, CHANNELS_MAX)
+    if (value === 0) throw new DecodeError(`${label}: channels start at 1`)
+    return value
+  },
+}
+
+const runId = idCodec<RunId>(REPLICA_ID_BYTES)
+
+const spaceName: Codec<SpaceName> = {
+  cddl: 'space-name',
+  write: (writer, value) => writer.text(parseSpaceName(value)),
+  read: (reader, label) => {
+    try {
+      return parseSpaceName(reader.text(label, 64))
+    } catch (error) {
+      if (error instanceof TypeError) throw new DecodeError(`${label}: ${error.message}`, { cause: error })
+      throw error
+    }
+  },
+}
+
+/** An entry is a byte string, so that it can be stored, hashed and sent on as it came. */
+const entryBytes: Codec<NodeEntry> = {
+  cddl: 'bstr .cbor node-entry',
+  write: (writer, entry) => writer.bytes(encodeNodeEntry(entry)),
+  read: (reader, label) => decodeNodeEntry(reader.bytes(label, FRAME_BYTES_MAX)),
+}
+
+/** [id, bytes]; that the bytes hash to the id is checked where they are stored. */
+export const chunkBytes = (bytesMax: number): Codec<InlineChunk> => {
+  const id = idCodec<ChunkId>(CHUNK_ID_BYTES)
+  const body = bytes(bytesMax)
+  return {
+    cddl: 'inline-chunk',
+    write: (writer, chunk) => {
+      writer.arrayHeader(2)
+      id.write(writer, chunk.id)
+      body.write(writer, chunk.bytes)
+    },
+    read: (reader, label) => {
+      if (reader.arrayHeader(label, 2) !== 2) throw new DecodeError(`${label}: expected id and bytes`)
+      return { id: id.read(reader, label), bytes: body.read(reader, label) }
+    },
+  }
+}
+
+const cursor = record<Cursor>(
+  'cursor',
+  { run: required(1, runId), lseq: required(2, uint()) },
+  { unknown: 'ignore' },
+)
+
+export const openRecord = record<Open>(
+  'open',
+  {
+    space: required(1, spaceName),
+    channel: required(2, channelCodec),
+    frontier: required(3, vectorCodec),
+    cursor: optional(4, cursor),
+    remembered: required(5, vectorCodec),
+    met: required(6, vectorCodec),
+    own: required(7, vectorCodec),
+  },
+  { unknown: 'ignore' },
+)
+
+export const rewindRecord = record<Rewind>(
+  'rewind',
+  {
+    channel: required(1, channelCodec),
+    reason: required(2, choice(['unknown-run', 'rolled-back', 'requested'] as const)),
+  },
+  { unknown: 'ignore' },
+)
+
+export const entriesRecord = record<Entries>(
+  'entries',
+  {
+    channel: required(1, channelCodec),
+    run: required(2, runId),
+    lseq: required(3, uint()),
+    entries: required(4, list(entryBytes, ENTRIES_PER_FRAME_MAX)),
+    inline: required(5, list(chunkBytes(INLINE_BYTES_MAX), ENTRIES_PER_FRAME_MAX)),
+  },
+  { unknown: 'ignore' },
+)
+
+export const syncPointRecord = record<SyncPoint>(
+  'sync-point',
+  {
+    channel: required(1, channelCodec),
+    run: required(2, runId),
+    lseq: required(3, uint()),
+    frontier: required(4, vectorCodec),
+    met: required(5, vectorCodec),
+    lost: required(6, looseDotsCodec),
+  },
+  { unknown: 'ignore' },
+)
+
+export const rejectRecord = record<Reject>(
+  'reject',
+  {
+    channel: required(1, channelCodec),
+    node: required(2, idCodec<string>(NODE_ID_BYTES)),
+    code: required(3, text(TEXT_BYTES_MAX)),
+    message: required(4, text(TEXT_BYTES_MAX)),
+  },
+  { unknown: 'ignore' },
+)
