@@ -1,0 +1,234 @@
+import { createHash } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { BLOB_BYTES_MAX, type BlobId, BlobMismatchError, type SpaceName } from '@tidemark/protocol'
+import type { BlobFiles } from './blob-files.js'
+import type { GrantedRequest, GrantSigner } from './grant-signer.js'
+import { answerError, HttpError } from './http-error.js'
+import type { IncomingFile } from './incoming.js'
+import { parseRange } from './range-header.js'
+import { Budget, Slots } from './slots.js'
+
+/** Bounds of uploads over HTTP. */
+export interface UploadLimits {
+  /** Bodies received at once; others wait unread. @default 64: each has one open file and one buffer */
+  readonly concurrentMax: number
+  /** Requests that wait; more are answered 503. @default 1,024 */
+  readonly waitingMax: number
+  /** A body that brings no byte for this long is given up, milliseconds. @default 30,000 */
+  readonly idleTimeoutMs: number
+  /**
+   * Bytes of bodies kept in memory for `onStored`, together. Beyond it a body goes through a small buffer
+   * and is read back from the file: a slow sender holds nobody up. @default 48 MiB
+   */
+  readonly keptBytesMax: number
+}
+
+const DEFAULT_LIMITS: UploadLimits = {
+  concurrentMax: 64,
+  waitingMax: 1_024,
+  idleTimeoutMs: 30_000,
+  keptBytesMax: 48 * 1024 * 1024,
+}
+
+/** Bytes a file is written or read at once. */
+const PIECE_BYTES = 256 * 1024
+/** Bodies that are read back for `onStored` at once. */
+const READ_BACK_MAX = 2
+
+export interface BlobRequestOptions {
+  readonly onStored?: (space: SpaceName, id: BlobId, bytes: Uint8Array) => void | Promise<void>
+  readonly onError?: (error: unknown) => void
+  readonly uploads?: Partial<UploadLimits>
+}
+
+type PutRequest = Extract<GrantedRequest, { method: 'PUT' }>
+
+/** PUT, GET and HEAD of granted blobs over node:http. */
+export class BlobRequestHandler {
+  readonly #limits: UploadLimits
+  readonly #uploads: Slots
+  readonly #readBacks = new Slots(READ_BACK_MAX, Number.POSITIVE_INFINITY)
+  readonly #kept: Budget
+
+  constructor(
+    private readonly files: BlobFiles,
+    private readonly signer: GrantSigner,
+    private readonly clock: { nowMs(): number },
+    private readonly options: BlobRequestOptions,
+  ) {
+    this.#limits = { ...DEFAULT_LIMITS, ...options.uploads }
+    this.#uploads = new Slots(this.#limits.concurrentMax, this.#limits.waitingMax)
+    this.#kept = new Budget(this.#limits.keptBytesMax)
+  }
+
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const method = request.method ?? ''
+      if (method !== 'PUT' && method !== 'GET' && method !== 'HEAD') {
+        throw new HttpError(405, 'METHOD_NOT_ALLOWED', `${method} is not allowed here`, {
+          allow: 'PUT, GET, HEAD',
+        })
+      }
+      const granted = this.signer.verify(request.url ?? '', this.clock.nowMs())
+      if (granted.method !== (method === 'PUT' ? 'PUT' : 'GET')) {
+        throw new HttpError(403, 'BAD_SIGNATURE', 'the grant is for another method')
+      }
+      if (granted.method === 'PUT') await this.#put(request, response, granted)
+      else await this.#get(request, response, granted)
+    } catch (error) {
+      answerError(request, response, error, this.options.onError)
+    }
+  }
+
+  async #put(request: IncomingMessage, response: ServerResponse, granted: PutRequest): Promise<void> {
+    checkLength(request, granted.length)
+    const gone = new AbortController()
+    response.once('close', () => gone.abort(new DisconnectedError()))
+    const release = await this.#uploads.take(gone.signal)
+    if (!release) throw new HttpError(503, 'BUSY', 'too many uploads wait', { 'retry-after': '1' })
+    const keep = this.options.onStored !== undefined && this.#kept.tryTake(granted.length)
+    try {
+      const body = Buffer.allocUnsafeSlow(keep ? granted.length : Math.min(granted.length, PIECE_BYTES))
+      const existed = (await this.files.stat(granted.space, granted.id)) === granted.length
+      await this.files.receive(granted.space, granted.id, (file) =>
+        this.#receive(request, granted, file, body, keep),
+      )
+      await this.#announce(granted, keep ? body : undefined)
+      response.writeHead(existed ? 200 : 201, { 'content-length': '0' }).end()
+    } finally {
+      if (keep) this.#kept.give(granted.length)
+      release()
+    }
+  }
+
+  /**
+   * Writes the body to the file in pieces and hashes it in passing.
+   * With `keep` the buffer holds the whole body afterwards, else each piece overwrites the one before.
+   * @returns the SHA-256 in hex. @throws {DisconnectedError} the sender went away.
+   */
+  async #receive(
+    request: IncomingMessage,
+    granted: PutRequest,
+    file: IncomingFile,
+    buffer: Buffer,
+    keep: boolean,
+  ): Promise<string> {
+    const hash = createHash('sha256')
+    let received = 0
+    let start = 0
+    let end = 0
+    const flush = async (): Promise<void> => {
+      const piece = buffer.subarray(start, end)
+      hash.update(piece)
+      await file.append(piece)
+      if (!keep) end = 0
+      start = end
+    }
+    const idle = setTimeout(() => request.destroy(new DisconnectedError()), this.#limits.idleTimeoutMs)
+    try {
+      // The stream must survive a failure of the disk, or the answer that names it would not arrive.
+      for await (const part of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+        received += part.length
+        if (received > granted.length) throw new BlobMismatchError(granted.id)
+        for (let from = 0; from < part.length; ) {
+          const copied = part.copy(
+            buffer,
+            end,
+            from,
+            from + Math.min(part.length - from, start + PIECE_BYTES - end),
+          )
+          from += copied
+          end += copied
+          if (end - start === PIECE_BYTES || end === buffer.length) await flush()
+        }
+        idle.refresh()
+      }
+      if (end > start) await flush()
+    } catch (error) {
+      if (!request.complete && request.destroyed) throw new DisconnectedError()
+      throw error
+    } finally {
+      clearTimeout(idle)
+    }
+    if (!request.complete) throw new DisconnectedError()
+    if (received !== granted.length) throw new BlobMismatchError(granted.id)
+    return hash.digest('hex')
+  }
+
+  async #announce({ space, id, length }: PutRequest, kept: Uint8Array | undefined): Promise<void> {
+    const { onStored } = this.options
+    if (!onStored) return
+    if (kept) return onStored(space, id, kept)
+    const release = await this.#readBacks.take()
+    try {
+      await onStored(space, id, await this.files.read(space, id, { offset: 0, length }))
+    } finally {
+      release?.()
+    }
+  }
+
+  async #get(request: IncomingMessage, response: ServerResponse, granted: GrantedRequest): Promise<void> {
+    const blob = await this.files.openBlob(granted.space, granted.id)
+    try {
+      const wanted = parseRange(request.headers.range, blob.size)
+      if (wanted === 'unsatisfiable') {
+        throw new HttpError(416, 'RANGE_NOT_SATISFIABLE', `the blob has ${blob.size} bytes`, {
+          'content-range': `bytes */${blob.size}`,
+        })
+      }
+      const range = wanted === 'all' ? { offset: 0, length: blob.size } : wanted
+      const end = range.offset + range.length
+      response.writeHead(wanted === 'all' ? 200 : 206, {
+        'accept-ranges': 'bytes',
+        'cache-control': 'private, immutable, max-age=31536000',
+        'content-length': range.length,
+        'content-type': 'application/octet-stream',
+        etag: `"${granted.id}"`,
+        ...(wanted === 'all' ? {} : { 'content-range': `bytes ${range.offset}-${end - 1}/${blob.size}` }),
+      })
+      for (let at = range.offset; at < end && request.method === 'GET' && !response.destroyed; ) {
+        const piece = await blob.read({ offset: at, length: Math.min(PIECE_BYTES, end - at) })
+        at += piece.length
+        if (!response.write(piece)) await drained(response)
+      }
+      response.end()
+    } finally {
+      await blob.close()
+    }
+  }
+}
+
+/** The sender of a body went away or fell silent: there is nobody to answer. */
+export class DisconnectedError extends Error {
+  override readonly name = 'DisconnectedError'
+}
+
+function checkLength(request: IncomingMessage, granted: number): void {
+  const header = request.headers['content-length']
+  if (
+    header === undefined ||
+    request.headers['transfer-encoding'] !== undefined ||
+    !/^\d{1,15}$/.test(header)
+  ) {
+    throw new HttpError(411, 'LENGTH_REQUIRED', 'a Content-Length is required', { connection: 'close' })
+  }
+  const length = Number(header)
+  if (length > BLOB_BYTES_MAX) {
+    throw new HttpError(413, 'LIMIT', `a blob has at most ${BLOB_BYTES_MAX} bytes`, { connection: 'close' })
+  }
+  if (length !== granted) throw new HttpError(400, 'BLOB_MISMATCH', `the grant is for ${granted} bytes`)
+}
+
+/** Resolves when more can be written, or nobody reads any more. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done)
+      response.off('close', done)
+      resolve()
+    }
+    response.on('drain', done)
+    response.on('close', done)
+    if (response.destroyed) done()
+  })
+}
