@@ -69,3 +69,17 @@ export const GRANT_HEADERS_MAX = 32
 export const ENTRIES_PER_FRAME_MAX = 16_384
 /** Modification times: what a JavaScript Date can say, either side of 1970. */
 export const MTIME_MS_MAX = 8.64e15
+
+/** Relations between the bounds: a change that breaks one fails at load, not in the field. */
+function mustHold(holds: boolean, rule: string): void {
+  if (!holds) throw new RangeError(`limits: ${rule}`)
+}
+mustHold(FRAME_BYTES_TARGET < FRAME_BYTES_MAX, 'a batch fits a frame')
+mustHold(INLINE_BYTES_MAX < FRAME_BYTES_TARGET, 'an inline file fits a batch')
+mustHold(CHUNK_BYTES_MAX < BLOB_BYTES_MAX, 'the largest chunk and an index fit a blob')
+mustHold(PACK_BYTES_TARGET < BLOB_BYTES_MAX, 'a pack fits a blob')
+mustHold(BLOB_BYTES_MAX <= TRANSFER_BYTES_IN_FLIGHT_MAX, 'a blob fits the transfer budget')
+mustHold(DOWNLOAD_RANGE_BYTES_MAX <= TRANSFER_BYTES_IN_FLIGHT_MAX, 'a range fits the transfer budget')
+mustHold(IDS_PER_REQUEST_MAX * 64 < FRAME_BYTES_MAX, 'a list of ids and places fits a frame')
+mustHold(HEARTBEAT_INTERVAL_MS * 2 < HEARTBEAT_TIMEOUT_MS, 'one lost ping is no dead session')
+mustHold(FILE_BYTES_MAX <= SEQ_MAX, 'sizes are exact')
