@@ -1,0 +1,54 @@
+import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type Connection, FRAME_BYTES_MAX, type Listener } from '@tidemark/protocol'
+import { WebSocketServer } from 'ws'
+import { WsConnection } from './ws-connection.js'
+
+export interface WebSocketListenerOptions {
+  /** An HTTP server of the caller's; only upgrades to `path` are taken. */
+  readonly server: Server
+  /** @default '/sync' */
+  readonly path?: string
+  /** Sockets at once; further ones get 503. @default 10,000: about 400 MiB at 40 KiB each. */
+  readonly connectionsMax?: number
+}
+
+/** Accepts WebSocket connections on an HTTP server. `close` ends the sockets, not the HTTP server. */
+export function webSocketListener(options: WebSocketListenerOptions): Listener {
+  const { server, path = '/sync', connectionsMax = 10_000 } = options
+  const sockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: FRAME_BYTES_MAX,
+    clientTracking: true,
+  })
+  let closed = false
+  const handlers = new Set<(connection: Connection) => void>()
+
+  const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const requested = new URL(request.url ?? '/', 'http://hub').pathname
+    if (requested !== path) return refuse(socket, 404)
+    if (closed || sockets.clients.size >= connectionsMax) return refuse(socket, 503)
+    socket.on('error', () => socket.destroy())
+    sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      const { remoteAddress, remotePort } = request.socket
+      const connection = new WsConnection(webSocket, `ws peer ${remoteAddress}:${remotePort}`)
+      for (const handle of handlers) handle(connection)
+    })
+  }
+  server.on('upgrade', onUpgrade)
+
+  return {
+    onConnection: (handler) => void handlers.add(handler),
+    close: async () => {
+      // The handler stays: without one the HTTP server would leave late dialers hanging.
+      closed = true
+      for (const client of sockets.clients) client.terminate()
+      await new Promise<void>((resolve) => sockets.close(() => resolve()))
+    },
+  }
+}
+
+function refuse(socket: Duplex, status: number): void {
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+}
