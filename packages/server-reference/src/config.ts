@@ -1,0 +1,107 @@
+import { TOKEN_BYTES_MAX } from '@tidemark/protocol'
+import { parseTokenGrant, readTokensFile, type TokenGrant } from './auth/token.js'
+import { ConfigError } from './errors.js'
+
+/** How a hub is started. */
+export interface HubConfigOptions {
+  /** Everything the hub keeps is below it. Created if it is missing; one hub a directory. */
+  readonly dataDirectory: string
+  /** Address to listen on. Anything but loopback needs a token. @default '127.0.0.1' */
+  readonly host?: string
+  /** TCP port, 0 to 65,535; 0 takes a free one. @default 8080 */
+  readonly port?: number
+  /** One token that may read and write every space. */
+  readonly token?: string
+  readonly tokens?: readonly TokenGrant[]
+  /** JSON file with more tokens, see `readTokensFile`. Read at start. */
+  readonly tokensFile?: string
+  /** Time that `close` gives sessions and requests to end, milliseconds, 0 to 600,000. @default 10,000 */
+  readonly drainTimeoutMs?: number
+  /**
+   * Time a whole HTTP request may take, milliseconds. @default 1,500,000: 25 minutes, below the life of a
+   * grant, and enough for the largest blob at 12 KiB/s
+   */
+  readonly requestTimeoutMs?: number
+  /** TCP connections at once, 1 to 1,000,000. @default 10,000 */
+  readonly connectionsMax?: number
+  /** Reads every blob again that the index does not know, before a space's first answer. @default false */
+  readonly rebuildIndex?: boolean
+}
+
+/** Checked, with defaults. */
+export interface HubConfig {
+  readonly dataDirectory: string
+  readonly host: string
+  readonly port: number
+  readonly tokens: readonly TokenGrant[]
+  /** No token is asked for: only on loopback. */
+  readonly anonymous: boolean
+  readonly drainTimeoutMs: number
+  readonly requestTimeoutMs: number
+  readonly connectionsMax: number
+  readonly rebuildIndex: boolean
+}
+
+/**
+ * @throws {ConfigError} INVALID_CONFIG: a value out of its bounds. UNSAFE_CONFIG: it would let strangers in.
+ */
+export async function resolveHubConfig(options: HubConfigOptions): Promise<HubConfig> {
+  if (typeof options.dataDirectory !== 'string' || options.dataDirectory === '') {
+    throw new ConfigError('INVALID_CONFIG', 'dataDirectory', 'expected a path')
+  }
+  const host = options.host ?? '127.0.0.1'
+  if (host === '') throw new ConfigError('INVALID_CONFIG', 'host', 'expected an address')
+  const tokens: TokenGrant[] = []
+  if (options.token !== undefined) {
+    if (options.token === '' || Buffer.byteLength(options.token) > TOKEN_BYTES_MAX) {
+      throw new ConfigError('INVALID_CONFIG', 'token', `expected 1 to ${TOKEN_BYTES_MAX} bytes of text`)
+    }
+    tokens.push({ token: options.token, subject: 'token', spaces: '*', access: 'write' })
+  }
+  for (const [i, grant] of (options.tokens ?? []).entries())
+    tokens.push(parseTokenGrant(grant, `tokens[${i}]`))
+  if (options.tokensFile !== undefined) tokens.push(...(await readTokensFile(options.tokensFile)))
+  const restricted = options.tokens !== undefined || options.tokensFile !== undefined
+  if (tokens.length === 0 && restricted) {
+    throw new ConfigError(
+      'UNSAFE_CONFIG',
+      'tokens',
+      'a list of tokens was given and it is empty: nobody or everybody?',
+    )
+  }
+  if (tokens.length === 0 && !isLoopback(host)) {
+    throw new ConfigError(
+      'UNSAFE_CONFIG',
+      'host',
+      `${host} can be reached from other machines: give a token, or listen on 127.0.0.1`,
+    )
+  }
+  return {
+    dataDirectory: options.dataDirectory,
+    host,
+    port: integer('port', options.port ?? 8080, 0, 65_535),
+    tokens,
+    anonymous: tokens.length === 0,
+    drainTimeoutMs: integer('drainTimeoutMs', options.drainTimeoutMs ?? 10_000, 0, 600_000),
+    requestTimeoutMs: integer(
+      'requestTimeoutMs',
+      options.requestTimeoutMs ?? 25 * 60_000,
+      1_000,
+      24 * 3_600_000,
+    ),
+    connectionsMax: integer('connectionsMax', options.connectionsMax ?? 10_000, 1, 1_000_000),
+    rebuildIndex: options.rebuildIndex ?? false,
+  }
+}
+
+/** Addresses that only this machine reaches. A name other than localhost may resolve to anything. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
+function integer(option: string, value: number, min: number, max: number): number {
+  if (!Number.isSafeInteger(value) || value < min || value > max) {
+    throw new ConfigError('INVALID_CONFIG', option, `expected a whole number from ${min} to ${max}`)
+  }
+  return value
+}

@@ -1,0 +1,289 @@
+import type { BlobAuthority, Hasher } from '@tidemark/engine'
+import {
+  BLOB_BYTES_MAX,
+  type BlobId,
+  BlobNotFoundError,
+  type BlobStore,
+  bytesToHex,
+  type ChunkId,
+  ChunkMismatchError,
+  type ChunkPlace,
+  type Grant,
+  IDS_PER_REQUEST_MAX,
+  INLINE_BYTES_MAX,
+  LimitError,
+  type Located,
+  type SpaceName,
+  SyncError,
+} from '@tidemark/protocol'
+import type { Logger } from '../logger.js'
+import type { BlobIndex } from './blob-index.js'
+import { type InlineChunkBytes, InlinePacker } from './inline-packer.js'
+import type { Locator } from './locator.js'
+import { mapLimited } from './map-limited.js'
+import type { PackFormat } from './pack-format.js'
+
+/** Blobs read back and verified at once: each holds its bytes in memory. */
+const VERIFY_CONCURRENCY = 2
+/** Questions to the store at once. */
+const STAT_CONCURRENCY = 32
+
+export interface HubBlobAuthorityParts {
+  readonly space: SpaceName
+  readonly blobs: BlobStore
+  readonly index: BlobIndex
+  readonly packs: PackFormat
+  readonly hasher: Hasher
+  readonly logger: Logger
+  /** Looks for blobs that are not indexed before the first answer, not only when the index is empty. */
+  readonly rebuildAtStart?: boolean
+}
+
+/** What a rebuild found. */
+export interface RebuildResult {
+  readonly blobs: number
+  readonly chunks: number
+  /** Blobs that are no pack, or claim chunks that they do not hold. They stay, and are not indexed. */
+  readonly refused: number
+}
+
+/**
+ * The hub's word on the bytes of one space. It says "have" only of chunks that it has hashed itself, in a
+ * blob that the store has now.
+ *
+ * An empty index over a store that is not empty is rebuilt before the first answer.
+ */
+export class HubBlobAuthority implements BlobAuthority {
+  readonly #parts: HubBlobAuthorityParts
+  readonly #inline: InlinePacker
+  #ready: Promise<void> | undefined
+
+  constructor(parts: HubBlobAuthorityParts) {
+    this.#parts = parts
+    this.#inline = new InlinePacker((chunks) => this.#storeInline(chunks))
+  }
+
+  async need(chunks: readonly ChunkId[], signal?: AbortSignal): Promise<readonly ChunkId[]> {
+    const places = await this.#places(chunks, signal)
+    return [...new Set(chunks)].filter((chunk) => !places.has(chunk))
+  }
+
+  async grantPuts(
+    blobs: readonly { id: BlobId; length: number }[],
+    signal?: AbortSignal,
+  ): Promise<readonly (Grant | null)[]> {
+    checkCount(blobs.length)
+    for (const { length } of blobs) {
+      if (!Number.isSafeInteger(length) || length < 1 || length > BLOB_BYTES_MAX) {
+        throw new LimitError(`a blob has 1 to ${BLOB_BYTES_MAX} bytes`, 'BLOB_BYTES_MAX', length)
+      }
+    }
+    const stored = new Set(
+      await this.stored(
+        blobs.map(({ id }) => id),
+        signal,
+      ),
+    )
+    const { space, blobs: store } = this.#parts
+    return Promise.all(blobs.map((blob) => (stored.has(blob.id) ? null : store.grantPut(space, blob))))
+  }
+
+  async stored(blobs: readonly BlobId[], signal?: AbortSignal): Promise<readonly BlobId[]> {
+    checkCount(blobs.length)
+    await this.#open()
+    const { space, index, blobs: store } = this.#parts
+    const indexed = await index.hasBlobs(space, blobs)
+    const lengths = await mapLimited(blobs, STAT_CONCURRENCY, (id) => store.stat(space, id))
+    const known = new Set(blobs.filter((_, i) => indexed[i] && lengths[i] !== undefined))
+    const unread = [...new Set(blobs.filter((id, i) => lengths[i] !== undefined && !known.has(id)))]
+    await mapLimited(unread, VERIFY_CONCURRENCY, async (id) => {
+      signal?.throwIfAborted()
+      if (await this.#readAndIndex(id)) known.add(id)
+    })
+    return [...new Set(blobs)].filter((id) => known.has(id))
+  }
+
+  async putInline(
+    chunks: readonly { id: ChunkId; bytes: Uint8Array }[],
+    signal?: AbortSignal,
+  ): Promise<void> {
+    checkCount(chunks.length)
+    for (const { id, bytes } of chunks) {
+      if (bytes.length > INLINE_BYTES_MAX) {
+        throw new LimitError(
+          `a chunk in a message has at most ${INLINE_BYTES_MAX} bytes`,
+          'INLINE_BYTES_MAX',
+          bytes.length,
+        )
+      }
+      const actual = bytesToHex(this.#parts.hasher.sha256(bytes))
+      if (actual !== id) throw new ChunkMismatchError(id, actual)
+    }
+    const needed = new Set(
+      await this.need(
+        chunks.map(({ id }) => id),
+        signal,
+      ),
+    )
+    const missing = chunks.filter(({ id }) => needed.has(id))
+    if (missing.length > 0) await this.#inline.put(missing)
+  }
+
+  async locate(chunks: readonly ChunkId[], signal?: AbortSignal): Promise<Pick<Located, 'blobs' | 'chunks'>> {
+    const places = await this.#places(chunks, signal)
+    const numbers = new Map<BlobId, number>()
+    const located: ChunkPlace[] = []
+    for (const [id, { blob, offset, storedLength, codec, length }] of places) {
+      const number = numbers.get(blob) ?? numbers.size
+      numbers.set(blob, number)
+      located.push({ id, blob: number, offset, storedLength, codec, length })
+    }
+    const { space, blobs: store } = this.#parts
+    const granted = [...numbers.keys()].map(async (id) => ({ id, grant: await store.grantGet(space, id) }))
+    return { blobs: await Promise.all(granted), chunks: located }
+  }
+
+  /**
+   * Verifies and indexes a blob whose bytes are at hand and durable in the store.
+   * @returns false, with a warning in the log, where it is no pack or holds a chunk that is not what its id
+   *   says: then nothing of it is indexed.
+   */
+  async indexBlob(id: BlobId, bytes: Uint8Array): Promise<boolean> {
+    return (await this.#verifyAndAdd(id, bytes)) !== undefined
+  }
+
+  /** Reads every blob that is not indexed and indexes it. */
+  async rebuildIndex(): Promise<RebuildResult> {
+    const { space, index, blobs: store, logger } = this.#parts
+    const result = { blobs: 0, chunks: 0, refused: 0 }
+    const settle = async (group: readonly BlobId[]): Promise<void> => {
+      const indexed = await index.hasBlobs(space, group)
+      const unread = group.filter((_, i) => !indexed[i])
+      await mapLimited(unread, VERIFY_CONCURRENCY, async (id) => {
+        const chunks = await this.#readAndIndex(id)
+        if (chunks === undefined) result.refused += 1
+        else {
+          result.blobs += 1
+          result.chunks += chunks
+        }
+      })
+    }
+    let group: BlobId[] = []
+    for await (const id of store.list(space)) {
+      group.push(id)
+      if (group.length === IDS_PER_REQUEST_MAX) {
+        await settle(group)
+        group = []
+      }
+    }
+    await settle(group)
+    if (result.blobs > 0 || result.refused > 0) logger.info('blob-index-rebuilt', { space, ...result })
+    return result
+  }
+
+  #open(): Promise<void> {
+    this.#ready ??= (async () => {
+      const { space, index, rebuildAtStart } = this.#parts
+      if (rebuildAtStart || (await index.isEmpty(space))) await this.rebuildIndex()
+    })().catch((error: unknown) => {
+      this.#ready = undefined
+      throw error
+    })
+    return this.#ready
+  }
+
+  /** For each chunk that the hub has, one place in a blob that exists; few blobs rather than many. */
+  async #places(chunks: readonly ChunkId[], signal?: AbortSignal): Promise<Map<ChunkId, Locator>> {
+    checkCount(chunks.length)
+    await this.#open()
+    signal?.throwIfAborted()
+    const { space, index, blobs: store } = this.#parts
+    const distinct = [...new Set(chunks)]
+    const candidates = new Map<ChunkId, Locator[]>()
+    const all = await index.locators(space, distinct)
+    for (const [i, chunk] of distinct.entries()) candidates.set(chunk, all[i]!)
+    const exists = new Map<BlobId, boolean>()
+    const result = new Map<ChunkId, Locator>()
+    // Each turn asks the store about one blob per chunk that has no place yet; gone blobs need another.
+    while (candidates.size > 0) {
+      const asked = new Set<BlobId>()
+      for (const [chunk, locators] of candidates) {
+        const place = locators.find(({ blob }) => exists.get(blob))
+        const open = locators.filter(({ blob }) => !exists.has(blob))
+        if (place) result.set(chunk, place)
+        if (place || open.length === 0) candidates.delete(chunk)
+        else if (!open.some(({ blob }) => asked.has(blob))) asked.add(open[0]!.blob)
+      }
+      const ids = [...asked]
+      const lengths = await mapLimited(ids, STAT_CONCURRENCY, (id) => store.stat(space, id))
+      for (const [i, id] of ids.entries()) exists.set(id, lengths[i] !== undefined)
+    }
+    await this.#dropGone(distinct, all, exists)
+    return result
+  }
+
+  /** A blob that somebody removed from the store: its places are false, and are removed alone. */
+  async #dropGone(
+    chunks: readonly ChunkId[],
+    locators: readonly (readonly Locator[])[],
+    exists: ReadonlyMap<BlobId, boolean>,
+  ): Promise<void> {
+    const { space, index, blobs: store, logger } = this.#parts
+    for (const [blob, there] of exists) {
+      if (there) continue
+      const lost = chunks.filter((_, i) => locators[i]!.some((locator) => locator.blob === blob))
+      logger.warn('blob-missing', { space, blob, chunks: lost.length })
+      await index.drop(space, blob, lost, async () => (await store.stat(space, blob)) === undefined)
+    }
+  }
+
+  /** @returns how many chunks are in it, `undefined` where it was refused or is gone. */
+  async #readAndIndex(id: BlobId): Promise<number | undefined> {
+    const { space, blobs: store, hasher, logger } = this.#parts
+    const length = await store.stat(space, id)
+    if (length === undefined) return undefined
+    if (length > BLOB_BYTES_MAX) {
+      logger.warn('blob-refused', { space, blob: id, code: 'LIMIT' })
+      return undefined
+    }
+    let bytes: Uint8Array
+    try {
+      bytes = await store.read(space, id, { offset: 0, length })
+    } catch (error) {
+      if (error instanceof BlobNotFoundError) return undefined
+      throw error
+    }
+    if (bytesToHex(await hasher.sha256Async(bytes)) !== id) {
+      logger.warn('blob-refused', { space, blob: id, code: 'BLOB_MISMATCH' })
+      return undefined
+    }
+    return this.#verifyAndAdd(id, bytes)
+  }
+
+  async #verifyAndAdd(id: BlobId, bytes: Uint8Array): Promise<number | undefined> {
+    const { space, packs, index, logger } = this.#parts
+    let chunks: Awaited<ReturnType<PackFormat['verify']>>
+    try {
+      chunks = await packs.verify(bytes)
+    } catch (error) {
+      if (!(error instanceof SyncError)) throw error
+      logger.warn('blob-refused', { space, blob: id, code: error.code, message: error.message })
+      return undefined
+    }
+    await index.add(space, id, chunks)
+    return chunks.length
+  }
+
+  async #storeInline(chunks: readonly InlineChunkBytes[]): Promise<void> {
+    const { space, blobs: store, packs, index } = this.#parts
+    const pack = await packs.build(chunks)
+    await store.put(space, pack.id, pack.bytes)
+    await index.add(space, pack.id, pack.chunks)
+  }
+}
+
+function checkCount(count: number): void {
+  if (count > IDS_PER_REQUEST_MAX) {
+    throw new LimitError(`at most ${IDS_PER_REQUEST_MAX} ids in a request`, 'IDS_PER_REQUEST_MAX', count)
+  }
+}

@@ -1,0 +1,55 @@
+import {
+  type BlobId,
+  bytesToHex,
+  CHUNK_ID_BYTES,
+  DecodeError,
+  hexToBytes,
+  parseBlobId,
+} from '@tidemark/protocol'
+
+/** One place of a chunk. */
+export interface Locator {
+  readonly blob: BlobId
+  /** Bytes from the start of the blob. */
+  readonly offset: number
+  readonly storedLength: number
+  /** 0: stored plain. */
+  readonly codec: number
+  /** Plain bytes. */
+  readonly length: number
+}
+
+/** blob (32), offset (4), storedLength (4), codec (1), length (4), big-endian. */
+const LOCATOR_BYTES = CHUNK_ID_BYTES + 13
+
+export function encodeLocators(locators: readonly Locator[]): Uint8Array {
+  const bytes = new Uint8Array(locators.length * LOCATOR_BYTES)
+  const view = new DataView(bytes.buffer)
+  let at = 0
+  for (const { blob, offset, storedLength, codec, length } of locators) {
+    bytes.set(hexToBytes(blob), at)
+    view.setUint32(at + CHUNK_ID_BYTES, offset)
+    view.setUint32(at + CHUNK_ID_BYTES + 4, storedLength)
+    view.setUint8(at + CHUNK_ID_BYTES + 8, codec)
+    view.setUint32(at + CHUNK_ID_BYTES + 9, length)
+    at += LOCATOR_BYTES
+  }
+  return bytes
+}
+
+/** @throws {DecodeError} not a whole number of locators. */
+export function decodeLocators(bytes: Uint8Array): Locator[] {
+  if (bytes.length % LOCATOR_BYTES !== 0) throw new DecodeError('blob index: a damaged list of locators')
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const locators: Locator[] = []
+  for (let at = 0; at < bytes.length; at += LOCATOR_BYTES) {
+    locators.push({
+      blob: parseBlobId(bytesToHex(bytes.subarray(at, at + CHUNK_ID_BYTES))),
+      offset: view.getUint32(at + CHUNK_ID_BYTES),
+      storedLength: view.getUint32(at + CHUNK_ID_BYTES + 4),
+      codec: view.getUint8(at + CHUNK_ID_BYTES + 8),
+      length: view.getUint32(at + CHUNK_ID_BYTES + 9),
+    })
+  }
+  return locators
+}

@@ -1,0 +1,32 @@
+import type { BlobAuthority, Clock, KeyValueStore } from '@tidemark/engine'
+import type { BlobStore, Connection, SpaceName } from '@tidemark/protocol'
+import type { Subject } from './auth/token.js'
+import type { Logger } from './logger.js'
+
+/** What the hub gives to the engine that runs its sessions: authority, storage, bytes. */
+export interface HubServices {
+  /** The hub's database. Keys below `blob-index/` are the hub's own; closed by the hub, after the engine. */
+  readonly storage: KeyValueStore
+  readonly blobs: BlobStore
+  readonly clock: Clock
+  readonly logger: Logger
+  /** @throws {AccessError} UNAUTHENTICATED */
+  authenticate(token: string | undefined): Subject
+  /** The hub's word on the bytes of one space; the same object at every call. */
+  blobAuthority(space: SpaceName): BlobAuthority
+}
+
+/** Runs sessions: the same engine as on a device, in the role of a hub. */
+export interface HubEngine {
+  /** Takes the connection over, handshake first. Never throws: a bad peer ends its own session only. */
+  accept(connection: Connection, session: { readonly logger: Logger }): void
+  /** Sessions that are open. */
+  readonly sessions: number
+  /**
+   * Ends every session at a point where nothing acknowledged is lost, refuses new ones, and releases what
+   * it holds. Sessions still open when `signal` fires are cut. Idempotent.
+   */
+  close(options: { readonly signal: AbortSignal }): Promise<void>
+}
+
+export type OpenHubEngine = (services: HubServices) => Promise<HubEngine>

@@ -1,0 +1,175 @@
+import { mkdir } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
+import { type AddressInfo, isIPv6 } from 'node:net'
+import { join } from 'node:path'
+import type { Clock, Hasher, KeyValueStore } from '@tidemark/engine'
+import type { Listener } from '@tidemark/protocol'
+import { fsBlobStore } from '@tidemark/store-fs'
+import { TokenAuthenticator } from './auth/token.js'
+import { type HubConfig, type HubConfigOptions, resolveHubConfig } from './config.js'
+import { BlobIndex } from './grants/blob-index.js'
+import { HubBlobs } from './grants/hub-blobs.js'
+import type { PackFormat } from './grants/pack-format.js'
+import { httpRoutes } from './http/routes.js'
+import type { HubEngine, OpenHubEngine } from './hub-engine.js'
+import type { Logger } from './logger.js'
+
+/** Collaborators of a hub. `createHub` supplies the usual ones. */
+export interface HubParts {
+  /** Opens the database at a path. @throws {DatabaseError} LOCKED: another hub runs there. */
+  readonly openStorage: (path: string) => Promise<KeyValueStore>
+  readonly openEngine: OpenHubEngine
+  /** Accepts WebSockets at `path`. */
+  readonly listen: (options: { readonly server: Server; readonly path: string }) => Listener
+  readonly packs: PackFormat
+  readonly hasher: Hasher
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+export interface Hub extends AsyncDisposable {
+  /** `http://host:port`; sessions are at `/sync` below it. */
+  readonly url: string
+  readonly port: number
+  /**
+   * Graceful stop: no new connections, sessions and requests get `drainTimeoutMs`, then the database is
+   * closed. Idempotent. Whatever was acknowledged is durable, also when the process is killed instead.
+   */
+  close(): Promise<void>
+}
+
+const SYNC_PATH = '/sync'
+
+/**
+ * Starts a hub. It listens when the promise resolves.
+ * @throws {ConfigError}, {DatabaseError} the directory is in use, {StoreError}, and what the system says of
+ *   the address (EADDRINUSE, EACCES); then nothing is left open.
+ */
+export async function startHub(options: HubConfigOptions, parts: HubParts): Promise<Hub> {
+  const config = await resolveHubConfig(options)
+  const { clock, logger } = parts
+  await mkdir(config.dataDirectory, { recursive: true })
+  // The database first: its lock keeps a second hub from sweeping the first one's uploads.
+  const storage = await parts.openStorage(join(config.dataDirectory, 'database'))
+  let engine: HubEngine | undefined
+  let listener: Listener | undefined
+  let stopping: string | undefined
+  const server = createServer({ requestTimeout: config.requestTimeoutMs })
+  server.maxConnections = config.connectionsMax
+  try {
+    const blobs = fsBlobStore({
+      directory: join(config.dataDirectory, 'store'),
+      clock,
+      onStored: (space, id, bytes) => hubBlobs.uploaded(space, id, bytes),
+      onError: (error) => logger.error('blob-request-failed', { error }),
+    })
+    const hubBlobs = new HubBlobs({
+      blobs,
+      index: new BlobIndex(storage),
+      packs: parts.packs,
+      hasher: parts.hasher,
+      logger,
+      rebuildAtStart: config.rebuildIndex,
+    })
+    await blobs.open()
+    const authenticator = new TokenAuthenticator(config.tokens, { anonymous: config.anonymous })
+    engine = await parts.openEngine({
+      storage,
+      blobs,
+      clock,
+      logger,
+      authenticate: (token) => authenticator.authenticate(token),
+      blobAuthority: (space) => hubBlobs.authority(space),
+    })
+    server.on(
+      'request',
+      httpRoutes({
+        handleBlobRequest: (request, response) => blobs.handleBlobRequest(request, response),
+        notReady: () => stopping,
+        logger,
+      }),
+    )
+    listener = parts.listen({ server, path: SYNC_PATH })
+    acceptSessions(listener, engine, logger)
+    await listenOn(server, config)
+  } catch (error) {
+    await stopAll({ listener, engine, server, storage, drainTimeoutMs: 0, logger })
+    throw error
+  }
+  const { port } = server.address() as AddressInfo
+  const url = `http://${isIPv6(config.host) ? `[${config.host}]` : config.host}:${port}`
+  logger.info('hub-listening', { url, dataDirectory: config.dataDirectory, anonymous: config.anonymous })
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> => {
+    stopping = 'the hub is stopping'
+    closed ??= stopAll({ listener, engine, server, storage, drainTimeoutMs: config.drainTimeoutMs, logger })
+    return closed
+  }
+  return { url, port, close, [Symbol.asyncDispose]: close }
+}
+
+function acceptSessions(listener: Listener, engine: HubEngine, logger: Logger): void {
+  let sessions = 0
+  listener.onConnection((connection) => {
+    const session = logger.child({ session: `s${++sessions}`, peer: connection.label })
+    session.info('session-accepted')
+    try {
+      engine.accept(connection, { logger: session })
+    } catch (error) {
+      session.error('session-failed', { error })
+      connection.close('internal error')
+    }
+  })
+}
+
+function listenOn(server: Server, { host, port }: HubConfig): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+interface Running {
+  readonly listener: Listener | undefined
+  readonly engine: HubEngine | undefined
+  readonly server: Server
+  readonly storage: KeyValueStore
+  readonly drainTimeoutMs: number
+  readonly logger: Logger
+}
+
+/** Ends in the order of dependence: connections, sessions, requests, database. Every step runs. */
+async function stopAll(running: Running): Promise<void> {
+  const { listener, engine, server, storage, drainTimeoutMs, logger } = running
+  const deadline = AbortSignal.timeout(drainTimeoutMs)
+  const failures: unknown[] = []
+  const step = async (work: () => Promise<unknown> | undefined): Promise<void> => {
+    try {
+      await work()
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  logger.info('hub-stopping', { sessions: engine?.sessions ?? 0 })
+  const idle = closeServer(server)
+  await step(() => engine?.close({ signal: deadline }))
+  await step(() => listener?.close())
+  server.closeIdleConnections()
+  const cut = () => server.closeAllConnections()
+  if (deadline.aborted) cut()
+  else deadline.addEventListener('abort', cut, { once: true })
+  await step(() => idle)
+  deadline.removeEventListener('abort', cut)
+  await step(() => storage.close())
+  for (const error of failures) logger.error('hub-stop-failed', { error })
+  logger.info('hub-stopped')
+}
+
+/** Stops listening at once; resolves when the last connection is gone. */
+function closeServer(server: Server): Promise<void> {
+  if (!server.listening) return Promise.resolve()
+  return new Promise((resolve) => server.close(() => resolve()))
+}

@@ -1,0 +1,27 @@
+export {
+  type Access,
+  readTokensFile,
+  type Subject,
+  TokenAuthenticator,
+  type TokenGrant,
+} from './auth/token.js'
+export { type HubConfig, type HubConfigOptions, isLoopback, resolveHubConfig } from './config.js'
+export { ConfigError } from './errors.js'
+export { BlobIndex } from './grants/blob-index.js'
+export {
+  HubBlobAuthority,
+  type HubBlobAuthorityParts,
+  type RebuildResult,
+} from './grants/hub-blob-authority.js'
+export type { Locator } from './grants/locator.js'
+export type { BuiltPack, PackedChunk, PackFormat } from './grants/pack-format.js'
+export { type Hub, type HubParts, startHub } from './hub.js'
+export type { HubEngine, HubServices, OpenHubEngine } from './hub-engine.js'
+export {
+  createLogger,
+  type LogFacts,
+  type Logger,
+  type LoggerOptions,
+  type LogLevel,
+  silentLogger,
+} from './logger.js'
