@@ -32,7 +32,7 @@ const blobIds = idsCodec<BlobId>(CHUNK_ID_BYTES, IDS_PER_REQUEST_MAX)
 
 /** [name, value, name, value …], in ascending order of name. */
 const headers: Codec<Readonly<Record<string, string>>> = {
-  cddl: '[* (name: tstr, value: tstr)]',
+  cddl: 'headers',
   write: (writer, value) => {
     const names = Object.keys(value).sort()
     items.write(
@@ -56,7 +56,7 @@ const headers: Codec<Readonly<Record<string, string>>> = {
 }
 const items = list(text(URL_BYTES_MAX), 2 * GRANT_HEADERS_MAX)
 
-const grant = record<Grant>(
+export const grantRecord = record<Grant>(
   'grant',
   {
     method: required(1, choice(['PUT', 'GET'] as const)),
@@ -140,9 +140,9 @@ const chunkPlaces = flatRecords<ChunkPlace>(
 )
 
 type BlobGrant = Located['blobs'][number]
-const blobGrant = record<BlobGrant>(
+export const blobGrantRecord = record<BlobGrant>(
   'blob-grant',
-  { id: required(1, idCodec<BlobId>(CHUNK_ID_BYTES)), grant: required(2, grant) },
+  { id: required(1, idCodec<BlobId>(CHUNK_ID_BYTES)), grant: required(2, grantRecord) },
   ignore,
 )
 
@@ -158,7 +158,7 @@ export const grantPutsRecord = record<GrantPuts>(
 )
 export const grantsRecord = record<Grants>(
   'grants',
-  { request, grants: required(2, list(nullable(grant), IDS_PER_REQUEST_MAX)) },
+  { request, grants: required(2, list(nullable(grantRecord), IDS_PER_REQUEST_MAX)) },
   ignore,
 )
 export const storedRecord = record<Stored>(
@@ -183,7 +183,11 @@ export const locateRecord = record<Locate>(
 )
 export const locatedRecord = record<Located>(
   'located',
-  { request, blobs: required(2, list(blobGrant, IDS_PER_REQUEST_MAX)), chunks: required(3, chunkPlaces) },
+  {
+    request,
+    blobs: required(2, list(blobGrantRecord, IDS_PER_REQUEST_MAX)),
+    chunks: required(3, chunkPlaces),
+  },
   {
     ...ignore,
     check: ({ blobs, chunks }) => {

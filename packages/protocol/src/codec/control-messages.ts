@@ -8,7 +8,7 @@ import { idCodec } from './flat.js'
 import { type Codec, choice, list, optional, record, required, text, uint } from './schema.js'
 
 const minorRange: Codec<readonly [number, number]> = {
-  cddl: '[min: uint, max: uint]',
+  cddl: 'minor-range',
   write: (writer, [min, max]) => {
     writer.arrayHeader(2)
     writer.uint(min)

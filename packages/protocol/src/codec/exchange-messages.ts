@@ -51,7 +51,7 @@ const spaceName: Codec<SpaceName> = {
 
 /** An entry is a byte string, so that it can be stored, hashed and sent on as it came. */
 const entryBytes: Codec<NodeEntry> = {
-  cddl: 'bstr .cbor node-entry',
+  cddl: 'encoded-entry',
   write: (writer, entry) => writer.bytes(encodeNodeEntry(entry)),
   read: (reader, label) => decodeNodeEntry(reader.bytes(label, FRAME_BYTES_MAX)),
 }
@@ -74,7 +74,7 @@ export const chunkBytes = (bytesMax: number): Codec<InlineChunk> => {
   }
 }
 
-const cursor = record<Cursor>(
+export const cursorRecord = record<Cursor>(
   'cursor',
   { run: required(1, runId), lseq: required(2, uint()) },
   { unknown: 'ignore' },
@@ -86,7 +86,7 @@ export const openRecord = record<Open>(
     space: required(1, spaceName),
     channel: required(2, channelCodec),
     frontier: required(3, vectorCodec),
-    cursor: optional(4, cursor),
+    cursor: optional(4, cursorRecord),
     remembered: required(5, vectorCodec),
     met: required(6, vectorCodec),
     own: required(7, vectorCodec),

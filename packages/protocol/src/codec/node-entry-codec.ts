@@ -39,7 +39,7 @@ const nodeId = idCodec<NodeId>(NODE_ID_BYTES)
 const chunkId = idCodec<ChunkId>(CHUNK_ID_BYTES)
 
 const hlc: Codec<Hlc> = {
-  cddl: '[ms: uint, counter: uint]',
+  cddl: 'hlc',
   write: (writer, { ms, counter }) => {
     writer.arrayHeader(2)
     writer.uint(ms)

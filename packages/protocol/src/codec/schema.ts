@@ -68,7 +68,7 @@ export const bytes = (bytesMax: number): Codec<Uint8Array> => ({
 /** One of a fixed list, by its place in the list. Places are never given to another word. */
 export function choice<T extends string>(words: readonly T[]): Codec<T> {
   return {
-    cddl: words.map((word, i) => `${i} ; ${word}`).join(' / '),
+    cddl: `&(${words.map((word, i) => `${word}: ${i}`).join(', ')})`,
     write: (writer, value) => writer.uint(words.indexOf(value)),
     read: (reader, label) => {
       const word = words[reader.uint(label)]
@@ -96,7 +96,7 @@ export const list = <T>(item: Codec<T>, countMax: number): Codec<readonly T[]> =
 })
 
 export const nullable = <T>(item: Codec<T>): Codec<T | null> => ({
-  cddl: `${item.cddl} / nil`,
+  cddl: `(${item.cddl} / nil)`,
   write: (writer, value) => (value === null ? writer.nil() : item.write(writer, value)),
   read: (reader, label) => (reader.takeNil(label) ? null : item.read(reader, label)),
 })
