@@ -82,6 +82,9 @@ export interface SpaceBinding {
     options: { sync: boolean },
   ): Promise<void>
 
+  /** Marks entries dirty whose disk state the binder knows to differ (a name that it must still give). */
+  touch(keys: readonly EntryKey[]): Promise<void>
+
   /** Emits after every change of the received tree that may have made something dirty. */
   readonly changed$: Observable<void>
   /** Whether a hub is configured, connected, past its first sync point; and whether both ends hold the same. */

@@ -1,3 +1,4 @@
+export { MemoryKeyValueStore } from './adapters/memory-store.js'
 export type {
   ChunkedFile,
   ChunkList,
@@ -7,9 +8,12 @@ export type {
   SpaceBinding,
   Upload,
 } from './binding.js'
+export { PackFormat } from './chunking/pack-format.js'
 export type { NewContent, ParentRef, UserOp } from './core/user-op.js'
 export { type EntryKey, entryKey, type Version, type ViewChange, type ViewEntry } from './core/view-entry.js'
+export { SpaceDatabase, type SpaceDatabaseOptions, type SpaceMode } from './database/space-database.js'
 export type { TreeReader } from './database/tree-reader.js'
+export type { Platform } from './platform.js'
 export type { ByteSink, ByteSource } from './ports/byte-source.js'
 export type { Clock, Timers } from './ports/clock.js'
 export type { Hasher } from './ports/hasher.js'
@@ -23,4 +27,17 @@ export type {
   KeyValueStore,
 } from './ports/key-value-store.js'
 export type { Random } from './ports/random.js'
+export {
+  type ConnectOptions,
+  openReplica,
+  type PeerLink,
+  type PeerStatus,
+  Replica,
+  type ReplicaOptions,
+} from './replica.js'
+export { Session, type SessionHost } from './session/session.js'
+export { SpacePeers } from './session/space-peers.js'
+export { Space, type SpaceOptions, type WriteOptions } from './space.js'
 export type { BlobAuthority } from './transfer/blob-authority.js'
+export type { ReadRange } from './transfer/byte-streams.js'
+export { ChunkCache } from './transfer/chunk-cache.js'

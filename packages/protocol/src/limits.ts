@@ -26,6 +26,8 @@ export const INLINE_BYTES_MAX = 64 * KIB
 export const CHUNK_BYTES_MAX = 16 * MIB
 /** A pack aims at this. */
 export const PACK_BYTES_TARGET = 8 * MIB
+/** Chunks in one pack: bounds what reading its index allocates. */
+export const PACK_CHUNKS_MAX = 16_384
 /** One stored blob: the largest chunk and the index behind it. */
 export const BLOB_BYTES_MAX = 17 * MIB
 /** Ids in one NEED, LOCATE or GRANT message. */

@@ -6,6 +6,7 @@ export {
   type TokenGrant,
 } from './auth/token.js'
 export { type HubConfig, type HubConfigOptions, isLoopback, resolveHubConfig } from './config.js'
+export { createHub } from './create-hub.js'
 export { ConfigError } from './errors.js'
 export { BlobIndex } from './grants/blob-index.js'
 export {

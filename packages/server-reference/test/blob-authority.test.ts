@@ -1,10 +1,10 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { KeyValueStore } from '@tidemark/engine'
+import { MemoryKeyValueStore } from '@tidemark/engine'
 import { BLOB_BYTES_MAX, type ChunkId, IDS_PER_REQUEST_MAX, INLINE_BYTES_MAX } from '@tidemark/protocol'
 import { type FsBlobStore, fsBlobStore } from '@tidemark/store-fs'
 import { describe, expect, test } from 'vitest'
-import { MemoryKeyValueStore } from '../../engine/src/adapters/memory-store.js'
 import { BlobIndex, HubBlobAuthority } from '../src/index.js'
 import {
   chunkOf,

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
+import { MemoryKeyValueStore } from '@tidemark/engine'
+import { openLevelStore } from '@tidemark/engine/node'
 import { type Connection, parseSpaceName } from '@tidemark/protocol'
 import { webSocketListener, webSocketTransport } from '@tidemark/transport-ws'
 import { describe, expect, test } from 'vitest'
-import { MemoryKeyValueStore } from '../../engine/src/adapters/memory-store.js'
 import type { Hub, HubConfigOptions, HubEngine, HubParts, HubServices } from '../src/index.js'
 import { startHub } from '../src/index.js'
 import { chunkOf, hasher, ids, keptLog, packOf, SPACE, simplePacks, temporaryDirectory } from './fixture.js'
@@ -210,6 +211,25 @@ describe('stop', () => {
     await hub.close()
     await ended
     expect(await engine.services.blobs.stat(SPACE, pack.id)).toBeUndefined()
+  })
+})
+
+describe('restart', () => {
+  test('what was acknowledged before is known after, on a database on disk, and a second hub is kept out', async () => {
+    const dataDirectory = await temporaryDirectory()
+    const chunks = [chunkOf(10), chunkOf(20_000)]
+    const first = await start({ dataDirectory }, { openStorage: openLevelStore })
+    await first.engine.services.blobAuthority(SPACE).putInline(chunks)
+    await expect(start({ dataDirectory }, { openStorage: openLevelStore })).rejects.toMatchObject({
+      code: 'LOCKED',
+    })
+    await first.hub.close()
+    const second = await start({ dataDirectory }, { openStorage: openLevelStore })
+    const authority = second.engine.services.blobAuthority(SPACE)
+    expect(await authority.need(ids(chunks))).toEqual([])
+    expect((await authority.locate(ids(chunks))).chunks).toHaveLength(2)
+    expect(second.lines.some(({ event }) => event === 'blob-index-rebuilt')).toBe(false)
+    await second.hub.close()
   })
 })
 

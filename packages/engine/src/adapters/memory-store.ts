@@ -2,17 +2,15 @@ import type {
   KeyRange,
   KeyValue,
   KeyValueOp,
+  KeyValueReader,
   KeyValueSnapshot,
   KeyValueStore,
 } from '../ports/key-value-store.js'
+import { SortedMap } from './sorted-map.js'
 
-const PAGE = 256
+const PAGE_ENTRIES = 256
 
-/** Keys in order and their values; never changed once it is shared with a snapshot. */
-interface Table {
-  readonly values: Map<string, Uint8Array>
-  keys: string[] | undefined
-}
+type Table = SortedMap<Uint8Array>
 
 /**
  * An ordered map in memory that answers at once. For tests, simulators and caches that may be lost.
@@ -22,24 +20,21 @@ interface Table {
  */
 export class MemoryKeyValueStore implements KeyValueStore {
   #table: Table
-  #shared = false
-  /** Batches after the last durable one, oldest first: what a crash may lose. */
-  #unsynced: (readonly KeyValueOp[])[] = []
-  #durable: Table | undefined
-  readonly #tracksCrashes: boolean
+  /** With `crashable`: the last durable state and each later one, oldest first. */
+  #states: Table[] | undefined
 
   constructor(options: { crashable?: boolean; entries?: Iterable<KeyValue> } = {}) {
-    this.#table = { values: new Map(options.entries ?? []), keys: undefined }
-    this.#tracksCrashes = options.crashable === true
-    if (this.#tracksCrashes) this.#durable = copy(this.#table)
+    this.#table = SortedMap.empty()
+    for (const [key, value] of options.entries ?? []) this.#table.set(key, value)
+    if (options.crashable === true) this.#states = [this.#table.fork()]
   }
 
   get(key: string): Uint8Array | undefined {
-    return this.#table.values.get(key)
+    return this.#table.get(key)
   }
 
   getMany(keys: readonly string[]): (Uint8Array | undefined)[] {
-    return keys.map((key) => this.#table.values.get(key))
+    return keys.map((key) => this.#table.get(key))
   }
 
   range(range: KeyRange): AsyncIterable<readonly KeyValue[]> {
@@ -47,34 +42,24 @@ export class MemoryKeyValueStore implements KeyValueStore {
   }
 
   async batch(ops: readonly KeyValueOp[], { sync }: { sync: boolean }): Promise<void> {
-    if (this.#shared) {
-      this.#table = copy(this.#table)
-      this.#shared = false
+    for (const op of ops) {
+      if (op.type === 'put') this.#table.set(op.key, op.value)
+      else this.#table.delete(op.key)
     }
-    apply(this.#table, ops)
-    if (!this.#tracksCrashes) return
-    this.#unsynced.push(ops)
-    if (!sync) return
-    for (const batch of this.#unsynced) apply(this.#durable!, batch)
-    this.#unsynced = []
+    if (!this.#states) return
+    if (sync) this.#states = []
+    this.#states.push(this.#table.fork())
   }
 
   snapshot(): KeyValueSnapshot {
-    this.#shared = true
-    const table = this.#table
-    return {
-      get: (key) => table.values.get(key),
-      getMany: (keys) => keys.map((key) => table.values.get(key)),
-      range: (range) => pages(table, range),
-      close: async () => undefined,
-    }
+    return { ...readerOf(this.#table.fork()), close: async () => undefined }
   }
 
   async close(): Promise<void> {}
 
   /** Batches that a crash could lose now. */
   get unsyncedBatches(): number {
-    return this.#unsynced.length
+    return (this.#states?.length ?? 1) - 1
   }
 
   /**
@@ -83,52 +68,45 @@ export class MemoryKeyValueStore implements KeyValueStore {
    * @param kept How many of the unsynced batches made it, 0 to `unsyncedBatches`.
    */
   crash(kept: number): MemoryKeyValueStore {
-    if (!this.#durable) throw new TypeError('the store was not made crashable')
-    const table = copy(this.#durable)
-    for (const batch of this.#unsynced.slice(0, kept)) apply(table, batch)
-    return new MemoryKeyValueStore({ crashable: true, entries: table.values })
+    if (!this.#states) throw new TypeError('the store was not made crashable')
+    const state = this.#states[kept]
+    if (!state) throw new RangeError(`kept: 0 to ${this.unsyncedBatches}`)
+    return MemoryKeyValueStore.#holding(state, true)
   }
 
   /** A copy of everything, as an old backup that may be opened later. */
   backup(): MemoryKeyValueStore {
-    return new MemoryKeyValueStore({ crashable: this.#tracksCrashes, entries: this.#table.values })
+    return MemoryKeyValueStore.#holding(this.#table, this.#states !== undefined)
+  }
+
+  static #holding(table: Table, crashable: boolean): MemoryKeyValueStore {
+    const store = new MemoryKeyValueStore()
+    store.#table = table.fork()
+    if (crashable) store.#states = [table.fork()]
+    return store
   }
 }
 
-function copy(table: Table): Table {
-  return { values: new Map(table.values), keys: table.keys }
-}
+const readerOf = (table: Table): KeyValueReader => ({
+  get: (key) => table.get(key),
+  getMany: (keys) => keys.map((key) => table.get(key)),
+  range: (range) => pages(table, range),
+})
 
-function apply(table: Table, ops: readonly KeyValueOp[]): void {
-  for (const op of ops) {
-    if (op.type === 'put') {
-      if (!table.values.has(op.key)) table.keys = undefined
-      table.values.set(op.key, op.value)
-    } else if (table.values.delete(op.key)) {
-      table.keys = undefined
-    }
+async function* pages(table: Table, { gte, lt }: KeyRange): AsyncGenerator<readonly KeyValue[]> {
+  let page = pageOf(table, gte, lt)
+  // Of one moment: the caller may write between two pages.
+  const state = page.length < PAGE_ENTRIES ? table : table.fork()
+  while (page.length > 0) {
+    yield page
+    if (page.length < PAGE_ENTRIES) return
+    // The least key above the last one.
+    page = pageOf(state, `${page.at(-1)![0]}\0`, lt)
   }
 }
 
-async function* pages(table: Table, range: KeyRange): AsyncGenerator<readonly KeyValue[]> {
-  // Collected first: the caller may write while it iterates.
-  table.keys ??= [...table.values.keys()].sort()
-  const found: KeyValue[] = []
-  for (let i = lowerBound(table.keys, range.gte); i < table.keys.length; i++) {
-    const key = table.keys[i]!
-    if (key >= range.lt) break
-    found.push([key, table.values.get(key)!])
-  }
-  for (let at = 0; at < found.length; at += PAGE) yield found.slice(at, at + PAGE)
-}
-
-function lowerBound(sorted: readonly string[], key: string): number {
-  let low = 0
-  let high = sorted.length
-  while (low < high) {
-    const mid = (low + high) >>> 1
-    if (sorted[mid]! < key) low = mid + 1
-    else high = mid
-  }
-  return low
+function pageOf(table: Table, gte: string, lt: string): KeyValue[] {
+  const page: KeyValue[] = []
+  for (const item of table.range(gte, lt)) if (page.push(item) === PAGE_ENTRIES) break
+  return page
 }

@@ -34,3 +34,8 @@ export type UserOp =
   | { readonly type: 'attr'; readonly entry: EntryKey; readonly executable: boolean }
   | { readonly type: 'move'; readonly entry: EntryKey; readonly parent: ParentRef; readonly name: string }
   | { readonly type: 'delete'; readonly entry: EntryKey }
+  /**
+   * Imports local bytes that stand where the tree shows a file that this device never had: a sibling
+   * that observed nothing and ranks below every other. The shown version keeps the name.
+   */
+  | { readonly type: 'adopt'; readonly entry: EntryKey; readonly content: NewContent }

@@ -13,4 +13,9 @@ export interface ByteSource {
 /** Where a download writes: any offset, any order, each byte at least once. */
 export interface ByteSink {
   write(offset: number, bytes: Uint8Array): Promise<void>
+  /**
+   * What an interrupted attempt left at this range, if anything: a chunk whose bytes are there already
+   * is verified and not fetched again.
+   */
+  read?(offset: number, length: number): Promise<Uint8Array | undefined>
 }

@@ -17,8 +17,5 @@ export interface BlobAuthority {
   /** Stores small chunks durably. @throws {ChunkMismatchError} and stores none. */
   putInline(chunks: readonly { id: ChunkId; bytes: Uint8Array }[], signal?: AbortSignal): Promise<void>
   /** Places and grants for the chunks that the hub has; others are left out. */
-  locate(
-    chunks: readonly ChunkId[],
-    signal?: AbortSignal,
-  ): Promise<Pick<Located, 'blobs' | 'chunks'>>
+  locate(chunks: readonly ChunkId[], signal?: AbortSignal): Promise<Pick<Located, 'blobs' | 'chunks'>>
 }

@@ -1,0 +1,88 @@
+import {
+  BLOB_BYTES_MAX,
+  CHUNK_BYTES_MAX,
+  type ChunkId,
+  ChunkMismatchError,
+  DecodeError,
+  LimitError,
+  PACK_CHUNKS_MAX,
+} from '@tidemark/protocol'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { seededBytes } from '../../test/bytes.js'
+import { nodeHasher as hasher } from '../node/node-hasher.js'
+import { PackFormat } from './pack-format.js'
+
+const packs = new PackFormat(hasher)
+const idOf = (bytes: Uint8Array) => Buffer.from(hasher.sha256(bytes)).toString('hex') as ChunkId
+const chunkOf = (bytes: Uint8Array) => ({ id: idOf(bytes), bytes })
+
+describe('pack', () => {
+  test('what is built is verified, and every chunk stands where its entry says', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.uint8Array({ maxLength: 300 }), { minLength: 1, maxLength: 20 }),
+        async (parts) => {
+          const built = await packs.build(parts.map(chunkOf))
+          expect(built.id).toBe(idOf(built.bytes))
+          expect(await packs.verify(built.bytes)).toEqual(built.chunks)
+          for (const [i, { offset, storedLength, id }] of built.chunks.entries()) {
+            expect(idOf(built.bytes.subarray(offset, offset + storedLength))).toBe(id)
+            expect(id).toBe(idOf(parts[i]!))
+          }
+        },
+      ),
+    )
+  })
+
+  test('the largest chunk alone is a pack', async () => {
+    const built = await packs.build([chunkOf(new Uint8Array(CHUNK_BYTES_MAX))])
+    expect(await packs.verify(built.bytes)).toHaveLength(1)
+  })
+
+  test('one changed byte anywhere is refused with a typed failure', async () => {
+    const { bytes } = await packs.build([10, 0, 100].map((length, i) => chunkOf(seededBytes(i + 1, length))))
+    for (let at = 0; at < bytes.length; at++) {
+      const damaged = bytes.slice()
+      damaged[at]! ^= 1 << (at % 8)
+      const error = await packs.verify(damaged).catch((thrown: unknown) => thrown)
+      expect([DecodeError, LimitError, ChunkMismatchError].some((type) => error instanceof type)).toBe(true)
+    }
+  })
+
+  test('any bytes, and any index before a right footer, are a typed failure or a pack', async () => {
+    const footer = (length: number) =>
+      Uint8Array.of(0, 0, length >> 8, length & 255, 1, 0x54, 0x4d, 0x50, 0x4b)
+    const withFooter = fc
+      .tuple(fc.uint8Array({ maxLength: 200 }), fc.constantFrom(0, 41, 82, 123, 40))
+      .map(([body, length]) => Buffer.concat([body, footer(length)]))
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(withFooter, fc.uint8Array({ maxLength: 60 })), async (bytes) => {
+        const error = await packs.verify(bytes).catch((thrown: unknown) => thrown)
+        if (!Array.isArray(error)) {
+          expect([DecodeError, LimitError, ChunkMismatchError].some((type) => error instanceof type)).toBe(
+            true,
+          )
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('a chunk that is not what its id says is named', async () => {
+    const liar = { id: idOf(Uint8Array.of(1)), bytes: Uint8Array.of(2) }
+    const { bytes } = await packs.build([chunkOf(Uint8Array.of(7)), liar])
+    await expect(packs.verify(bytes)).rejects.toMatchObject({ code: 'CHUNK_MISMATCH', expected: liar.id })
+  })
+
+  test('too many bytes or chunks are a LimitError before anything is read or made', async () => {
+    await expect(packs.verify(new Uint8Array(BLOB_BYTES_MAX + 1))).rejects.toMatchObject({
+      limit: 'BLOB_BYTES_MAX',
+    })
+    const big = chunkOf(new Uint8Array(9 * 2 ** 20))
+    await expect(packs.build([big, big])).rejects.toMatchObject({ limit: 'BLOB_BYTES_MAX' })
+    const many = Array.from({ length: PACK_CHUNKS_MAX + 1 }, () => chunkOf(new Uint8Array()))
+    await expect(packs.build(many)).rejects.toMatchObject({ limit: 'PACK_CHUNKS_MAX' })
+    await expect(packs.build([])).rejects.toBeInstanceOf(DecodeError)
+  })
+})

@@ -1,0 +1,103 @@
+import {
+  type Context,
+  type Dot,
+  EMPTY_CONTEXT,
+  type Loc,
+  type NodeEntry,
+  type NodeId,
+  normalizeDots,
+  type Register,
+  unionContexts,
+} from '@tidemark/protocol'
+import { dotsOf, seenOf } from '../register.js'
+import { chosenLoc, liveLocs, visibleContents } from '../visibility.js'
+import type { NodeDraft } from './node-draft.js'
+
+/** A place in the tree: below which directory node, under which literal name. */
+export interface Place {
+  readonly parent: NodeId
+  readonly name: string
+}
+
+/** Where a node stands by the registers that the user saw. */
+export function placeOf(entry: NodeEntry): Place | undefined {
+  const loc = chosenLoc(entry)
+  return loc && { parent: loc.value.parent, name: loc.value.name }
+}
+
+/**
+ * Puts a node at a place: a creation, a revival, or a new sign of life for a node that others deleted.
+ * What moves carried so far stays carried.
+ */
+export function writePlace(draft: NodeDraft, { parent, name }: Place, alt = false): void {
+  const observed = draft.synced.loc
+  draft.writeLoc(
+    {
+      parent,
+      name,
+      dead: false,
+      ...seenField(inheritedSeen(observed)),
+      ...heldField(inheritedHeld(draft.synced)),
+      ...(alt ? { alt } : {}),
+    },
+    observed,
+  )
+}
+
+/** A move or rename: carries every version that the node shows. */
+export function writeMove(draft: NodeDraft, { parent, name }: Place): void {
+  const observed = draft.synced.loc
+  draft.writeLoc(
+    {
+      parent,
+      name,
+      from: placeOf(draft.synced)?.parent ?? parent,
+      dead: false,
+      ...seenField(inheritedSeen(observed)),
+      ...heldField(dotsOf(visibleContents(draft.synced))),
+    },
+    observed,
+  )
+}
+
+/** A deletion: names exactly the contents that the user saw, so that an edit elsewhere survives it. */
+export function writeTombstone(draft: NodeDraft, lastPlace: Place): void {
+  const observed = draft.synced.loc
+  const seen = unionContexts(inheritedSeen(observed), seenOf(draft.synced.content, draft.known.content))
+  draft.writeLoc({ ...lastPlace, dead: true, ...seenField(seen) }, observed)
+}
+
+/**
+ * Keeps a node where it stood although writes of others would shift it. It stands for the living writes
+ * that it covers and leaves deletions uncovered: a pin is nobody's wish, so it never brings a node back.
+ */
+export function writePin(draft: NodeDraft, { parent, name }: Place, alt: boolean): void {
+  const observed = draft.synced.loc.filter(({ value }) => !value.dead)
+  const live = liveLocs(draft.synced)
+  draft.writeLoc(
+    {
+      parent,
+      name,
+      dead: false,
+      ...seenField(inheritedSeen(observed)),
+      ...heldField(inheritedHeld(draft.synced)),
+      pin: normalizeDots(live.flatMap(({ dot, value }) => value.pin ?? [dot])),
+      ...(alt ? { alt } : {}),
+    },
+    observed,
+  )
+}
+
+/** What the deletions behind these siblings knew: every loc write carries it on. */
+function inheritedSeen(observed: Register<Loc>): Context {
+  void observed; return EMPTY_CONTEXT
+}
+
+function inheritedHeld(entry: NodeEntry): readonly Dot[] {
+  return liveLocs(entry).flatMap(({ value }) => value.held ?? [])
+}
+
+const seenField = (seen: Context): { seen?: Context } => (seen.vector.size === 0 ? {} : { seen })
+
+const heldField = (held: readonly Dot[]): { held?: readonly Dot[] } =>
+  held.length === 0 ? {} : { held: normalizeDots(held) }

@@ -1,0 +1,114 @@
+import {
+  type ChunkId,
+  type Content,
+  contextHas,
+  type Dot,
+  type Loc,
+  type NodeEntry,
+  type NodeId,
+  type Sibling,
+  sameDot,
+} from '@tidemark/protocol'
+import { compareSiblings, maxSibling } from './register.js'
+
+/** Loc siblings that hold the node in the tree: not dead, and not a pin that a deletion knew wholly. */
+export function liveLocs(entry: NodeEntry): readonly Sibling<Loc>[] {
+  if (!entry.loc.some((sibling) => sibling.value.dead)) return entry.loc
+  const dead = entry.loc.filter((sibling) => sibling.value.dead)
+  return entry.loc.filter(({ value }) => {
+    if (value.dead) return false
+    const { pin } = value
+    if (!pin) return true
+    return !dead.some((tombstone) => pin.every((dot) => contextHas(tombstone.ctx, dot)))
+  })
+}
+
+/** Content siblings that the user sees: no voids, nothing that a deletion knew unless a move carried it. */
+export function visibleContents(entry: NodeEntry): readonly Sibling<Content>[] {
+  if (!entry.loc.some((sibling) => sibling.value.seen)) {
+    return entry.content.filter(({ value }) => value.root !== undefined)
+  }
+  const held = liveLocs(entry).flatMap((sibling) => sibling.value.held ?? [])
+  return entry.content.filter(({ dot, value }) => {
+    if (value.root === undefined) return false
+    const seen = entry.loc.some((loc) => loc.value.seen !== undefined && contextHas(loc.value.seen, dot))
+    return !seen || held.some((carried) => sameDot(carried, dot))
+  })
+}
+
+export const holdsContent = (kind: NodeEntry['kind']): boolean => kind === 'file' || kind === 'symlink'
+
+export function isAlive(entry: NodeEntry): boolean {
+  return holdsContent(entry.kind) ? visibleContents(entry).length > 0 : liveLocs(entry).length > 0
+}
+
+/** The loc sibling that says where the node stands: a move before a pin before a creation, then the key. */
+export function chosenLoc(entry: NodeEntry): Sibling<Loc> | undefined {
+  const live = liveLocs(entry)
+  if (live.length > 0) return maxPlace(live)
+  const notDead = entry.loc.filter((sibling) => !sibling.value.dead)
+  return notDead.length > 0 ? maxPlace(notDead) : maxSibling(entry.loc)
+}
+
+/** Whether the node can stand somewhere: a register whose first place is not known yet cannot. */
+export const hasPlace = (entry: NodeEntry): boolean => entry.loc.length > 0
+
+const placeRank = ({ value }: Sibling<Loc>): number => (value.from !== undefined ? 2 : value.pin ? 1 : 0)
+
+/** Order of loc siblings as places: rank, then key. */
+export function comparePlaces(a: Sibling<Loc>, b: Sibling<Loc>): number {
+  return placeRank(a) - placeRank(b) || compareSiblings(a, b)
+}
+
+function maxPlace(siblings: readonly Sibling<Loc>[]): Sibling<Loc> {
+  return siblings.reduce((max, sibling) => (comparePlaces(sibling, max) > 0 ? sibling : max))
+}
+
+/** Where a node goes whose chosen parent is not there, best first; after these comes the root. */
+export function refugesOf(entry: NodeEntry, place: Sibling<Loc>): readonly NodeId[] {
+  const refuges = entry.loc
+    .filter((sibling) => sibling !== place && !sibling.value.dead)
+    .sort((a, b) => compareSiblings(b, a))
+    .map((sibling) => sibling.value.parent)
+  return place.value.from === undefined ? refuges : [...refuges, place.value.from]
+}
+
+/** All visible siblings with one root. */
+export interface VersionGroup {
+  readonly root: ChunkId
+  /** The one with the highest key: its size, mtime and target are shown. */
+  readonly top: Sibling<Content>
+  /** Ascending. */
+  readonly dots: readonly Dot[]
+}
+
+/**
+ * The versions of a file or symlink. The winner has the node's name, the others are conflict copies; a
+ * void with `copies` says that these stay copies although their winner is gone.
+ */
+export function versions(entry: NodeEntry): { winner: VersionGroup | undefined; copies: readonly VersionGroup[] } {
+  const visible = visibleContents(entry)
+  const only = visible[0]
+  if (only && entry.content.length === 1) {
+    return { winner: { root: only.value.root!, top: only, dots: [only.dot] }, copies: [] }
+  }
+  const bound = entry.content.flatMap(({ value }) => (value.root === undefined ? (value.copies ?? []) : []))
+  const top = maxSibling(visible.filter(({ dot }) => !bound.some((copy) => sameDot(copy, dot))))
+  const groups = new Map<ChunkId, Sibling<Content>[]>()
+  for (const sibling of visible) {
+    const root = sibling.value.root!
+    const group = groups.get(root)
+    if (group) group.push(sibling)
+    else groups.set(root, [sibling])
+  }
+  const all = [...groups].map(
+    ([root, siblings]): VersionGroup => ({
+      root,
+      top: root === top?.value.root ? top : maxSibling(siblings)!,
+      dots: siblings.map((sibling) => sibling.dot),
+    }),
+  )
+  const winner = all.find((group) => group.root === top?.value.root)
+  const copies = all.filter((group) => group !== winner).sort((a, b) => (a.root < b.root ? -1 : 1))
+  return { winner, copies }
+}

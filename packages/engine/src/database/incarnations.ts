@@ -1,0 +1,112 @@
+import {
+  bytesToHex,
+  type Cursor,
+  type DeviceId,
+  REPLICA_ID_BYTES,
+  type ReplicaId,
+  type RunId,
+  type Vector,
+} from '@tidemark/protocol'
+import type { KeyValueReader } from '../ports/key-value-store.js'
+import type { Random } from '../ports/random.js'
+import { decodeJson, encodeJson } from './json-row.js'
+import type { Transaction } from './transaction.js'
+
+/** [run, log position at which it began] */
+type Run = readonly [RunId, number]
+
+/** A cursor of an older run is void: its owner gets the log from the start, filtered by its frontier. */
+const RUNS_KEPT_MAX = 1_024
+
+/**
+ * Who this database has been: every open for writing is a run of its own, and takes a replica id of its
+ * own at its first write, so that a restored backup or a clone can never name a second event with a dot
+ * that is in use (semantics-rules, 5.4).
+ */
+export class Incarnations {
+  readonly #prefix: string
+  readonly #random: Random
+  readonly #own: ReplicaId[] = []
+  readonly #lost = new Map<ReplicaId, number>()
+  #runs: readonly Run[] = []
+  #current: ReplicaId | undefined
+
+  constructor(prefix: string, random: Random) {
+    this.#prefix = prefix
+    this.#random = random
+  }
+
+  /** Reads what there is and begins a run; the caller commits `txn` durably before anything is written. */
+  async begin(kv: KeyValueReader, txn: Transaction, lseq: number, device: DeviceId): Promise<void> {
+    const isSameDevice = decodeJson<DeviceId>(await kv.get(`${this.#prefix}device`)) === device
+    txn.put(`${this.#prefix}device`, encodeJson(device))
+    const before = decodeJson<readonly Run[]>(await kv.get(`${this.#prefix}runs`)) ?? []
+    for await (const page of kv.range({ gte: `${this.#prefix}own/`, lt: `${this.#prefix}own0` })) {
+      for (const [key] of page) {
+        // A clone: the ids stay with the device that took them.
+        if (isSameDevice) this.#own.push(key.slice(`${this.#prefix}own/`.length) as ReplicaId)
+        else txn.del(key)
+      }
+    }
+    for await (const page of kv.range({ gte: `${this.#prefix}lost/`, lt: `${this.#prefix}lost0` })) {
+      for (const [key, value] of page) {
+        this.#lost.set(key.slice(`${this.#prefix}lost/`.length) as ReplicaId, decodeJson<number>(value)!)
+      }
+    }
+    this.#runs = [...before.slice(1 - RUNS_KEPT_MAX), [this.#newId<RunId>(), lseq]]
+    txn.put(`${this.#prefix}runs`, encodeJson(this.#runs))
+  }
+
+  /** The run of this open. */
+  get run(): RunId {
+    return this.#runs.at(-1)![0]
+  }
+
+  /** Whether `cursor` names a place in this database's own past. */
+  isGood(cursor: Cursor, lseq: number): boolean {
+    const at = this.#runs.findIndex(([run]) => run === cursor.run)
+    if (at === -1) return false
+    const end = this.#runs[at + 1]?.[1] ?? lseq
+    return cursor.lseq <= end
+  }
+
+  /** The replica id of this open, taken at the first write; `txn` holds that it is ours. */
+  mustCurrent(txn: Transaction): ReplicaId {
+    if (this.#current === undefined) {
+      this.#current = this.#newId<ReplicaId>()
+      this.#own.push(this.#current)
+    }
+    txn.put(`${this.#prefix}own/${this.#current}`, encodeJson(1))
+    return this.#current
+  }
+
+  get current(): ReplicaId | undefined {
+    return this.#current
+  }
+
+  /** All replica ids of this database, with the last dot that it knows of each. */
+  own(frontier: Vector): Vector {
+    return new Map(this.#own.map((rid) => [rid, frontier.get(rid) ?? 0]))
+  }
+
+  /** Replica ids whose database was rolled back: some of their dots may be in nobody's frontier. */
+  get lost(): Vector {
+    return this.#lost
+  }
+
+  /** @returns those that were not known to be lost. */
+  declareLost(txn: Transaction, lost: Vector): ReplicaId[] {
+    const fresh: ReplicaId[] = []
+    for (const [rid, seq] of lost) {
+      if (this.#lost.has(rid) || rid === this.#current) continue
+      this.#lost.set(rid, seq)
+      txn.put(`${this.#prefix}lost/${rid}`, encodeJson(seq))
+      fresh.push(rid)
+    }
+    return fresh
+  }
+
+  #newId<T extends string>(): T {
+    return bytesToHex(this.#random.bytes(REPLICA_ID_BYTES)) as T
+  }
+}

@@ -1,0 +1,522 @@
+import {
+  bytesToHex,
+  type Cursor,
+  type DeviceId,
+  type Dot,
+  HLC_ZERO,
+  type Hlc,
+  maxHlc,
+  NODE_ID_BYTES,
+  type NodeEntry,
+  type NodeId,
+  nextHlc,
+  ProtocolError,
+  type RunId,
+  type SpaceName,
+  type Vector,
+  vectorAtMost,
+  vectorHas,
+} from '@tidemark/protocol'
+import type { Materialised } from '../binding.js'
+import { adoptSiblings, holdsDotOf } from '../core/adopt-lost.js'
+import { checkIncoming, dropIgnored, stampsOf } from '../core/incoming.js'
+import type { UserOp } from '../core/user-op.js'
+import type { Sha256 } from '../core/view/names.js'
+import type { EntryKey, ViewChange } from '../core/view-entry.js'
+import type { Clock } from '../ports/clock.js'
+import type { KeyValueOp, KeyValueReader, KeyValueSnapshot, KeyValueStore } from '../ports/key-value-store.js'
+import type { Random } from '../ports/random.js'
+import { ChangeLog, type LogEntry } from './change-log.js'
+import { type CommittedOps, commitOps } from './commit-ops.js'
+import { DirtyMarks } from './dirty-marks.js'
+import { Incarnations } from './incarnations.js'
+import { decodeJson, encodeJson } from './json-row.js'
+import { PeerMemories, type PeerMemory } from './peer-memory.js'
+import { Transaction } from './transaction.js'
+import { Tree } from './tree.js'
+import type { TreeReader } from './tree-reader.js'
+import { VectorTable } from './vector-table.js'
+
+/** Who materialises the space. */
+export type SpaceMode =
+  /** Registers only, no view: a hub. */
+  | 'relay'
+  /** One tree: what is known is what the user sees. */
+  | 'direct'
+  /** Two trees: what is known, and what a folder's disk shows. */
+  | 'bound'
+
+export interface SpaceDatabaseOptions {
+  readonly storage: KeyValueStore
+  readonly space: SpaceName
+  readonly mode: SpaceMode
+  readonly device: DeviceId
+  readonly clock: Clock
+  readonly random: Random
+  readonly sha256: Sha256
+}
+
+/** What was joined, for those who wait for it. */
+export interface SpaceChange {
+  /** Changes of the received view; empty for a relay. */
+  readonly view: readonly ViewChange[]
+}
+
+/** One consistent state: its log and registers, and the vectors that belong to it. */
+export interface SpaceSnapshot {
+  readonly lseq: number
+  readonly frontier: Vector
+  readonly met: Vector
+  log(after: number): AsyncIterable<readonly LogEntry[]>
+  nodes(ids: readonly NodeId[]): Promise<readonly (NodeEntry | undefined)[]>
+  close(): Promise<void>
+}
+
+interface Counters {
+  readonly lseq: number
+  readonly dirty: number
+  readonly hlc: Hlc
+}
+
+/**
+ * All that one replica believes of one space, in its part of the local database. One writer at a time;
+ * every change is one atomic batch. Nothing is resident per entry.
+ *
+ * Keys below `s/<space>/`: `r/…` received tree, `y/…` synced tree, `l/ x/` log, `v/` vectors, `i/…`
+ * incarnations, `p/` peers, `do/ dk/` dirty marks, `b/` the binder's rows, `n` counters.
+ */
+export class SpaceDatabase {
+  readonly space: SpaceName
+  readonly mode: SpaceMode
+  readonly #options: SpaceDatabaseOptions
+  readonly #prefix: string
+  readonly #received: Tree
+  readonly #synced: Tree | undefined
+  readonly #vectors: VectorTable
+  readonly #log: ChangeLog
+  readonly #marks: DirtyMarks
+  readonly #peers: PeerMemories
+  readonly #incarnations: Incarnations
+  readonly #listeners = new Set<(change: SpaceChange) => void>()
+  #counters: Counters = { lseq: 0, dirty: 0, hlc: HLC_ZERO }
+  #everSynced = false
+  #tail: Promise<unknown> = Promise.resolve()
+
+  private constructor(options: SpaceDatabaseOptions) {
+    const { space, mode, sha256 } = options
+    this.#options = options
+    this.space = space
+    this.mode = mode
+    this.#prefix = `s/${space}/`
+    this.#received = new Tree({ prefix: `${this.#prefix}r/`, sha256, view: mode !== 'relay' })
+    this.#synced = mode === 'bound' ? new Tree({ prefix: `${this.#prefix}y/`, sha256 }) : undefined
+    this.#vectors = new VectorTable(`${this.#prefix}v/`)
+    this.#log = new ChangeLog(this.#prefix)
+    this.#marks = new DirtyMarks(this.#prefix)
+    this.#peers = new PeerMemories(`${this.#prefix}p/`)
+    this.#incarnations = new Incarnations(`${this.#prefix}i/`, options.random)
+  }
+
+  static async open(options: SpaceDatabaseOptions): Promise<SpaceDatabase> {
+    const database = new SpaceDatabase(options)
+    await database.#open()
+    return database
+  }
+
+  async #open(): Promise<void> {
+    const { storage } = this.#options
+    this.#counters = decodeJson<Counters>(await storage.get(`${this.#prefix}n`)) ?? this.#counters
+    await this.#vectors.load(storage)
+    const txn = new Transaction(storage)
+    await this.#incarnations.begin(storage, txn, this.#counters.lseq, this.#options.device)
+    await txn.commit({ sync: true })
+    this.#everSynced = await this.#peers.any(storage)
+    if (this.#incarnations.lost.size > 0) await this.adoptLost()
+  }
+
+  get received(): TreeReader {
+    return this.#received.reader(this.#options.storage)
+  }
+
+  /** What the user sees: the disk's state where a folder is bound, else what is known. */
+  get synced(): TreeReader {
+    return (this.#synced ?? this.#received).reader(this.#options.storage)
+  }
+
+  /** What this replica truly has. */
+  get frontier(): Vector {
+    return this.#vectors.frontier
+  }
+
+  get met(): Vector {
+    return this.#vectors.met
+  }
+
+  get run(): RunId {
+    return this.#incarnations.run
+  }
+
+  get lost(): Vector {
+    return this.#incarnations.lost
+  }
+
+  /** This database's replica ids, with the last dot that it knows of each. */
+  get own(): Vector {
+    return this.#incarnations.own(this.frontier)
+  }
+
+  /** No joined dot is above the frontier (those of lost incarnations excepted): the view is whole. */
+  get isWhole(): boolean {
+    for (const [rid, seq] of this.#vectors.held) {
+      if ((this.frontier.get(rid) ?? 0) < seq && !this.lost.has(rid)) return false
+    }
+    return true
+  }
+
+  /** A sync point was reached at least once in the life of this database. */
+  get everSynced(): boolean {
+    return this.#everSynced
+  }
+
+  /** Called after each batch that changed registers or the frontier. @returns stops it. */
+  onChange(listener: (change: SpaceChange) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Rows of the binder. */
+  get rows(): KeyValueReader {
+    return prefixed(this.#options.storage, this.#rowPrefix)
+  }
+
+  get #rowPrefix(): string {
+    return `${this.#prefix}b/`
+  }
+
+  /** Local ops, durable when it resolves; `rows` are in the same batch. */
+  async commit(
+    ops: readonly UserOp[],
+    rows: (result: CommittedOps) => readonly KeyValueOp[] | Promise<readonly KeyValueOp[]> = () => [],
+  ): Promise<CommittedOps> {
+    return this.#write(async (txn) => {
+      const change = this.#vectors.change()
+      let { hlc } = this.#counters
+      const { space, clock, random, sha256 } = this.#options
+      let seq: number | undefined
+      const result = await commitOps({
+        txn,
+        synced: this.#synced ?? this.#received,
+        received: this.#received,
+        ops,
+        writer: {
+          space,
+          sha256,
+          nextDot: (): Dot => {
+            const rid = this.#incarnations.mustCurrent(txn)
+            seq = (seq ?? this.frontier.get(rid) ?? 0) + 1
+            const dot = { rid, seq }
+            change.wrote(dot)
+            return dot
+          },
+          nextHlc: () => {
+            hlc = nextHlc(hlc, clock.nowMs())
+            return hlc
+          },
+          randomNodeId: () => bytesToHex(random.bytes(NODE_ID_BYTES)) as NodeId,
+        },
+      })
+      const moved = await this.#appendLog(txn, result.nodes)
+      const dirty = this.#synced ? await this.#markDifferent(txn, result.receivedChanges) : this.#counters.dirty
+      this.#putRows(txn, await rows(result))
+      return {
+        value: result,
+        sync: true,
+        vectors: change,
+        counters: { lseq: moved.lseq, dirty, hlc },
+        change: { view: result.receivedChanges },
+      }
+    })
+  }
+
+  /**
+   * Registers from a peer, with the cursor behind them, in one batch. Durable with the next sync point.
+   *
+   * @returns the positions in the own log that these entries took, with those they had before.
+   * @throws {ProtocolError} BAD_ENTRY, KIND_CHANGED: nothing was written.
+   */
+  async receive(
+    peer: DeviceId,
+    entries: readonly NodeEntry[],
+    cursor: Cursor,
+  ): Promise<readonly { lseq: number; previous: number }[]> {
+    return this.#write(async (txn) => {
+      const change = this.#vectors.change()
+      const current = this.#incarnations.current
+      const known = await this.#received.nodes(txn, entries.map((entry) => entry.id))
+      const wanted: NodeEntry[] = []
+      let { hlc } = this.#counters
+      for (const [i, entry] of entries.entries()) {
+        checkIncoming(entry, current, this.frontier)
+        change.received(entry)
+        for (const stamp of stampsOf(entry)) hlc = maxHlc(hlc, stamp)
+        wanted.push(dropIgnored(entry, known[i], this.frontier))
+      }
+      const { nodes, changes } = await this.#received.join(txn, wanted)
+      const moved = await this.#appendLog(txn, nodes)
+      const dirty = this.#synced ? await this.#markDifferent(txn, changes) : this.#counters.dirty
+      const memory = await this.#peers.read(txn, peer)
+      this.#peers.write(txn, peer, { ...memory, cursor })
+      return {
+        value: moved.entries,
+        sync: false,
+        vectors: change,
+        counters: { lseq: moved.lseq, dirty, hlc },
+        ...(nodes.length > 0 ? { change: { view: changes } } : {}),
+      }
+    })
+  }
+
+  /**
+   * The end of a round, made durable with all that came before it. The frontier takes in the sender's.
+   *
+   * @throws {ProtocolError} FRONTIER_UNFOUNDED: the sender claims what it never showed; nothing changed.
+   */
+  async syncPoint(peer: DeviceId, point: { cursor: Cursor; frontier: Vector; lost: Vector }): Promise<void> {
+    const fresh = await this.#write(async (txn) => {
+      const isBootstrap = this.frontier.size === 0
+      if (!isBootstrap && !vectorAtMost(point.frontier, this.met)) {
+        throw new ProtocolError('FRONTIER_UNFOUNDED', 'the peer claims writes that it never showed')
+      }
+      const change = this.#vectors.change()
+      change.raiseFrontier(point.frontier)
+      change.raiseMet(point.frontier)
+      const memory = await this.#peers.read(txn, peer)
+      this.#peers.write(txn, peer, { ...memory, cursor: point.cursor, frontier: point.frontier, synced: true })
+      const lost = this.#incarnations.declareLost(txn, point.lost)
+      const rises = change.frontier.size > 0
+      return {
+        value: lost.length,
+        sync: true,
+        vectors: change,
+        counters: this.#counters,
+        ...(rises || lost.length > 0 ? { change: { view: [] } } : {}),
+      }
+    })
+    this.#everSynced = true
+    if (fresh > 0 || this.lost.size > 0) await this.adoptLost()
+  }
+
+  /** What we remember of a peer. */
+  peer(peer: DeviceId): Promise<PeerMemory> {
+    return this.#peers.read(this.#options.storage, peer)
+  }
+
+  /** The peer's log starts anew for us: our cursor in it was void. */
+  async forgetCursor(peer: DeviceId): Promise<void> {
+    await this.#write(async (txn) => {
+      const { cursor: _, ...memory } = await this.#peers.read(txn, peer)
+      this.#peers.write(txn, peer, memory)
+      return { value: undefined, sync: false, counters: this.#counters }
+    })
+  }
+
+  /**
+   * What a peer's OPEN says of incarnations. Declares lost: our own ids of which the peer met more than we
+   * know, and the peer's of which we met more than it knows.
+   */
+  async noteIncarnations(peer: DeviceId, theirs: { own: Vector; met: Vector }): Promise<void> {
+    const fresh = await this.#write(async (txn) => {
+      const memory = await this.#peers.read(txn, peer)
+      const lost = new Map<Dot['rid'], number>()
+      for (const [rid, seq] of this.own) if ((theirs.met.get(rid) ?? 0) > seq) lost.set(rid, seq)
+      for (const [rid, seq] of new Map([...[...memory.own.keys()].map((rid) => [rid, 0] as const), ...theirs.own])) {
+        if ((this.met.get(rid) ?? 0) > seq) lost.set(rid, seq)
+      }
+      this.#peers.write(txn, peer, { ...memory, own: new Map([...memory.own, ...theirs.own]) })
+      const declared = this.#incarnations.declareLost(txn, lost)
+      return {
+        value: declared.length,
+        sync: true,
+        counters: this.#counters,
+        ...(declared.length > 0 ? { change: { view: [] } } : {}),
+      }
+    })
+    if (fresh > 0) await this.adoptLost()
+  }
+
+  isGoodCursor(cursor: Cursor): boolean {
+    return this.#incarnations.isGood(cursor, this.#counters.lseq)
+  }
+
+  /**
+   * Dots of lost incarnations that no frontier holds would hold up every planner for ever: their holders
+   * write the values again under dots of their own (semantics-rules B8).
+   */
+  async adoptLost(): Promise<void> {
+    await this.#write(async (txn) => {
+      const { frontier, lost } = this
+      const isStray = (dot: Dot): boolean => lost.has(dot.rid) && !vectorHas(frontier, dot)
+      const written: NodeEntry[] = []
+      const change = this.#vectors.change()
+      let seq: number | undefined
+      for (const [rid, seqHeld] of this.#vectors.held) {
+        if (!isStray({ rid, seq: seqHeld })) continue
+        for await (const page of this.#received.all(txn)) {
+          for (const entry of page) {
+            if (!holdsDotOf(entry, rid)) continue
+            const adopted = adoptSiblings(entry, isStray, () => {
+              const current = this.#incarnations.mustCurrent(txn)
+              seq = (seq ?? this.frontier.get(current) ?? 0) + 1
+              change.wrote({ rid: current, seq })
+              return { rid: current, seq }
+            })
+            if (adopted) written.push(adopted)
+          }
+        }
+      }
+      const { nodes, changes } = await this.#received.join(txn, written)
+      const moved = await this.#appendLog(txn, nodes)
+      const dirty = this.#synced ? await this.#markDifferent(txn, changes) : this.#counters.dirty
+      return {
+        value: undefined,
+        sync: written.length > 0,
+        vectors: change,
+        counters: { ...this.#counters, lseq: moved.lseq, dirty },
+        ...(written.length > 0 ? { change: { view: changes } } : {}),
+      }
+    })
+  }
+
+  /** Oldest first; empty while the view is not whole. */
+  async dirty(limit: number): Promise<readonly EntryKey[]> {
+    return this.isWhole ? this.#marks.oldest(this.#options.storage, limit) : []
+  }
+
+  /** See `SpaceBinding.materialised`. */
+  async materialised(
+    done: readonly Materialised[],
+    rows: readonly KeyValueOp[],
+    options: { sync: boolean },
+  ): Promise<void> {
+    const synced = this.#synced
+    if (!synced) throw new TypeError('the space is not bound')
+    await this.#write(async (txn) => {
+      await synced.join(txn, done.flatMap((item) => item.nodes))
+      const received = this.#received.reader(txn)
+      const clean: EntryKey[] = []
+      for (const { key, as } of done) {
+        if (sameEntry(await received.entry(key), as)) clean.push(key)
+      }
+      await this.#marks.clear(txn, clean)
+      this.#putRows(txn, rows)
+      return { value: undefined, sync: options.sync, counters: this.#counters }
+    })
+  }
+
+  async touch(keys: readonly EntryKey[]): Promise<void> {
+    await this.#write(async (txn) => {
+      const dirty = await this.#marks.mark(txn, keys, this.#counters.dirty)
+      return { value: undefined, sync: false, counters: { ...this.#counters, dirty } }
+    })
+  }
+
+  async writeRows(ops: readonly KeyValueOp[], options: { sync: boolean }): Promise<void> {
+    await this.#write(async (txn) => {
+      this.#putRows(txn, ops)
+      return { value: undefined, sync: options.sync, counters: this.#counters }
+    })
+  }
+
+  /** One state, for a round. */
+  snapshot(): Promise<SpaceSnapshot> {
+    return this.#exclusive(async () => {
+      const kv: KeyValueSnapshot = this.#options.storage.snapshot()
+      const { frontier, met } = this
+      return {
+        lseq: this.#counters.lseq,
+        frontier,
+        met,
+        log: (after) => this.#log.read(kv, after),
+        nodes: (ids) => this.#received.nodes(kv, ids),
+        close: () => kv.close(),
+      }
+    })
+  }
+
+  get lseq(): number {
+    return this.#counters.lseq
+  }
+
+  /** Waits for the writes that are under way. */
+  async idle(): Promise<void> {
+    await this.#tail
+  }
+
+  async #appendLog(
+    txn: Transaction,
+    nodes: readonly NodeEntry[],
+  ): Promise<{ lseq: number; entries: { lseq: number; previous: number }[] }> {
+    const { lseq } = this.#counters
+    const entries = await this.#log.append(txn, nodes.map((node) => node.id), lseq)
+    return { lseq: lseq + entries.length, entries }
+  }
+
+  async #markDifferent(txn: Transaction, changes: readonly ViewChange[]): Promise<number> {
+    const synced = this.#synced!.reader(txn)
+    const different: EntryKey[] = []
+    for (const { key, after } of changes) {
+      if (!sameEntry(await synced.entry(key), after)) different.push(key)
+    }
+    return this.#marks.mark(txn, different, this.#counters.dirty)
+  }
+
+  #putRows(txn: Transaction, ops: readonly KeyValueOp[]): void {
+    for (const op of ops) {
+      if (op.type === 'put') txn.put(this.#rowPrefix + op.key, op.value)
+      else txn.del(this.#rowPrefix + op.key)
+    }
+  }
+
+  /** Runs `fn` alone; on success its transaction is committed, then what it changed is made visible. */
+  #write<T>(
+    fn: (txn: Transaction) => Promise<{
+      value: T
+      sync: boolean
+      vectors?: ReturnType<VectorTable['change']>
+      counters: Counters
+      change?: SpaceChange
+    }>,
+  ): Promise<T> {
+    return this.#exclusive(async () => {
+      const txn = new Transaction(this.#options.storage)
+      const { value, sync, vectors, counters, change } = await fn(txn)
+      const publish = vectors ? this.#vectors.stage(txn, vectors) : undefined
+      if (counters !== this.#counters) txn.put(`${this.#prefix}n`, encodeJson(counters))
+      await txn.commit({ sync })
+      publish?.()
+      this.#counters = counters
+      if (change) for (const listener of this.#listeners) listener(change)
+      return value
+    })
+  }
+
+  #exclusive<T>(fn: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(fn)
+    this.#tail = result.catch(() => undefined)
+    return result
+  }
+}
+
+const sameEntry = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
+
+function prefixed(kv: KeyValueReader, prefix: string): KeyValueReader {
+  return {
+    get: (key) => kv.get(prefix + key),
+    getMany: (keys) => kv.getMany(keys.map((key) => prefix + key)),
+    async *range({ gte, lt }) {
+      for await (const page of kv.range({ gte: prefix + gte, lt: prefix + lt })) {
+        yield page.map(([key, value]) => [key.slice(prefix.length), value] as const)
+      }
+    },
+  }
+}

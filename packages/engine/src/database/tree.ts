@@ -1,0 +1,119 @@
+import { decodeNodeEntry, type NodeEntry, type NodeId, type NodeKind } from '@tidemark/protocol'
+import { joinEntries } from '../core/register.js'
+import type { Sha256 } from '../core/view/names.js'
+import type { EntryKey, ViewChange, ViewEntry } from '../core/view-entry.js'
+import type { KeyValueReader } from '../ports/key-value-store.js'
+import type { Transaction } from './transaction.js'
+import { readGrave, updateGraves } from './ops-graves.js'
+import { Groups } from './tree-groups.js'
+import type { NodeChange } from './tree-closure.js'
+import { Placement } from './tree-placement.js'
+import type { TreeReader } from './tree-reader.js'
+import { readTree } from './tree-queries.js'
+import { TreeKeys } from './tree-rows.js'
+import { TreeWorkspace } from './tree-workspace.js'
+
+export interface TreeOptions {
+  /** ASCII; all rows of the tree start with it. */
+  readonly prefix: string
+  readonly sha256: Sha256
+  /** Keep registers only, for a hub that shows nothing. @default true */
+  readonly view?: boolean
+}
+
+export interface JoinResult {
+  /** Nodes whose registers changed. */
+  readonly nodes: readonly NodeEntry[]
+  /** Exactly the difference of the view. */
+  readonly changes: readonly ViewChange[]
+}
+
+/**
+ * Registers and, incrementally, their view, both in the database: the object itself holds nothing, so
+ * memory does not grow with the tree. A move of a directory costs the same whatever is inside, because
+ * entries name their parent by id.
+ */
+export class Tree {
+  readonly #keys: TreeKeys
+  readonly #sha256: Sha256
+  readonly #view: boolean
+
+  constructor({ prefix, sha256, view = true }: TreeOptions) {
+    this.#keys = new TreeKeys(prefix)
+    this.#sha256 = sha256
+    this.#view = view
+  }
+
+  reader(kv: KeyValueReader): TreeReader {
+    return readTree(kv, this.#keys)
+  }
+
+  /** Registers of many nodes, in the order asked. */
+  async nodes(kv: KeyValueReader, ids: readonly NodeId[]): Promise<(NodeEntry | undefined)[]> {
+    const rows = await kv.getMany(ids.map(this.#keys.node))
+    return rows.map((row) => (row === undefined ? undefined : decodeNodeEntry(row)))
+  }
+
+  /** Every node that has registers, in pages. */
+  async *all(kv: KeyValueReader): AsyncGenerator<readonly NodeEntry[]> {
+    for await (const page of kv.range(this.#keys.allNodes())) yield page.map(([, row]) => decodeNodeEntry(row))
+  }
+
+  /** A dead node that last stood here, if one is remembered. */
+  graveAt(
+    kv: KeyValueReader,
+    kind: NodeKind,
+    place: { readonly parent: NodeId; readonly name: string },
+  ): Promise<NodeId | undefined> {
+    return readGrave(kv, this.#keys, kind, place)
+  }
+
+  /**
+   * Joins registers (whole or only some siblings) into the tree.
+   *
+   * @throws {ProtocolError} KIND_CHANGED; the transaction must then be dropped.
+   */
+  async join(txn: Transaction, entries: readonly NodeEntry[]): Promise<JoinResult> {
+    const workspace = new TreeWorkspace(txn, this.#keys)
+    const changed = await joinNodes(workspace, entries)
+    const changes = this.#view && changed.size > 0 ? await this.#updateView(workspace, changed) : []
+    await updateGraves(txn, this.#keys, changed)
+    workspace.flush()
+    return { nodes: [...changed.values()].map((change) => change.after), changes }
+  }
+
+  async #updateView(
+    workspace: TreeWorkspace,
+    changed: ReadonlyMap<NodeId, NodeChange>,
+  ): Promise<readonly ViewChange[]> {
+    const directories = new Set<NodeId>()
+    for (const { before, after } of changed.values()) {
+      if (after.kind === 'dir') directories.add(after.id)
+      for (const entry of [before, after]) for (const { value } of entry?.loc ?? []) directories.add(value.parent)
+    }
+    await workspace.dirs.prefetch(directories)
+    const placement = new Placement(workspace)
+    await placement.update(changed)
+    return new Groups(workspace, this.#sha256, placement).update()
+  }
+}
+
+/** @returns the nodes whose registers changed. */
+async function joinNodes(
+  workspace: TreeWorkspace,
+  entries: readonly NodeEntry[],
+): Promise<ReadonlyMap<NodeId, NodeChange>> {
+  const { nodes } = workspace
+  await nodes.prefetch(entries.map((entry) => entry.id))
+  const changed = new Map<NodeId, NodeChange>()
+  for (const incoming of entries) {
+    const known = await nodes.get(incoming.id)
+    const after = known ? joinEntries(known, incoming) : incoming
+    if (after === known) continue
+    changed.set(incoming.id, { before: changed.has(incoming.id) ? changed.get(incoming.id)!.before : known, after })
+    nodes.set(incoming.id, after)
+  }
+  return changed
+}
+
+export type { EntryKey, ViewEntry }

@@ -1,0 +1,124 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import {
+  BlobMismatchError,
+  BlobNotFoundError,
+  type Grant,
+  GrantExpiredError,
+  StoreError,
+} from '@tidemark/protocol'
+import { afterEach, expect, test } from 'vitest'
+import { type UndiciBlobClient, undiciBlobClient } from './undici-blob-client.js'
+
+const PUT: Grant = { method: 'PUT', url: '/blobs/x', headers: { 'x-amz-meta': 'kept' }, expiresAtMs: 0 }
+const GET: Grant = { ...PUT, method: 'GET' }
+
+let server: Server | undefined
+let client: UndiciBlobClient | undefined
+afterEach(async () => {
+  await client?.close()
+  server?.closeAllConnections()
+  await new Promise((resolve) => (server ? server.close(resolve) : resolve(undefined)))
+})
+
+async function serve(
+  answer: (request: IncomingMessage, response: ServerResponse, body: Buffer) => void,
+  options: { idleTimeoutMs?: number } = {},
+): Promise<{ client: UndiciBlobClient; url: string }> {
+  server = createServer((request, response) => {
+    const parts: Buffer[] = []
+    request.on('data', (part: Buffer) => parts.push(part))
+    request.on('end', () => answer(request, response, Buffer.concat(parts)))
+  })
+  await new Promise<void>((resolve) => server!.listen(0, '127.0.0.1', resolve))
+  const url = `127.0.0.1:${(server.address() as AddressInfo).port}`
+  client = undiciBlobClient({ baseUrl: `ws://${url}/sync`, ...options })
+  return { client, url }
+}
+
+test('a relative grant goes to the host that was dialled, with its headers and the exact length', async () => {
+  const seen: unknown[] = []
+  const { client, url } = await serve((request, response, body) => {
+    seen.push([
+      request.method,
+      request.url,
+      request.headers['content-length'],
+      request.headers['x-amz-meta'],
+      body.length,
+    ])
+    response.writeHead(201).end()
+  })
+  await client.put(PUT, new Uint8Array(5), {})
+  await client.put({ ...PUT, url: `http://${url}/elsewhere?sig=%2f` }, new Uint8Array(0), {})
+  expect(seen).toEqual([
+    ['PUT', '/blobs/x', '5', 'kept', 5],
+    ['PUT', '/elsewhere?sig=%2f', '0', 'kept', 0],
+  ])
+})
+
+test('a range is asked for and given exactly', async () => {
+  const { client } = await serve((request, response) => {
+    expect(request.headers.range).toBe('bytes=10-14')
+    response.writeHead(206, { 'content-range': 'bytes 10-14/100' }).end('abcde')
+  })
+  expect(Buffer.from(await client.get(GET, { offset: 10, length: 5 }, {})).toString()).toBe('abcde')
+  expect(await client.get(GET, { offset: 10, length: 0 }, {})).toEqual(new Uint8Array())
+})
+
+test.each([
+  ['another range', 206, { 'content-range': 'bytes 11-15/100' }, 'abcde'],
+  ['the whole blob', 200, { 'content-length': '100' }, 'x'.repeat(100)],
+  ['more than the range', 206, { 'content-range': 'bytes 10-14/100' }, 'abcdef'],
+  ['less than the range', 206, { 'content-range': 'bytes 10-14/100' }, 'abcd'],
+])('a store that sends %s is a StoreError', async (_, status, headers, body) => {
+  const { client } = await serve((_request, response) => response.writeHead(status, headers).end(body))
+  await expect(client.get(GET, { offset: 10, length: 5 }, {})).rejects.toBeInstanceOf(StoreError)
+})
+
+test.each([
+  [410, '{"code":"GRANT_EXPIRED"}', GrantExpiredError],
+  [403, '<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>', GrantExpiredError],
+  [403, '{"code":"BAD_SIGNATURE"}', StoreError],
+  [400, '{"title":"Bad Request","code":"BLOB_MISMATCH"}', BlobMismatchError],
+  [400, '<Error><Code>BadDigest</Code></Error>', BlobMismatchError],
+  [400, 'x'.repeat(100_000), StoreError],
+  [404, '', BlobNotFoundError],
+  [503, '{"code":"BUSY"}', StoreError],
+  [302, '', StoreError],
+])('status %d with %s is one error', async (status, body, type) => {
+  const { client } = await serve((_request, response) => response.writeHead(status).end(body))
+  for (const run of [client.put(PUT, new Uint8Array(5), {}), client.get(GET, { offset: 0, length: 5 }, {})]) {
+    const error = await run.catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(type)
+    if (error instanceof StoreError) expect(error.status).toBe(status)
+  }
+})
+
+test('a cut connection, nobody there, and silence are StoreErrors without a status', async () => {
+  const { client } = await serve((request) => request.socket.destroy())
+  await expect(client.put(PUT, new Uint8Array(5), {})).rejects.toMatchObject({
+    code: 'STORE',
+    status: undefined,
+  })
+  const nobody = { ...GET, url: 'http://127.0.0.1:1/x' }
+  await expect(client.get(nobody, { offset: 0, length: 1 }, {})).rejects.toMatchObject({ code: 'STORE' })
+})
+
+test('a store that falls silent in the middle of a body is given up', async () => {
+  const { client } = await serve(
+    (_request, response) => {
+      response.writeHead(206, { 'content-range': 'bytes 0-4/5', 'content-length': 5 }).write('ab')
+    },
+    { idleTimeoutMs: 300 },
+  )
+  await expect(client.get(GET, { offset: 0, length: 5 }, {})).rejects.toBeInstanceOf(StoreError)
+})
+
+test('the signal ends a request with its reason, before and while it runs', async () => {
+  const { client } = await serve(() => undefined)
+  const abort = new AbortController()
+  const running = client.get(GET, { offset: 0, length: 5 }, { signal: abort.signal })
+  setTimeout(() => abort.abort(new Error('enough')), 30)
+  await expect(running).rejects.toThrow('enough')
+  await expect(client.put(PUT, new Uint8Array(1), { signal: abort.signal })).rejects.toThrow('enough')
+})

@@ -1,0 +1,147 @@
+import {
+  type BlobClient,
+  BlobMismatchError,
+  BlobNotFoundError,
+  type ByteRange,
+  type Grant,
+  GrantExpiredError,
+  StoreError,
+  SyncError,
+} from '@tidemark/protocol'
+import { Agent, type Dispatcher, request } from 'undici'
+
+/** Bytes of a failure's body that are read. */
+const PROBLEM_BYTES_MAX = 8 * 1024
+
+export interface UndiciBlobClientOptions {
+  /** What relative grants are resolved against: the URL that was dialled; ws and wss become http and https. */
+  readonly baseUrl: string
+  /** Connections to one store, at most. @default 8: one for each body in flight */
+  readonly connectionsMax?: number
+  /** Silence after which a request is given up, milliseconds. @default 30,000 */
+  readonly idleTimeoutMs?: number
+}
+
+/** Blobs over HTTP. Never retries. Close it when it is not needed any more. */
+export interface UndiciBlobClient extends BlobClient {
+  close(): Promise<void>
+}
+
+/** @throws {TypeError} `baseUrl` is no URL. */
+export function undiciBlobClient(options: UndiciBlobClientOptions): UndiciBlobClient {
+  const base = httpUrl(options.baseUrl)
+  const idleTimeoutMs = options.idleTimeoutMs ?? 30_000
+  const agent = new Agent({
+    connections: options.connectionsMax ?? 8,
+    pipelining: 1,
+    connect: { timeout: idleTimeoutMs },
+    headersTimeout: idleTimeoutMs,
+    bodyTimeout: idleTimeoutMs,
+  })
+  const send = async (
+    grant: Grant,
+    headers: Record<string, string>,
+    body: Uint8Array | null,
+    signal: AbortSignal | undefined,
+  ): Promise<Dispatcher.ResponseData> => {
+    const options = {
+      method: grant.method,
+      headers: { ...grant.headers, ...headers },
+      body,
+      dispatcher: agent,
+    }
+    const response = await request(new URL(grant.url, base), { ...options, ...(signal ? { signal } : {}) })
+    if (response.statusCode >= 300) throw await toError(grant, response)
+    return response
+  }
+  return {
+    put: (grant, body, { signal }) =>
+      translated(signal, async () => {
+        const response = await send(grant, { 'content-length': String(body.length) }, body, signal)
+        await response.body.dump()
+      }),
+    get: (grant, range, { signal }) =>
+      translated(signal, async () => {
+        if (range.length === 0) return new Uint8Array()
+        const last = range.offset + range.length - 1
+        const response = await send(grant, { range: `bytes=${range.offset}-${last}` }, null, signal)
+        return readRange(response, range)
+      }),
+    close: () => agent.destroy(),
+  }
+}
+
+function httpUrl(text: string): URL {
+  const url = new URL(text)
+  if (url.protocol === 'ws:' || url.protocol === 'wss:') {
+    return new URL(url.href.replace(/^ws/, 'http'))
+  }
+  return url
+}
+
+/** What undici throws about the connection becomes a `StoreError`. */
+async function translated<T>(signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    signal?.throwIfAborted()
+    if (error instanceof SyncError) throw error
+    throw new StoreError(`blob store: ${(error as Error).message}`, undefined, { cause: error })
+  }
+}
+
+/** Exactly the bytes that were asked for: a store that sends others has not understood the range. */
+async function readRange(
+  { statusCode, headers, body }: Dispatcher.ResponseData,
+  range: ByteRange,
+): Promise<Uint8Array> {
+  const { offset, length } = range
+  const isRange =
+    statusCode === 206
+      ? String(headers['content-range']).startsWith(`bytes ${offset}-${offset + length - 1}/`)
+      : offset === 0 && headers['content-length'] === String(length)
+  if (!isRange) {
+    body.destroy()
+    throw new StoreError(`blob store: answered a range with another (status ${statusCode})`, statusCode)
+  }
+  const bytes = new Uint8Array(length)
+  let at = 0
+  for await (const part of body as AsyncIterable<Uint8Array>) {
+    if (at + part.length > length) throw new StoreError('blob store: sent more than the range', statusCode)
+    bytes.set(part, at)
+    at += part.length
+  }
+  if (at < length) throw new StoreError('blob store: sent less than the range', statusCode)
+  return bytes
+}
+
+/**
+ * Failures of our own store are problem documents (RFC 9457) with a member `code`, those of S3 are XML with
+ * `<Code>`; S3 answers 403 when a presigned URL is over.
+ */
+async function toError(grant: Grant, { statusCode, body }: Dispatcher.ResponseData): Promise<SyncError> {
+  const text = await readText(body)
+  const code = /"code"\s*:\s*"(\w+)"|<Code>(\w+)<\/Code>/.exec(text)
+  const name = code?.[1] ?? code?.[2] ?? ''
+  const blob = /[0-9a-f]{64}/.exec(grant.url)?.[0] ?? grant.url
+  if (statusCode === 410 || (statusCode === 403 && /expired/i.test(text))) {
+    return new GrantExpiredError('the store says that the grant is over')
+  }
+  if (statusCode === 400 && ['BLOB_MISMATCH', 'BadDigest', 'XAmzContentSHA256Mismatch'].includes(name)) {
+    return new BlobMismatchError(blob)
+  }
+  if (statusCode === 404) return new BlobNotFoundError(blob)
+  return new StoreError(`blob store: status ${statusCode}${name && ` ${name}`}`, statusCode)
+}
+
+async function readText(body: Dispatcher.ResponseData['body']): Promise<string> {
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const part of body as AsyncIterable<Uint8Array>) {
+    parts.push(part)
+    length += part.length
+    // Leaving the loop ends the connection: nobody reads the rest.
+    if (length >= PROBLEM_BYTES_MAX) break
+  }
+  return Buffer.concat(parts).toString('utf8', 0, PROBLEM_BYTES_MAX)
+}

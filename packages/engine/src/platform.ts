@@ -1,0 +1,14 @@
+import type { BlobClient } from '@tidemark/protocol'
+import type { Clock, Timers } from './ports/clock.js'
+import type { Hasher } from './ports/hasher.js'
+import type { Random } from './ports/random.js'
+
+/** What a replica needs from the machine that it runs on. `@tidemark/engine/node` has one for Node. */
+export interface Platform {
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
+  readonly hasher: Hasher
+  /** Carries out grants. @param baseUrl What relative grant URLs are resolved against. */
+  blobClient(baseUrl: string): BlobClient & { close(): Promise<void> }
+}

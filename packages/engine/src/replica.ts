@@ -1,0 +1,273 @@
+import {
+  AccessError,
+  type BlobClient,
+  type BlobStore,
+  bytesToHex,
+  type Connection,
+  DatabaseError,
+  type DeviceId,
+  FRAME_BYTES_MAX,
+  type Hello,
+  PROTOCOL_MINORS,
+  parseDeviceId,
+  parseSpaceName,
+  REPLICA_ID_BYTES,
+  type SpaceName,
+  type Transport,
+} from '@tidemark/protocol'
+import { BehaviorSubject, type Observable } from 'rxjs'
+import { decodeJson, encodeJson } from './database/json-row.js'
+import type { Platform } from './platform.js'
+import type { KeyValueStore } from './ports/key-value-store.js'
+import { Link, type LinkPhase } from './session/link.js'
+import { Session, type SessionHost } from './session/session.js'
+import { openSpace, type Space, type SpaceOptions } from './space.js'
+
+/** Written into the database; a newer one is refused. */
+const FORMAT_VERSION = 1
+
+export interface ReplicaOptions {
+  /** The local database. The replica closes it. */
+  readonly storage: KeyValueStore
+  readonly platform: Platform
+  /** Where spaces without a folder keep file bytes on this device. Without it their bytes live at the hub. */
+  readonly blobs?: BlobStore
+  /**
+   * Names the place of the database (host and path). At another place than before it is a clone: a new
+   * device. @default none: never taken for a clone
+   */
+  readonly place?: string
+  /** Product and version, for the peer's logs. @default 'tidemark' */
+  readonly agent?: string
+}
+
+export interface ConnectOptions {
+  /** Bearer token for the hub. */
+  readonly token?: string
+  /** Carries out the hub's grants. @default the platform's, on the transport's `httpBase` */
+  readonly blobClient?: BlobClient
+}
+
+export interface PeerStatus {
+  readonly label: string
+  readonly phase: LinkPhase['name']
+  /** Why the last session ended. */
+  readonly error?: Error
+}
+
+/** A connection that is kept alive until it is closed. */
+export interface PeerLink {
+  readonly status: PeerStatus
+  close(): Promise<void>
+}
+
+interface OpenLink {
+  readonly link: Link
+  readonly client: BlobClient | undefined
+  readonly ownClient: { close(): Promise<void> } | undefined
+  status: PeerStatus
+}
+
+/**
+ * Opens a device's local database and everything that works on it.
+ *
+ * @throws {DatabaseError} FORMAT_TOO_NEW: written by a later version.
+ */
+export async function openReplica(options: ReplicaOptions): Promise<Replica> {
+  const { storage, platform, place } = options
+  const format = decodeJson<number>(await storage.get('format'))
+  if (format !== undefined && format > FORMAT_VERSION) {
+    throw new DatabaseError('FORMAT_TOO_NEW', `the database has format ${format}, this version reads ${FORMAT_VERSION}`)
+  }
+  const row = decodeJson<{ id: string; place?: string }>(await storage.get('device'))
+  const isClone = row !== undefined && place !== undefined && row.place !== undefined && row.place !== place
+  const device =
+    row && !isClone ? parseDeviceId(row.id) : (bytesToHex(platform.random.bytes(REPLICA_ID_BYTES)) as DeviceId)
+  await storage.batch(
+    [
+      { type: 'put', key: 'format', value: encodeJson(FORMAT_VERSION) },
+      { type: 'put', key: 'device', value: encodeJson({ id: device, ...(place === undefined ? {} : { place }) }) },
+    ],
+    { sync: true },
+  )
+  return new Replica(options, device)
+}
+
+/** One device's copy of its spaces: the local database, sessions with peers, and the spaces that are open. */
+export class Replica implements AsyncDisposable {
+  readonly device: DeviceId
+  readonly #options: ReplicaOptions
+  readonly #spaces = new Map<SpaceName, Promise<Space>>()
+  readonly #links = new Set<OpenLink>()
+  readonly #peers = new BehaviorSubject<readonly PeerStatus[]>([])
+  #closed: Promise<void> | undefined
+
+  constructor(options: ReplicaOptions, device: DeviceId) {
+    this.#options = options
+    this.device = device
+  }
+
+  /** All links and how they are. */
+  get peers$(): Observable<readonly PeerStatus[]> {
+    return this.#peers.asObservable()
+  }
+
+  /** Keeps a session to one peer alive, with backoff. Several links at once are normal. */
+  connect(transport: Transport, options: ConnectOptions = {}): PeerLink {
+    this.#mustBeOpen()
+    const { platform } = this.#options
+    const ownClient =
+      options.blobClient || transport.httpBase === undefined ? undefined : platform.blobClient(transport.httpBase)
+    const client = options.blobClient ?? ownClient
+    let open: OpenLink | undefined
+    const link = new Link({
+      transport,
+      timers: platform.timers,
+      random: platform.random,
+      startSession: (connection) => new Session(connection, this.#host(client, options.token)),
+      onPhase: (phase) => {
+        // The first phase is entered while the link is constructed.
+        queueMicrotask(() => {
+          if (!open) return
+          open.status = statusOf(transport, phase)
+          if (phase.name === 'open') void this.#openSpaces(phase.session, client)
+          this.#publish()
+        })
+      },
+    })
+    open = { link, client, ownClient, status: statusOf(transport, link.phase) }
+    const mine = open
+    this.#links.add(mine)
+    this.#publish()
+    return {
+      get status() {
+        return mine.status
+      },
+      close: async () => {
+        this.#links.delete(mine)
+        await link.close()
+        await ownClient?.close()
+        this.#publish()
+      },
+    }
+  }
+
+  /**
+   * Opens a space; the same object each time.
+   *
+   * @throws {TypeError} not a space name, or opened before in another mode.
+   */
+  openSpace(name: string, options: SpaceOptions = {}): Promise<Space> {
+    this.#mustBeOpen()
+    const space = parseSpaceName(name)
+    let opening = this.#spaces.get(space)
+    if (!opening) {
+      const { storage, platform, blobs } = this.#options
+      opening = openSpace({
+        ...options,
+        storage,
+        platform,
+        space,
+        device: this.device,
+        ...(blobs ? { blobs } : {}),
+        isConfigured: () => this.#links.size > 0,
+      })
+      opening.catch(() => this.#spaces.delete(space))
+      this.#spaces.set(space, opening)
+      void this.#attach(opening)
+    }
+    return opening
+  }
+
+  /** Ends links, spaces and the database. Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= (async () => {
+      const links = [...this.#links]
+      this.#links.clear()
+      await Promise.all(links.map(({ link }) => link.close()))
+      for (const opening of this.#spaces.values()) await (await opening.catch(() => undefined))?.close()
+      await Promise.all(links.map(({ ownClient }) => ownClient?.close()))
+      await this.#options.storage.close()
+      this.#peers.complete()
+    })()
+    return this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #host(client: BlobClient | undefined, token: string | undefined): SessionHost {
+    return {
+      hello: this.#hello(token),
+      timers: this.#options.platform.timers,
+      admit: async () => undefined,
+      peerOpened: async (session, name) => {
+        const opening = this.#spaces.get(name)
+        if (!opening) throw new AccessError('NO_SUCH_SPACE', `${name} is not open here`)
+        return (await opening).peers.endpoint(session, { mayWrite: true, ...(client ? { client } : {}) })
+      },
+    }
+  }
+
+  #hello(token: string | undefined): Hello {
+    return {
+      type: 'hello',
+      minor: PROTOCOL_MINORS,
+      features: [],
+      required: [],
+      frameBytesMax: FRAME_BYTES_MAX,
+      device: this.device,
+      role: 'replica',
+      agent: this.#options.agent ?? 'tidemark',
+      ...(token === undefined ? {} : { token }),
+    }
+  }
+
+  /** For a peer that dials us: a session on a connection that is there already. */
+  accept(connection: Connection, options: { readonly blobClient?: BlobClient } = {}): Session {
+    this.#mustBeOpen()
+    const session = new Session(connection, this.#host(options.blobClient, undefined))
+    session.ready.then(
+      () => this.#openSpaces(session, options.blobClient),
+      () => undefined,
+    )
+    return session
+  }
+
+  async #openSpaces(session: Session, client: BlobClient | undefined): Promise<void> {
+    for (const opening of this.#spaces.values()) {
+      const space = await opening.catch(() => undefined)
+      if (space) this.#addSpace(session, space, client)
+    }
+  }
+
+  /** A space that was opened after sessions were. */
+  async #attach(opening: Promise<Space>): Promise<void> {
+    const space = await opening.catch(() => undefined)
+    if (!space) return
+    for (const { link, client } of this.#links) {
+      if (link.phase.name === 'open') this.#addSpace(link.phase.session, space, client)
+    }
+  }
+
+  #addSpace(session: Session, space: Space, client: BlobClient | undefined): void {
+    session.addSpace(space.name, space.peers.endpoint(session, { mayWrite: true, ...(client ? { client } : {}) }))
+  }
+
+  #publish(): void {
+    if (!this.#closed) this.#peers.next([...this.#links].map(({ status }) => status))
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closed) throw new DatabaseError('CLOSED', 'the replica is closed')
+  }
+}
+
+function statusOf(transport: Transport, phase: LinkPhase): PeerStatus {
+  return {
+    label: transport.label,
+    phase: phase.name,
+    ...(phase.name === 'backoff' ? { error: phase.error } : {}),
+  }
+}

@@ -1,0 +1,380 @@
+import {
+  CHANNELS_MAX,
+  checkPreamble,
+  type Connection,
+  decodeMessage,
+  encodeMessage,
+  encodePreamble,
+  errorToFault,
+  type Fault,
+  FRAME_BYTES_MAX,
+  faultToError,
+  HANDSHAKE_TIMEOUT_MS,
+  HEARTBEAT_INTERVAL_MS,
+  HEARTBEAT_TIMEOUT_MS,
+  type Hello,
+  type Message,
+  negotiate,
+  ProtocolError,
+  type SpaceName,
+  SyncError,
+  TransportError,
+} from '@tidemark/protocol'
+import type { Timers } from '../ports/clock.js'
+import type { BlobAuthority } from '../transfer/blob-authority.js'
+import { answerBlobRequest, type BlobRequest, isBlobRequest } from './blob-requests.js'
+import { PendingRequests } from './requests.js'
+import { SerialQueue } from './serial-queue.js'
+import { withResolvers } from './with-resolvers.js'
+
+/** Undelivered bytes after which the connection is paused. */
+const INBOX_BYTES_MAX = 2 * FRAME_BYTES_MAX
+
+/** The messages of one space's exchange. */
+export type ExchangeMessage = Extract<Message, { type: 'open' | 'rewind' | 'entries' | 'sync-point' | 'reject' }>
+
+/** One space within one session. */
+export interface SpaceEndpoint {
+  /** Says OPEN; called once, when the channel is registered. */
+  start(): Promise<void>
+  /** Handles the peer's messages, one at a time, in order. A throw ends the session. */
+  receive(message: ExchangeMessage): Promise<void>
+  /** The hub's word on bytes, on the side that is a hub for this space. */
+  readonly blobs?: BlobAuthority | undefined
+  /** The session ended. */
+  closed(): void
+}
+
+export interface PeerInfo {
+  readonly device: Hello['device']
+  readonly role: Hello['role']
+  readonly label: string
+}
+
+/** What a session asks of its owner. */
+export interface SessionHost {
+  readonly hello: Hello
+  /** Decides whether this peer may have a session. @throws {AccessError} */
+  admit(hello: Hello): Promise<void>
+  /** The peer opened a space that this side has not opened. @throws {AccessError} */
+  peerOpened(session: Session, space: SpaceName): Promise<(channel: number) => SpaceEndpoint>
+  readonly timers: Timers
+}
+
+type State =
+  | { readonly name: 'handshaking'; readonly preambleSeen: boolean }
+  | { readonly name: 'open'; readonly peer: PeerInfo }
+  | { readonly name: 'closed'; readonly error: Error | undefined }
+
+interface Channel {
+  readonly space: SpaceName
+  readonly number: number
+  readonly endpoint: SpaceEndpoint
+  readonly inbox: SerialQueue
+}
+
+/**
+ * One authenticated connection between two peers, from hello to close. Symmetric: who dialled does not
+ * matter after the handshake. Any error ends it with a fault to the peer; nothing of the offending
+ * frame is applied.
+ */
+export class Session {
+  readonly #connection: Connection
+  readonly #host: SessionHost
+  readonly #requests = new PendingRequests()
+  readonly #channels = new Map<SpaceName, Channel>()
+  /** The peer's channel numbers. */
+  readonly #peerChannels = new Map<number, Channel>()
+  readonly #opened = withResolvers<PeerInfo>()
+  readonly #closed = withResolvers<Error | undefined>()
+  readonly #abort = new AbortController()
+  readonly #control: SerialQueue
+  #state: State = { name: 'handshaking', preambleSeen: false }
+  #inboxBytes = 0
+  #lastFrameMs: number
+  #cancelTimer: () => void = () => undefined
+
+  constructor(connection: Connection, host: SessionHost) {
+    this.#connection = connection
+    this.#host = host
+    this.#lastFrameMs = host.timers.monotonicMs()
+    this.#control = new SerialQueue((error) => this.#fail(error))
+    this.#opened.promise.catch(() => undefined)
+    connection.open({
+      frame: (bytes) => this.#receive(bytes),
+      closed: (error) => this.#end(error ?? new TransportError('the peer closed the connection')),
+    })
+    connection.send(encodePreamble())
+    this.#send(host.hello)
+    this.#cancelTimer = host.timers.after(HANDSHAKE_TIMEOUT_MS, () => {
+      this.#fail(new TransportError('no handshake in time'))
+    })
+  }
+
+  /** Resolves after the handshake. @throws the error that ended it. */
+  get ready(): Promise<PeerInfo> {
+    return this.#opened.promise
+  }
+
+  /** Resolves when the session is over, with the error that ended it, or `undefined` after `close()`. */
+  get done(): Promise<Error | undefined> {
+    return this.#closed.promise
+  }
+
+  /** @throws {ProtocolError} before the handshake. */
+  get peer(): PeerInfo {
+    if (this.#state.name !== 'open') throw new ProtocolError('UNEXPECTED_MESSAGE', 'the session is not open')
+    return this.#state.peer
+  }
+
+  /** Starts a space from this side. The number is what this side's messages of that space carry. */
+  addSpace(space: SpaceName, makeEndpoint: (channel: number) => SpaceEndpoint): void {
+    if (this.#channels.has(space)) return
+    const number = this.#channels.size + 1
+    const channel: Channel = {
+      space,
+      number,
+      endpoint: makeEndpoint(number),
+      inbox: new SerialQueue((error) => this.#fail(error)),
+    }
+    this.#channels.set(space, channel)
+    channel.endpoint.start().catch((error: Error) => this.#fail(error))
+  }
+
+  /** Sends and waits while the connection is over its high-water mark. */
+  async send(message: Message): Promise<void> {
+    if (this.#state.name === 'closed') return
+    if (!this.#send(message)) await this.#connection.drained()
+  }
+
+  /** The peer's word on bytes for a space that both opened. */
+  blobAuthority(channel: number): BlobAuthority {
+    const requests = this.#requests
+    const send = (message: Message): void => void this.#send(message)
+    return {
+      async need(chunks, signal) {
+        const reply = await requests.request(
+          'needed',
+          (request) => send({ type: 'need', request, channel, chunks }),
+          signal,
+        )
+        return reply.chunks
+      },
+      async grantPuts(blobs, signal) {
+        const reply = await requests.request(
+          'grants',
+          (request) => send({ type: 'grant-puts', request, channel, blobs }),
+          signal,
+        )
+        return reply.grants
+      },
+      async stored(blobs, signal) {
+        const reply = await requests.request(
+          'stored-result',
+          (request) => send({ type: 'stored', request, channel, blobs }),
+          signal,
+        )
+        return reply.blobs
+      },
+      async putInline(chunks, signal) {
+        await requests.request(
+          'stored-result',
+          (request) => send({ type: 'put-inline', request, channel, chunks }),
+          signal,
+        )
+      },
+      async locate(chunks, signal) {
+        return requests.request('located', (request) => send({ type: 'locate', request, channel, chunks }), signal)
+      },
+    }
+  }
+
+  /** Ends the session; frames already queued are sent first. Idempotent. */
+  close(reason = 'closed'): void {
+    this.#end(undefined)
+    this.#connection.close(reason)
+  }
+
+  /** Ends the session because of an error on this side: the peer is told its code. */
+  fail(error: Error): void {
+    this.#fail(error)
+  }
+
+  #send(message: Message): boolean {
+    if (this.#state.name === 'closed') return true
+    return this.#connection.send(encodeMessage(message))
+  }
+
+  #receive(bytes: Uint8Array): void {
+    if (this.#state.name === 'closed') return
+    this.#lastFrameMs = this.#host.timers.monotonicMs()
+    try {
+      if (this.#state.name === 'handshaking' && !this.#state.preambleSeen) {
+        checkPreamble(bytes)
+        this.#state = { name: 'handshaking', preambleSeen: true }
+        return
+      }
+      this.#dispatch(decodeMessage(bytes), bytes.length)
+    } catch (error) {
+      this.#fail(error as Error)
+    }
+  }
+
+  #dispatch(message: Message, bytes: number): void {
+    if (this.#state.name === 'handshaking') {
+      if (message.type === 'fault') throw faultToError(message)
+      if (message.type !== 'hello') throw unexpected(message)
+      this.#admit(message, bytes)
+      return
+    }
+    if (isBlobRequest(message)) {
+      this.#answer(message, bytes)
+      return
+    }
+    switch (message.type) {
+      case 'hello':
+        throw unexpected(message)
+      case 'ping':
+        this.#send({ type: 'pong', nonce: message.nonce })
+        return
+      case 'pong':
+        return
+      case 'fault':
+        this.#fault(message)
+        return
+      case 'needed':
+      case 'grants':
+      case 'stored-result':
+      case 'located':
+        if (!this.#requests.answer(message)) throw unexpected(message)
+        return
+      case 'open':
+        this.#admitSpace(message, bytes)
+        return
+      case 'rewind':
+      case 'entries':
+      case 'sync-point':
+      case 'reject': {
+        // An OPEN before it may still be on its way through the control queue.
+        this.#queue(this.#control, bytes, () => {
+          const channel = this.#channelOf(message.channel)
+          this.#queue(channel.inbox, bytes, () => channel.endpoint.receive(message))
+        })
+        return
+      }
+      default:
+        message satisfies never
+    }
+  }
+
+  #admit(hello: Hello, bytes: number): void {
+    const peer: PeerInfo = { device: hello.device, role: hello.role, label: this.#connection.label }
+    // Everything else goes through the control queue too, so it waits for the admission.
+    this.#state = { name: 'open', peer }
+    this.#queue(this.#control, bytes, async () => {
+      negotiate(this.#host.hello, hello)
+      await this.#host.admit(hello)
+      this.#cancelTimer()
+      this.#armHeartbeat()
+      this.#opened.resolve(peer)
+    })
+  }
+
+  #admitSpace(message: Extract<Message, { type: 'open' }>, bytes: number): void {
+    this.#queue(this.#control, bytes, async () => {
+      if (message.channel > CHANNELS_MAX) throw new ProtocolError('UNKNOWN_CHANNEL', 'channel number too large')
+      let channel = this.#channels.get(message.space)
+      if (!channel) {
+        if (this.#channels.size >= CHANNELS_MAX) throw new ProtocolError('UNKNOWN_CHANNEL', 'too many spaces')
+        const makeEndpoint = await this.#host.peerOpened(this, message.space)
+        if (this.#state.name === 'closed') return
+        this.addSpace(message.space, makeEndpoint)
+        channel = this.#channels.get(message.space)!
+      }
+      const known = this.#peerChannels.get(message.channel)
+      if (known && known !== channel) throw new ProtocolError('UNKNOWN_CHANNEL', 'channel number is in use')
+      this.#peerChannels.set(message.channel, channel)
+      const { inbox, endpoint } = channel
+      this.#queue(inbox, bytes, () => endpoint.receive(message))
+    })
+  }
+
+  #answer(message: BlobRequest, bytes: number): void {
+    this.#queue(this.#control, bytes, () => {
+      const authority = this.#channelOf(message.channel).endpoint.blobs
+      if (!authority) throw unexpected(message)
+      // Not awaited: answers go out of order, a slow one holds nothing up.
+      this.#inboxBytes += bytes
+      answerBlobRequest(authority, message, this.#abort.signal)
+        .then(
+          (reply) => this.send(reply),
+          (error: Error) => this.send({ ...errorToFault(error), request: message.request }),
+        )
+        .finally(() => this.#release(bytes))
+    })
+  }
+
+  #channelOf(number: number): Channel {
+    const channel = this.#peerChannels.get(number)
+    if (!channel) throw new ProtocolError('UNKNOWN_CHANNEL', `channel ${number} was never opened`)
+    return channel
+  }
+
+  #fault(fault: Fault): void {
+    if (fault.request !== undefined) this.#requests.fail(fault.request, faultToError(fault))
+    else this.#end(faultToError(fault), true)
+  }
+
+  #queue(queue: SerialQueue, bytes: number, task: () => Promise<void> | void): void {
+    this.#inboxBytes += bytes
+    if (this.#inboxBytes > INBOX_BYTES_MAX) this.#connection.pause()
+    queue.push(async () => {
+      try {
+        if (this.#state.name !== 'closed') await task()
+      } finally {
+        this.#release(bytes)
+      }
+    })
+  }
+
+  #release(bytes: number): void {
+    const was = this.#inboxBytes
+    this.#inboxBytes -= bytes
+    if (was > INBOX_BYTES_MAX && this.#inboxBytes <= INBOX_BYTES_MAX) this.#connection.resume()
+  }
+
+  #armHeartbeat(): void {
+    this.#cancelTimer = this.#host.timers.after(HEARTBEAT_INTERVAL_MS, () => {
+      const silentMs = this.#host.timers.monotonicMs() - this.#lastFrameMs
+      // While paused the silence is ours.
+      if (silentMs > HEARTBEAT_TIMEOUT_MS && this.#inboxBytes <= INBOX_BYTES_MAX) {
+        this.#fail(new TransportError(`nothing heard from the peer for ${Math.round(silentMs / 1000)} s`))
+        return
+      }
+      this.#send({ type: 'ping', nonce: 0 })
+      this.#armHeartbeat()
+    })
+  }
+
+  #fail(error: Error): void {
+    if (this.#state.name === 'closed') return
+    this.#send(errorToFault(error))
+    this.#end(error, true)
+  }
+
+  #end(error: Error | undefined, closeConnection = false): void {
+    if (this.#state.name === 'closed') return
+    this.#state = { name: 'closed', error }
+    this.#cancelTimer()
+    this.#abort.abort(error ?? new TransportError('the session was closed'))
+    this.#requests.close(error)
+    for (const channel of this.#channels.values()) channel.endpoint.closed()
+    if (closeConnection) this.#connection.close(error instanceof SyncError ? error.code : 'error')
+    this.#opened.reject(error ?? new TransportError('the session was closed'))
+    this.#closed.resolve(error)
+  }
+}
+
+function unexpected(message: Message): ProtocolError {
+  return new ProtocolError('UNEXPECTED_MESSAGE', `${message.type} is not expected here`)
+}

@@ -1,0 +1,266 @@
+import {
+  AccessError,
+  bytesToHex,
+  ChunkMismatchError,
+  type DeviceId,
+  type Entries,
+  FRAME_BYTES_TARGET,
+  type InlineChunk,
+  type Message,
+  type NodeEntry,
+  type Open,
+  type SyncPoint,
+  type Vector,
+  joinVectors,
+  vectorAtMost,
+} from '@tidemark/protocol'
+import { newerThan } from '../core/incoming.js'
+import type { LogEntry } from '../database/change-log.js'
+import type { SpaceDatabase, SpaceSnapshot } from '../database/space-database.js'
+import type { Hasher } from '../ports/hasher.js'
+import type { BlobAuthority } from '../transfer/blob-authority.js'
+import type { ChunkCache } from '../transfer/chunk-cache.js'
+import { roughEntryBytes, smallRootsOf } from './entry-size.js'
+import type { ExchangeMessage, SpaceEndpoint } from './session.js'
+
+/** Entries in one frame: bounds what the other end writes in one batch. */
+const ENTRIES_PER_ROUND_FRAME_MAX = 1_000
+
+export interface SpaceExchangeOptions {
+  readonly database: SpaceDatabase
+  /** The number that this side's messages carry. */
+  readonly channel: number
+  /** Resolves when the connection takes more. */
+  send(message: Message): Promise<void>
+  /** Ends the session. */
+  fail(error: Error): void
+  readonly peer: DeviceId
+  /** Whether the peer may send entries. */
+  readonly mayWrite: boolean
+  /** This side's word on bytes, where it is a hub. */
+  readonly blobs?: BlobAuthority
+  /** Bytes of small files that ride along with entries. */
+  readonly cache: ChunkCache
+  readonly hasher: Hasher
+  /** The peer's frontier, ours or the state of the rounds changed. */
+  onChange(): void
+}
+
+/**
+ * The exchange of one space with one peer: both ends stream at once (design 5). As a sender: rounds, each
+ * from one snapshot, with a SYNC_POINT at the end. As a receiver: frames in order, each one atomic batch.
+ */
+export class SpaceExchange implements SpaceEndpoint {
+  readonly #options: SpaceExchangeOptions
+  readonly #stopListening: () => void
+  /** What the peer truly has; `undefined` until its OPEN came. */
+  #theirs: Vector | undefined
+  /** Own log position up to which the peer was served. */
+  #position = 0
+  #sentFrontier: Vector | undefined
+  #sentLost = 0
+  /** Own log positions above `#position` whose content came from the peer: it does not get them back. */
+  readonly #echoes = new Set<number>()
+  #receivedSyncPoint = false
+  #wanted = false
+  #running = false
+  #closed = false
+
+  constructor(options: SpaceExchangeOptions) {
+    this.#options = options
+    this.#stopListening = options.database.onChange(() => {
+      this.#wake()
+      options.onChange()
+    })
+  }
+
+  get blobs(): BlobAuthority | undefined {
+    return this.#options.blobs
+  }
+
+  /** Past the first sync point of the peer. */
+  get isLive(): boolean {
+    return this.#receivedSyncPoint && !this.#closed
+  }
+
+  /** Both ends hold the same, as far as both know. */
+  get isEqual(): boolean {
+    const { frontier } = this.#options.database
+    if (!this.isLive || !this.#theirs || this.#running || this.#wanted) return false
+    return vectorAtMost(frontier, this.#theirs) && vectorAtMost(this.#theirs, frontier)
+  }
+
+  /** Sends OPEN. */
+  async start(): Promise<void> {
+    const { database, channel, peer, send } = this.#options
+    const { cursor, frontier } = await database.peer(peer)
+    const open: Open = {
+      type: 'open',
+      space: database.space,
+      channel,
+      frontier: database.frontier,
+      ...(cursor ? { cursor } : {}),
+      remembered: frontier,
+      met: database.met,
+      own: database.own,
+    }
+    await send(open)
+  }
+
+  async receive(message: ExchangeMessage): Promise<void> {
+    switch (message.type) {
+      case 'open':
+        return this.#open(message)
+      case 'rewind':
+        return this.#options.database.forgetCursor(this.#options.peer)
+      case 'entries':
+        return this.#entries(message)
+      case 'sync-point':
+        return this.#syncPoint(message)
+      case 'reject':
+        throw new AccessError('FORBIDDEN', `the hub refused ${message.node}: ${message.message}`)
+      default:
+        message satisfies never
+    }
+  }
+
+  closed(): void {
+    this.#closed = true
+    this.#stopListening()
+    this.#options.onChange()
+  }
+
+  async #open(open: Open): Promise<void> {
+    const { database, channel, peer, send } = this.#options
+    await database.noteIncarnations(peer, open)
+    const wentBack = !vectorAtMost(open.remembered, database.frontier)
+    const isGood = !wentBack && open.cursor !== undefined && database.isGoodCursor(open.cursor)
+    if (open.cursor && !isGood) {
+      await send({ type: 'rewind', channel, reason: wentBack ? 'rolled-back' : 'unknown-run' })
+    }
+    this.#theirs = open.frontier
+    this.#position = isGood ? open.cursor!.lseq : 0
+    this.#sentFrontier = undefined
+    this.#wake()
+  }
+
+  async #entries({ entries, inline, run, lseq }: Entries): Promise<void> {
+    const { database, peer, mayWrite, blobs } = this.#options
+    if (!mayWrite) throw new AccessError('FORBIDDEN', `you may not write to ${database.space}`)
+    for (const chunk of inline) this.#keepInline(chunk)
+    if (inline.length > 0 && blobs) await blobs.putInline(inline)
+    const moved = await database.receive(peer, entries, { run, lseq })
+    for (const { lseq: now, previous } of moved) {
+      const hadSent = previous <= this.#position || this.#echoes.has(previous)
+      if (hadSent) this.#echoes.add(now)
+    }
+  }
+
+  #keepInline({ id, bytes }: InlineChunk): void {
+    const { cache, hasher } = this.#options
+    const actual = bytesToHex(hasher.sha256(bytes))
+    if (actual !== id) throw new ChunkMismatchError(id, actual)
+    cache.put(id, bytes)
+  }
+
+  async #syncPoint(point: SyncPoint): Promise<void> {
+    const { database, peer, onChange } = this.#options
+    await database.syncPoint(peer, {
+      cursor: { run: point.run, lseq: point.lseq },
+      frontier: point.frontier,
+      lost: new Map(point.lost.map(({ rid, seq }) => [rid, seq])),
+    })
+    this.#theirs = joinVectors(this.#theirs ?? new Map(), point.frontier)
+    this.#receivedSyncPoint = true
+    onChange()
+  }
+
+  #wake(): void {
+    this.#wanted = true
+    if (this.#running || this.#closed || !this.#theirs) return
+    this.#running = true
+    this.#serve()
+      .catch((error: Error) => this.#options.fail(error))
+      .finally(() => {
+        this.#running = false
+        this.#options.onChange()
+      })
+  }
+
+  async #serve(): Promise<void> {
+    while (this.#wanted && !this.#closed) {
+      this.#wanted = false
+      const snapshot = await this.#options.database.snapshot()
+      try {
+        await this.#round(snapshot)
+      } finally {
+        await snapshot.close()
+      }
+    }
+  }
+
+  async #round(snapshot: SpaceSnapshot): Promise<void> {
+    const { database, channel, send } = this.#options
+    let sent = 0
+    for await (const page of snapshot.log(this.#position)) {
+      if (this.#closed) return
+      sent += await this.#sendPage(snapshot, page)
+    }
+    if (this.#closed) return
+    this.#position = Math.max(this.#position, snapshot.lseq)
+    for (const lseq of this.#echoes) if (lseq <= this.#position) this.#echoes.delete(lseq)
+    const lost = [...database.lost].map(([rid, seq]) => ({ rid, seq }))
+    const isNews =
+      this.#sentFrontier === undefined ||
+      !vectorAtMost(snapshot.frontier, this.#sentFrontier) ||
+      lost.length !== this.#sentLost
+    if (sent === 0 && !isNews) return
+    this.#sentFrontier = snapshot.frontier
+    this.#sentLost = lost.length
+    await send({
+      type: 'sync-point',
+      channel,
+      run: database.run,
+      lseq: snapshot.lseq,
+      frontier: snapshot.frontier,
+      met: snapshot.met,
+      lost,
+    })
+  }
+
+  /** @returns how many entries it sent. */
+  async #sendPage(snapshot: SpaceSnapshot, page: readonly LogEntry[]): Promise<number> {
+    const { database, channel, send, cache } = this.#options
+    const fresh = page.filter(({ lseq }) => !this.#echoes.has(lseq))
+    const nodes = await snapshot.nodes(fresh.map(({ node }) => node))
+    let entries: NodeEntry[] = []
+    let inline: InlineChunk[] = []
+    let bytes = 0
+    let sent = 0
+    const flush = async (lseq: number): Promise<void> => {
+      if (entries.length === 0) return
+      const frame: Entries = { type: 'entries', channel, run: database.run, lseq, entries, inline }
+      sent += entries.length
+      entries = []
+      inline = []
+      bytes = 0
+      await send(frame)
+    }
+    for (const [i, { lseq }] of fresh.entries()) {
+      const node = nodes[i]
+      const newer = node && newerThan(node, this.#theirs!)
+      if (!newer) continue
+      entries.push(newer)
+      bytes += roughEntryBytes(newer)
+      for (const id of smallRootsOf(newer)) {
+        const kept = cache.get(id)
+        if (!kept) continue
+        inline.push({ id, bytes: kept })
+        bytes += kept.length
+      }
+      if (bytes >= FRAME_BYTES_TARGET || entries.length >= ENTRIES_PER_ROUND_FRAME_MAX) await flush(lseq)
+    }
+    await flush(page.at(-1)!.lseq)
+    return sent
+  }
+}

@@ -1,0 +1,84 @@
+import type { BlobClient } from '@tidemark/protocol'
+import type { SpaceDatabase } from '../database/space-database.js'
+import type { Hasher } from '../ports/hasher.js'
+import type { BlobAuthority } from '../transfer/blob-authority.js'
+import type { ChunkCache } from '../transfer/chunk-cache.js'
+import type { PeerInfo, Session, SpaceEndpoint } from './session.js'
+import { SpaceExchange } from './space-exchange.js'
+
+export interface SpacePeersOptions {
+  readonly database: SpaceDatabase
+  readonly cache: ChunkCache
+  readonly hasher: Hasher
+  /** Something about the peers or the rounds changed. */
+  onChange(): void
+}
+
+/** A session that carries this space. */
+export interface Attached {
+  readonly session: Session
+  readonly peer: PeerInfo
+  readonly exchange: SpaceExchange
+  /** The peer's word on bytes; only hubs have one. */
+  readonly authority: BlobAuthority
+  /** Carries out the grants of that hub. */
+  readonly client: BlobClient | undefined
+}
+
+/** What this side lets the peer do, and does with the peer's grants. */
+export interface SpaceAccess {
+  readonly mayWrite: boolean
+  readonly blobs?: BlobAuthority
+  readonly client?: BlobClient
+}
+
+/** The sessions that carry one space. */
+export class SpacePeers {
+  readonly #options: SpacePeersOptions
+  readonly #attached = new Set<Attached>()
+
+  constructor(options: SpacePeersOptions) {
+    this.#options = options
+  }
+
+  /** For `Session.addSpace`. */
+  endpoint(
+    session: Session,
+    { client, ...access }: SpaceAccess,
+  ): (channel: number) => SpaceEndpoint {
+    const { database, cache, hasher, onChange } = this.#options
+    return (channel) => {
+      const { peer } = session
+      const exchange = new SpaceExchange({
+        database,
+        channel,
+        cache,
+        hasher,
+        onChange,
+        peer: peer.device,
+        send: (message) => session.send(message),
+        fail: (error) => session.fail(error),
+        ...access,
+      })
+      const attached: Attached = { session, peer, exchange, authority: session.blobAuthority(channel), client }
+      this.#attached.add(attached)
+      void session.done.then(() => {
+        this.#attached.delete(attached)
+        onChange()
+      })
+      return exchange
+    }
+  }
+
+  /** The session with a hub that is past its first sync point, if there is one. */
+  get hub(): Attached | undefined {
+    for (const attached of this.#attached) {
+      if (attached.peer.role === 'hub' && attached.exchange.isLive) return attached
+    }
+    return undefined
+  }
+
+  get all(): ReadonlySet<Attached> {
+    return this.#attached
+  }
+}

@@ -1,0 +1,42 @@
+import type { SpaceName } from '@tidemark/protocol'
+import { BehaviorSubject, Subject } from 'rxjs'
+import type { LinkState, SpaceBinding } from './binding.js'
+import { chunkSource } from './chunking/chunk-source.js'
+import type { SpaceDatabase } from './database/space-database.js'
+import type { Hasher } from './ports/hasher.js'
+import type { Downloader } from './transfer/downloader.js'
+import type { Uploader } from './transfer/uploader.js'
+
+export interface SpaceBindingParts {
+  readonly name: SpaceName
+  readonly database: SpaceDatabase
+  readonly hasher: Hasher
+  readonly uploader: Uploader
+  readonly downloader: Downloader
+  readonly changed$: Subject<void>
+  readonly link$: BehaviorSubject<LinkState>
+}
+
+/** What a folder works on: two trees, its own rows, and the bytes. */
+export function makeSpaceBinding(parts: SpaceBindingParts): SpaceBinding {
+  const { database, hasher, uploader, downloader, changed$, link$ } = parts
+  return {
+    received: database.received,
+    synced: database.synced,
+    rows: database.rows,
+    writeRows: (ops, options) => database.writeRows(ops, options),
+    chunk: (source, options) => chunkSource(source, { hasher, ...options }),
+    ensureStored: async (uploads, options) => {
+      // Without a hub the folder itself is where the bytes are.
+      if (link$.value.configured) await uploader.ensureStored(uploads, options)
+    },
+    fetch: (version, sink, options) => downloader.fetch(version, sink, options),
+    fetchSmall: (roots, options) => downloader.fetchSmall(roots, options),
+    commit: (ops, rows) => database.commit(ops, rows),
+    dirty: (limit) => database.dirty(limit),
+    materialised: (done, rows, options) => database.materialised(done, rows, options),
+    touch: (keys) => database.touch(keys),
+    changed$: changed$.asObservable(),
+    link$: link$.asObservable(),
+  }
+}

@@ -1,0 +1,378 @@
+import {
+  type BlobStore,
+  type DeviceId,
+  INLINE_BYTES_MAX,
+  PathError,
+  parseRelativePath,
+  ROOT,
+  type SpaceName,
+} from '@tidemark/protocol'
+import { BehaviorSubject, type Observable, Subject } from 'rxjs'
+import type { LinkState, SpaceBinding } from './binding.js'
+import { chunkSource } from './chunking/chunk-source.js'
+import type { NewContent, ParentRef, UserOp } from './core/user-op.js'
+import { entryKey, type Version, type ViewChange, type ViewEntry } from './core/view-entry.js'
+import { SpaceDatabase } from './database/space-database.js'
+import type { Platform } from './platform.js'
+import type { ByteSource } from './ports/byte-source.js'
+import type { KeyValueStore } from './ports/key-value-store.js'
+import { SpacePeers } from './session/space-peers.js'
+import { makeSpaceBinding } from './space-binding.js'
+import { bytesSource, type ReadRange, readVersion } from './transfer/byte-streams.js'
+import { ChunkCache } from './transfer/chunk-cache.js'
+import { Downloader } from './transfer/downloader.js'
+import { LocalFiles } from './transfer/local-files.js'
+import { PendingUploads } from './transfer/pending-uploads.js'
+import { RetryPolicy } from './transfer/retry.js'
+import { Uploader } from './transfer/uploader.js'
+
+export interface SpaceOptions {
+  /** The space will be bound to a folder: what the user sees is the folder's disk. @default false */
+  readonly bound?: boolean
+}
+
+interface OpenSpaceParts extends SpaceOptions {
+  readonly storage: KeyValueStore
+  readonly platform: Platform
+  readonly space: SpaceName
+  readonly device: DeviceId
+  readonly blobs?: BlobStore
+  /** Whether this replica has a link to anybody. */
+  isConfigured(): boolean
+}
+
+export interface WriteOptions {
+  /** The version that the new bytes were made from, as `stat` returned it. @default the one shown now */
+  readonly basedOn?: Version
+  /** Milliseconds since 1970. @default now */
+  readonly mtimeMs?: number
+  readonly executable?: boolean
+  readonly signal?: AbortSignal
+}
+
+/** Used by `Replica.openSpace`. */
+export async function openSpace(parts: OpenSpaceParts): Promise<Space> {
+  const { storage, platform, space, device, bound = false } = parts
+  const { hasher, clock, random } = platform
+  const database = await SpaceDatabase.open({
+    storage,
+    space,
+    device,
+    mode: bound ? 'bound' : 'direct',
+    clock,
+    random,
+    sha256: (bytes) => hasher.sha256(bytes),
+  })
+  return new Space(parts, database)
+}
+
+/**
+ * A tree of files that every member sees the same. Verbs like those of a file system; paths are relative,
+ * `/` between names, `''` is the root. Local writes are accepted offline too.
+ */
+export class Space implements AsyncDisposable {
+  readonly name: SpaceName
+  /** The sessions that carry this space. */
+  readonly peers: SpacePeers
+  readonly #parts: OpenSpaceParts
+  readonly #database: SpaceDatabase
+  readonly #files: LocalFiles
+  readonly #cache = new ChunkCache()
+  readonly #uploader: Uploader
+  readonly #downloader: Downloader
+  readonly #pending: PendingUploads
+  readonly #changed = new Subject<void>()
+  readonly #changes = new Subject<readonly ViewChange[]>()
+  readonly #link: BehaviorSubject<LinkState>
+  readonly #abort = new AbortController()
+  readonly #stopListening: () => void
+  #binding: SpaceBinding | undefined
+  #closed: Promise<void> | undefined
+
+  constructor(parts: OpenSpaceParts, database: SpaceDatabase) {
+    const { platform, space, blobs } = parts
+    const { hasher, timers, random } = platform
+    this.name = space
+    this.#parts = parts
+    this.#database = database
+    this.#files = new LocalFiles({ space, cache: this.#cache, blobs, hasher })
+    const transfer = {
+      authority: () => this.peers.hub?.authority,
+      client: () => this.peers.hub?.client,
+      hasher,
+      retry: new RetryPolicy({ timers, random }),
+    }
+    this.#uploader = new Uploader(transfer)
+    this.#downloader = new Downloader({ ...transfer, local: this.#files })
+    this.#pending = new PendingUploads({ database, files: this.#files, uploader: this.#uploader, hasher })
+    this.#link = new BehaviorSubject(this.#linkState())
+    this.peers = new SpacePeers({ database, hasher, cache: this.#cache, onChange: () => this.#publishLink() })
+    this.#stopListening = database.onChange(({ view }) => {
+      this.#changed.next()
+      if (view.length > 0) this.#changes.next(view)
+    })
+    this.#publishLink()
+    if (!parts.bound) this.#pending.run(this.#abort.signal)
+  }
+
+  /** What a folder works on. @throws {TypeError} the space was not opened with `bound`. */
+  get binding(): SpaceBinding {
+    if (!this.#parts.bound) throw new TypeError('the space was not opened to be bound to a folder')
+    this.#binding ??= makeSpaceBinding({
+      name: this.name,
+      database: this.#database,
+      hasher: this.#parts.platform.hasher,
+      uploader: this.#uploader,
+      downloader: this.#downloader,
+      changed$: this.#changed,
+      link$: this.#link,
+    })
+    return this.#binding
+  }
+
+  /** Changes of the tree, local and remote ones, in the order in which they were applied. */
+  get changes$(): Observable<readonly ViewChange[]> {
+    return this.#changes.asObservable()
+  }
+
+  /** Whether the hub is there, and whether both ends hold the same. */
+  get status$(): Observable<LinkState> {
+    return this.#link.asObservable()
+  }
+
+  /** Entries of a directory, sorted by name. @throws {PathError} NOT_FOUND, NOT_A_DIRECTORY. */
+  async list(path = ''): Promise<readonly ViewEntry[]> {
+    const dir = await this.#directory(path)
+    const entries: ViewEntry[] = []
+    for await (const page of this.#database.synced.children(dir)) entries.push(...page)
+    return entries.sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  /** @returns `undefined` where nothing is; also for the root, which has no entry. */
+  stat(path: string): Promise<ViewEntry | undefined> {
+    return this.#database.synced.resolve(parseRelativePath(path))
+  }
+
+  /** Every entry that is a conflict copy or lost its name to another, with its path. */
+  async conflicts(): Promise<readonly { readonly path: string; readonly entry: ViewEntry }[]> {
+    const found: { path: string; entry: ViewEntry }[] = []
+    for await (const { path, entry } of this.walk()) if (entry.role !== 'main') found.push({ path, entry })
+    return found
+  }
+
+  /** Everything below a directory, parents first. */
+  async *walk(path = ''): AsyncGenerator<{ readonly path: string; readonly entry: ViewEntry }> {
+    for (const entry of await this.list(path)) {
+      const at = path === '' ? entry.name : `${path}/${entry.name}`
+      yield { path: at, entry }
+      if (entry.kind === 'dir') yield* this.walk(at)
+    }
+  }
+
+  /**
+   * The bytes of a file, in order; `range.end` is exclusive. Each chunk is verified before it is seen.
+   * @throws {PathError} NOT_FOUND, IS_A_DIRECTORY; {ChunksMissingError} nobody in reach has the bytes.
+   */
+  async *read(path: string, range: ReadRange = {}): AsyncGenerator<Uint8Array> {
+    const entry = await this.#must(path)
+    if (!entry.version) throw new PathError('IS_A_DIRECTORY', path)
+    yield* readVersion(this.#downloader, entry.version, range)
+  }
+
+  /** The whole file. For small ones. */
+  async readFile(path: string, range: ReadRange = {}): Promise<Uint8Array> {
+    const parts: Uint8Array[] = []
+    for await (const part of this.read(path, range)) parts.push(part)
+    const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+    let at = 0
+    for (const part of parts) {
+      out.set(part, at)
+      at += part.length
+    }
+    return out
+  }
+
+  /**
+   * Creates or overwrites a file. Durable on this device when it resolves; with `blobs` offline too.
+   *
+   * A write that is based on another version than the one shown becomes a conflict copy beside it.
+   *
+   * @throws {PathError} NOT_FOUND: no parent; IS_A_DIRECTORY; INVALID_NAME.
+   */
+  async write(path: string, data: Uint8Array | string | ByteSource, options: WriteOptions = {}): Promise<ViewEntry> {
+    this.#mustBeDirect()
+    const { signal = this.#abort.signal, basedOn } = options
+    const [parent, name] = await this.#place(path)
+    const source = typeof data === 'object' && 'read' in data ? data : bytesSource(data)
+    const { hasher, clock } = this.#parts.platform
+    const file = await chunkSource(source, { hasher, signal })
+    const content: NewContent = {
+      root: file.root,
+      height: file.height,
+      size: file.size,
+      mtimeMs: options.mtimeMs ?? clock.nowMs(),
+    }
+    const upload = { file, open: async () => ({ ...source, size: source.size, read: source.read.bind(source), close: async () => undefined }) }
+    const isPending = await this.#keep(upload, source, signal)
+    const existing = await this.#database.synced.lookup(parent, name)
+    if (existing?.kind === 'dir') throw new PathError('IS_A_DIRECTORY', path)
+    const ops: UserOp[] = []
+    if (existing?.kind !== 'file') {
+      if (existing) ops.push({ type: 'delete', entry: entryKey(existing) })
+      ops.push({ type: 'create', ref: 'new', parent: { node: parent }, name, kind: 'file', content })
+    } else if (basedOn && basedOn.root !== existing.version?.root) {
+      ops.push({ type: 'adopt', entry: entryKey(existing), content })
+    } else {
+      ops.push({ type: 'edit', entry: entryKey(existing), content })
+    }
+    if (options.executable !== undefined && existing?.kind === 'file') {
+      ops.push({ type: 'attr', entry: entryKey(existing), executable: options.executable })
+    }
+    await this.#database.commit(ops, () => (isPending ? this.#pending.rows(content) : []))
+    if (isPending) this.#pending.wake()
+    return this.#must(path)
+  }
+
+  /** @throws {PathError} NOT_FOUND: no parent; EXISTS. */
+  async mkdir(path: string): Promise<ViewEntry> {
+    this.#mustBeDirect()
+    const [parent, name] = await this.#place(path)
+    if (await this.#database.synced.lookup(parent, name)) throw new PathError('EXISTS', path)
+    await this.#database.commit([{ type: 'create', ref: 'new', parent: { node: parent }, name, kind: 'dir' }])
+    return this.#must(path)
+  }
+
+  /** Moves or renames; one record, whatever is inside. @throws {PathError} NOT_FOUND, EXISTS, INVALID_NAME. */
+  async move(from: string, to: string): Promise<ViewEntry> {
+    this.#mustBeDirect()
+    const entry = await this.#must(from)
+    const [parent, name] = await this.#place(to)
+    const target = await this.#database.synced.lookup(parent, name)
+    if (target && entryKey(target) !== entryKey(entry)) throw new PathError('EXISTS', to)
+    if (`${to}/`.startsWith(`${from}/`)) {
+      if (to === from) return entry
+      throw new PathError('INVALID_NAME', to, `${to} is inside ${from}`)
+    }
+    await this.#database.commit([{ type: 'move', entry: entryKey(entry), parent: { node: parent }, name }])
+    return this.#must(to)
+  }
+
+  /** Deletes a file, or a directory with all that it shows. @throws {PathError} NOT_FOUND, NOT_EMPTY. */
+  async remove(path: string, options: { readonly recursive?: boolean } = {}): Promise<void> {
+    this.#mustBeDirect()
+    const entry = await this.#must(path)
+    const ops: UserOp[] = []
+    if (entry.kind === 'dir') {
+      for await (const below of this.walk(path)) ops.push({ type: 'delete', entry: entryKey(below.entry) })
+      if (ops.length > 0 && !options.recursive) throw new PathError('NOT_EMPTY', path)
+    }
+    await this.#database.commit([...ops, { type: 'delete', entry: entryKey(entry) }])
+  }
+
+  /** Resolves when the hub holds what we hold and we hold what it holds, bytes included. */
+  async settled(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    const { signal } = options
+    await new Promise<void>((resolve, reject) => {
+      const finish = (): void => {
+        subscription.unsubscribe()
+        signal?.removeEventListener('abort', abort)
+      }
+      const abort = (): void => {
+        finish()
+        reject(signal?.reason)
+      }
+      const subscription = this.#link.subscribe(({ equal }) => {
+        if (!equal) return
+        // The first value comes while `subscribe` runs.
+        queueMicrotask(finish)
+        resolve()
+      })
+      signal?.addEventListener('abort', abort, { once: true })
+      if (signal?.aborted) queueMicrotask(abort)
+    })
+    if (!this.#parts.bound) await this.#pending.empty(signal)
+  }
+
+  /** Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= (async () => {
+      this.#abort.abort(new PathError('NOT_FOUND', this.name, 'the space was closed'))
+      this.#stopListening()
+      await this.#pending.stopped
+      await this.#database.idle()
+      this.#changed.complete()
+      this.#changes.complete()
+      this.#link.complete()
+    })()
+    return this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** Makes the bytes safe before the entry exists. @returns whether they must still be uploaded. */
+  async #keep(
+    upload: { readonly file: Awaited<ReturnType<typeof chunkSource>>; open(): Promise<ByteSource> },
+    source: ByteSource,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { file } = upload
+    const { blobs } = this.#parts
+    const isSmall = file.height === 0 && file.size <= INLINE_BYTES_MAX
+    if (blobs) await this.#files.store(file, source, signal)
+    if (blobs && (isSmall || !this.peers.hub)) {
+      // Rides along with its entry while it is in the cache.
+      if (isSmall && file.size > 0) this.#cache.put(file.root, await source.read(0, file.size))
+      return true
+    }
+    await this.#uploader.ensureStored([upload], { signal })
+    return false
+  }
+
+  async #directory(path: string): Promise<ViewEntry['node']> {
+    if (path === '') return ROOT
+    const entry = await this.#must(path)
+    if (entry.kind !== 'dir') throw new PathError('NOT_A_DIRECTORY', path)
+    return entry.node
+  }
+
+  async #place(path: string): Promise<[parent: Extract<ParentRef, { node: unknown }>['node'], name: string]> {
+    const segments = parseRelativePath(path)
+    const name = segments.at(-1)
+    if (name === undefined) throw new PathError('IS_A_DIRECTORY', path)
+    return [await this.#directory(segments.slice(0, -1).join('/')), name]
+  }
+
+  async #must(path: string): Promise<ViewEntry> {
+    const entry = await this.stat(path)
+    if (!entry) throw new PathError('NOT_FOUND', path)
+    return entry
+  }
+
+  #mustBeDirect(): void {
+    if (this.#parts.bound) throw new TypeError('the space is bound to a folder: write there')
+  }
+
+  #linkState(): LinkState {
+    const hub = this.peers?.hub
+    return {
+      configured: this.#parts.isConfigured(),
+      connected: hub !== undefined,
+      everSynced: this.#database.everSynced,
+      equal: hub?.exchange.isEqual === true,
+    }
+  }
+
+  #publishLink(): void {
+    if (this.#closed) return
+    const next = this.#linkState()
+    const last = this.#link.value
+    const isSame =
+      next.configured === last.configured &&
+      next.connected === last.connected &&
+      next.everSynced === last.everSynced &&
+      next.equal === last.equal
+    if (!isSame) this.#link.next(next)
+  }
+}

@@ -1,0 +1,180 @@
+import {
+  type BlobId,
+  bytesToHex,
+  type ChunkId,
+  ChunkMismatchError,
+  StoreError,
+  SyncError,
+} from '@tidemark/protocol'
+import { HashQueue } from '../chunking/hash-queue.js'
+import type { Budget } from './budget.js'
+import { type PlannedRange, planRanges, type RangeBounds } from './range-plan.js'
+import { TaskGroup } from './task-group.js'
+import { mustAuthority, mustClient, type TransferParts } from './transfer-parts.js'
+
+/** Wrong bytes of one chunk from one blob: the way may have damaged them once. */
+const LIES_MAX = 2
+
+export interface FetchedChunk {
+  readonly id: ChunkId
+  /** Verified. A view on the whole range. */
+  readonly bytes: Uint8Array
+}
+
+export interface ChunkRequest {
+  readonly ids: ReadonlySet<ChunkId>
+  /** Whether this chunk may have this many bytes. */
+  isWanted(id: ChunkId, length: number): boolean
+  /** Takes chunks that came together, by ascending place. The next range waits for it. */
+  deliver(chunks: readonly FetchedChunk[]): Promise<void>
+}
+
+/** Chunks that did not come. */
+export interface ChunkShortage {
+  readonly missing: readonly ChunkId[]
+  /** Every place of them gave other bytes. */
+  readonly wrong: readonly ChunkMismatchError[]
+}
+
+/** Brings chunks from where the hub says that they are: few requests, each chunk hashed. */
+export class ChunkFetcher {
+  constructor(
+    private readonly parts: TransferParts,
+    private readonly budget: Budget,
+    private readonly bounds: RangeBounds,
+  ) {}
+
+  /**
+   * Asks for at most IDS_PER_REQUEST_MAX chunks and delivers those that come.
+   *
+   * What fails is located again: the answer may name another place, and has a new grant. A blob that gave
+   * wrong bytes for a chunk twice is not asked for it any more.
+   *
+   * @throws what the retry policy gives up on; what `deliver` throws; the signal's reason.
+   */
+  async fetch(request: ChunkRequest, signal: AbortSignal): Promise<ChunkShortage> {
+    const pending = new Set(request.ids)
+    const lies = new Lies()
+    const wrong: ChunkMismatchError[] = []
+    const missing: ChunkId[] = []
+    const retries = this.parts.retry.begin()
+    while (pending.size > 0) {
+      const ids = [...pending]
+      const located = await this.parts.retry.run(signal, () => mustAuthority(this.parts).locate(ids, signal))
+      const ranges = planRanges(
+        located,
+        (id, length) => pending.has(id) && request.isWanted(id, length),
+        this.bounds,
+      )
+      const placed = new Set(ranges.flatMap(({ chunks }) => chunks.map(({ id }) => id)))
+      for (const id of ids) {
+        if (placed.has(id)) continue
+        pending.delete(id)
+        const lie = lies.last(id)
+        if (lie) wrong.push(lie)
+        else missing.push(id)
+      }
+      const before = pending.size
+      const failure = await this.#round(ranges, request, pending, lies, signal)
+      for (const lie of lies.takeProven()) {
+        pending.delete(lie.expected as ChunkId)
+        wrong.push(lie)
+      }
+      if (pending.size === 0) break
+      if (pending.size < before) retries.reset()
+      await retries.after(failure, signal)
+    }
+    return { missing, wrong }
+  }
+
+  /** Fetches all ranges once; what came is no longer pending. @returns the last failure, if any. */
+  async #round(
+    ranges: readonly PlannedRange[],
+    request: ChunkRequest,
+    pending: Set<ChunkId>,
+    lies: Lies,
+    outer: AbortSignal,
+  ): Promise<SyncError> {
+    let failure: SyncError = new StoreError('the hub named no place')
+    const group = new TaskGroup(outer)
+    const { signal } = group
+    await group.run(async () => {
+      for (const range of ranges) {
+        const release = await this.budget.take(range.length, signal)
+        group.spawn(async () => {
+          try {
+            const result = await this.#range(range, signal)
+            if (result.error) failure = result.error
+            for (const lie of result.lies) lies.add(lie, range.blob)
+            if (result.chunks.length > 0) await request.deliver(result.chunks)
+            for (const { id } of result.chunks) pending.delete(id)
+          } finally {
+            release()
+          }
+        })
+      }
+    })
+    return failure
+  }
+
+  /** What a range brought: a failure of the store is a result, the other ranges go on. */
+  async #range(range: PlannedRange, signal: AbortSignal): Promise<RangeResult> {
+    const { offset, length } = range
+    let bytes: Uint8Array
+    try {
+      bytes = await mustClient(this.parts).get(range.grant, { offset, length }, { signal })
+      if (bytes.length !== length) throw new StoreError('the store sent another length than was asked for')
+    } catch (error) {
+      signal.throwIfAborted()
+      if (error instanceof SyncError) return { chunks: [], lies: [], error }
+      throw error
+    }
+    const chunks: FetchedChunk[] = []
+    const lies: ChunkMismatchError[] = []
+    const hashes = new HashQueue(this.parts.hasher)
+    for (const chunk of range.chunks) {
+      const from = chunk.offset - offset
+      const part = bytes.subarray(from, from + chunk.length)
+      await hashes.add(part, (digest) => {
+        const actual = bytesToHex(digest)
+        if (actual === chunk.id) chunks.push({ id: chunk.id, bytes: part })
+        else lies.push(new ChunkMismatchError(chunk.id, actual))
+      })
+    }
+    await hashes.settled()
+    chunks.sort((a, b) => a.bytes.byteOffset - b.bytes.byteOffset)
+    return { chunks, lies, error: lies[0] }
+  }
+}
+
+interface RangeResult {
+  readonly chunks: readonly FetchedChunk[]
+  readonly lies: readonly ChunkMismatchError[]
+  readonly error: SyncError | undefined
+}
+
+/** Who gave wrong bytes for which chunk, and how often. */
+class Lies {
+  readonly #counts = new Map<string, number>()
+  readonly #last = new Map<ChunkId, ChunkMismatchError>()
+  #proven: ChunkMismatchError[] = []
+
+  add(lie: ChunkMismatchError, blob: BlobId): void {
+    const key = `${blob} ${lie.expected}`
+    const count = (this.#counts.get(key) ?? 0) + 1
+    this.#counts.set(key, count)
+    this.#last.set(lie.expected as ChunkId, lie)
+    if (count >= LIES_MAX) this.#proven.push(lie)
+  }
+
+  last(id: ChunkId): ChunkMismatchError | undefined {
+    return this.#last.get(id)
+  }
+
+  /** Chunks whose place lied once too often since the last call. */
+  takeProven(): readonly ChunkMismatchError[] {
+    const proven = this.#proven
+    this.#proven = []
+    return proven
+  }
+}

@@ -1,0 +1,108 @@
+import type { ChunkId, SyncError } from '@tidemark/protocol'
+import { chunkSource } from '../chunking/chunk-source.js'
+import type { NewContent } from '../core/user-op.js'
+import { decodeJson, encodeJson } from '../database/json-row.js'
+import type { SpaceDatabase } from '../database/space-database.js'
+import type { Hasher } from '../ports/hasher.js'
+import type { KeyValueOp } from '../ports/key-value-store.js'
+import { withResolvers } from '../session/with-resolvers.js'
+import type { LocalFiles } from './local-files.js'
+import type { Uploader } from './uploader.js'
+
+type Row = Pick<NewContent, 'root' | 'height' | 'size'>
+
+const PREFIX = 'upload/'
+
+export interface PendingUploadsParts {
+  readonly database: SpaceDatabase
+  readonly files: LocalFiles
+  readonly uploader: Uploader
+  readonly hasher: Hasher
+}
+
+/**
+ * Files that are on this device and perhaps not yet at the hub. The rows are written with the entries that
+ * name the bytes, so that no crash forgets them.
+ */
+export class PendingUploads {
+  readonly #parts: PendingUploadsParts
+  #more = withResolvers<void>()
+  #waiting = new Set<() => void>()
+  /** The last upload that failed for good, by root: tried again at the next start. */
+  readonly failures = new Map<ChunkId, SyncError>()
+  stopped: Promise<void> = Promise.resolve()
+
+  constructor(parts: PendingUploadsParts) {
+    this.#parts = parts
+  }
+
+  /** For the batch that commits the entry. */
+  rows({ root, height, size }: NewContent): readonly KeyValueOp[] {
+    const row: Row = { root, height, size }
+    return [{ type: 'put', key: PREFIX + root, value: encodeJson(row) }]
+  }
+
+  wake(): void {
+    this.#more.resolve()
+  }
+
+  /** Uploads until the signal aborts. */
+  run(signal: AbortSignal): void {
+    this.stopped = this.#run(signal)
+  }
+
+  /** Resolves when nothing is left to upload. @throws the signal's reason. */
+  async empty(signal?: AbortSignal): Promise<void> {
+    for (;;) {
+      signal?.throwIfAborted()
+      const done = withResolvers<void>()
+      const abort = (): void => done.reject(signal?.reason)
+      const finish = (): void => done.resolve()
+      this.#waiting.add(finish)
+      signal?.addEventListener('abort', abort, { once: true })
+      try {
+        if ((await this.#next()) === undefined) return
+        await done.promise
+      } finally {
+        this.#waiting.delete(finish)
+        signal?.removeEventListener('abort', abort)
+      }
+    }
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const aborted = new Promise<void>((resolve) =>
+      signal.addEventListener('abort', () => resolve(), { once: true }),
+    )
+    while (!signal.aborted) {
+      this.#more = withResolvers()
+      const row = await this.#next()
+      if (row) await this.#upload(row, signal)
+      else await Promise.race([this.#more.promise, aborted])
+    }
+  }
+
+  async #upload(row: Row, signal: AbortSignal): Promise<void> {
+    const { files, uploader, hasher, database } = this.#parts
+    try {
+      const source = files.source(row)
+      const file = await chunkSource(source, { hasher, signal })
+      await uploader.ensureStored([{ file, open: async () => source }], { signal })
+      await database.writeRows([{ type: 'del', key: PREFIX + row.root }], { sync: false })
+    } catch (error) {
+      if (signal.aborted) return
+      this.failures.set(row.root, error as SyncError)
+    }
+    for (const done of [...this.#waiting]) done()
+  }
+
+  async #next(): Promise<Row | undefined> {
+    for await (const page of this.#parts.database.rows.range({ gte: PREFIX, lt: `${PREFIX}~` })) {
+      for (const [, value] of page) {
+        const row = decodeJson<Row>(value)!
+        if (!this.failures.has(row.root)) return row
+      }
+    }
+    return undefined
+  }
+}

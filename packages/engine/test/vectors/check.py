@@ -1,0 +1,318 @@
+#!/usr/bin/env python3
+"""A second implementation of join, view and manifest: computes the vectors beside it and compares.
+
+Written from docs/view.md and docs/protocol.md, shares no code with packages/engine. Standard library only.
+
+    python3 packages/engine/test/vectors/check.py
+"""
+
+import base64
+import hashlib
+import json
+import pathlib
+import sys
+
+ROOT = '0' * 32
+
+
+def has(ctx, dot):
+    return ctx['vector'].get(dot['rid'], 0) >= dot['seq'] and dot not in ctx['except']
+
+
+def by_dot(sibling):
+    return sibling['dot']['rid'], sibling['dot']['seq']
+
+
+# Join
+
+
+def join_registers(a, b):
+    siblings = {by_dot(sibling): sibling for sibling in a + b}.values()
+    maximal = [x for x in siblings if not any(has(y['ctx'], x['dot']) for y in siblings if y is not x)]
+    return sorted(maximal, key=by_dot)
+
+
+def join_extra(a, b):
+    fields = {}
+    for field in a + b:
+        fields[field['key']] = max(fields.get(field['key'], ''), field['value'])
+    return [{'key': key, 'value': fields[key]} for key in sorted(fields)]
+
+
+def join(a, b):
+    joined = {**a, **{name: join_registers(a[name], b[name]) for name in ('loc', 'content', 'attr')}}
+    extra = join_extra(a.get('extra', []), b.get('extra', []))
+    return {**joined, **({'extra': extra} if extra else {})}
+
+
+# What a node shows
+
+
+def key(sibling):
+    adopted = sibling['value'].get('adopted', False)
+    return not adopted, sibling['hlc']['ms'], sibling['hlc']['counter'], *by_dot(sibling)
+
+
+def live_locs(node):
+    dead = [x for x in node['loc'] if x['value']['dead']]
+    return [x for x in node['loc'] if not x['value']['dead'] and not (
+        'pin' in x['value'] and any(all(has(d['ctx'], dot) for dot in x['value']['pin']) for d in dead))]
+
+
+def place_key(sibling):
+    value = sibling['value']
+    return 2 if 'from' in value else 1 if 'pin' in value else 0, key(sibling)
+
+
+def chosen(node):
+    not_dead = [x for x in node['loc'] if not x['value']['dead']]
+    candidates = live_locs(node) or not_dead
+    return max(candidates, key=place_key) if candidates else max(node['loc'], key=key)
+
+
+def visible(node):
+    held = [dot for x in live_locs(node) for dot in x['value'].get('held', [])]
+    seen = [x['value']['seen'] for x in node['loc'] if 'seen' in x['value']]
+    return [x for x in node['content'] if 'root' in x['value'] and (
+        x['dot'] in held or not any(has(ctx, x['dot']) for ctx in seen))]
+
+
+def holds_bytes(node):
+    return node['kind'] in ('file', 'symlink')
+
+
+def alive(node):
+    return bool(visible(node) if holds_bytes(node) else live_locs(node))
+
+
+def versions(node):
+    """(winner or None, copies): lists of siblings with one root, the shown one first."""
+    shown = visible(node)
+    bound = [dot for x in node['content'] if 'root' not in x['value'] for dot in x['value'].get('copies', [])]
+    free = [x for x in shown if x['dot'] not in bound]
+    top = max(free, key=key) if free else None
+    groups = {}
+    for sibling in sorted(shown, key=key, reverse=True):
+        groups.setdefault(sibling['value']['root'], []).append(sibling)
+    winner = None
+    if top:
+        winner = groups.pop(top['value']['root'])
+        winner = [top] + [x for x in winner if x is not top]
+    return winner, [groups[root] for root in sorted(groups)]
+
+
+# Placement
+
+
+def place(nodes):
+    """id -> parent, of every node that stands somewhere."""
+    closure = set()
+    for node in nodes.values():
+        at = node if alive(node) else None
+        while at and at['id'] not in closure:
+            closure.add(at['id'])
+            above = nodes.get(chosen(at)['value']['parent'])
+            at = above if above and above['kind'] == 'dir' else None
+
+    def is_parent(id_):
+        return id_ == ROOT or id_ in closure and nodes[id_]['kind'] == 'dir'
+
+    def chain(id_):
+        out = []
+        while id_ in parents and id_ not in out:
+            out.append(id_)
+            id_ = parents[id_]
+        return out + [id_]
+
+    def latest(id_):
+        return key(chosen(nodes[id_])), id_
+
+    parents = {id_: chosen(nodes[id_])['value']['parent'] for id_ in closure}
+    parents = {id_: parent for id_, parent in parents.items() if is_parent(parent)}
+    cut = set()
+    for id_ in parents:
+        above = chain(parents[id_])
+        if id_ in above:
+            cut.add(max(above[:above.index(id_) + 1], key=latest))
+    for id_ in cut:
+        del parents[id_]
+    for id_ in sorted(closure - parents.keys(), key=latest):
+        node, own = nodes[id_], chosen(nodes[id_])
+        others = [x for x in node['loc'] if x is not own and not x['value']['dead']]
+        options = [x['value']['parent'] for x in sorted(others, key=key, reverse=True)]
+        options += [own['value']['from']] if 'from' in own['value'] else []
+        fits = [parent for parent in options if is_parent(parent) and id_ not in chain(parent)]
+        parents[id_] = fits[0] if fits else ROOT
+    return parents
+
+
+# Names
+
+
+def suffixed(name, label, tag, length):
+    dot = name.rfind('.')
+    ext = name[dot:] if dot > 0 and len(name[dot:].encode()) <= 63 else ''
+    stem = name[:len(name) - len(ext)]
+    short = f'{stem} ({label}{tag[:length]}){ext}'
+    if len(short.encode()) <= 255:
+        return short
+    suffix = f' ({label}{tag[:max(length, 26)]}){ext}'
+    while len((stem + suffix).encode()) > 255:
+        stem = stem[:-1]
+    return stem + suffix
+
+
+def tag_of(label, node, root):
+    digest = hashlib.sha256(f'{label}{node}:{root}'.encode()).digest()
+    return base64.b32encode(digest).decode().lower().rstrip('=')
+
+
+def is_alt(node):
+    return chosen(node)['value'].get('alt', False)
+
+
+def claims(node):
+    return not is_alt(node) and (not holds_bytes(node) or versions(node)[0] is not None)
+
+
+def resolve(parent, group, is_claimed):
+    """Entries of all nodes with one literal name in one directory."""
+    rivals, wanted, out = {}, [], []
+    for node in sorted(group, key=lambda node: node['id']):
+        winner = versions(node)[0] if holds_bytes(node) else None
+        if winner:
+            rival = node['kind'], winner[0]['value']['root']
+        elif holds_bytes(node):
+            continue
+        else:
+            rival = ('dir', is_alt(node)) if node['kind'] == 'dir' else (node['kind'], node['id'])
+        rivals.setdefault(rival, []).append(node)
+
+    def rank(members):
+        first = min((node for node in members if not is_alt(node)), key=lambda n: (key(chosen(n)), n['id']))
+        return members[0]['kind'] != 'dir', key(chosen(first)), first['id']
+
+    candidates = [members for members in rivals.values() if not all(map(is_alt, members))]
+    incumbent = min(candidates, key=rank) if candidates else None
+    for members in rivals.values():
+        node = members[0]
+        shown = [versions(member)[0] for member in members] if holds_bytes(node) else []
+        all_of = sorted((x for group_ in shown for x in group_), key=key, reverse=True)
+        top = max((group_[0] for group_ in shown), key=key, default=None)
+        entry = entry_of(parent, node, members, top, all_of)
+        if members is incumbent:
+            out.append({**entry, 'name': chosen(node)['value']['name'], 'role': 'main'})
+        else:
+            root = top['value']['root'] if top else ''
+            wanted.append((node, '', tag_of('', node['id'], root), {**entry, 'role': 'clash'}))
+    for node in sorted(group, key=lambda node: node['id']):
+        for copy in versions(node)[1] if holds_bytes(node) else []:
+            tag = tag_of('conflict ', node['id'], copy[0]['value']['root'])
+            entry = entry_of(parent, node, [node], copy[0], copy)
+            wanted.append((node, 'conflict ', tag, {**entry, 'role': 'conflict'}))
+    for one in wanted:
+        node, label, tag, entry = one
+        name, length = chosen(node)['value']['name'], 8
+        while length < 52:
+            same = any(x is not one and x[1] == label and x[2][:length] == tag[:length] for x in wanted)
+            if not same and not is_claimed(suffixed(name, label, tag, length)):
+                break
+            length += 1
+        out.append({**entry, 'name': suffixed(name, label, tag, length)})
+    return out
+
+
+def entry_of(parent, node, members, top, siblings):
+    executable = [max(m['attr'], key=key)['value']['executable'] for m in members if m['attr']]
+    entry = {'parent': parent, 'kind': node['kind'], 'node': node['id'],
+             'backing': [member['id'] for member in members], 'executable': any(executable)}
+    if top:
+        fields = ('root', 'height', 'size', 'mtimeMs', 'target')
+        entry['version'] = {name: top['value'][name] for name in fields if name in top['value']}
+        entry['version']['dots'] = [x['dot'] for x in sorted(siblings, key=by_dot)]
+    return entry
+
+
+def view(entries):
+    nodes = {node['id']: node for node in entries if node['loc']}
+    parents = place(nodes)
+    out, open_ = [], [(ROOT, [ROOT])]
+    for rep, backing in open_:
+        groups = {}
+        for id_, parent in sorted(parents.items()):
+            if parent in backing:
+                groups.setdefault(chosen(nodes[id_])['value']['name'], []).append(nodes[id_])
+        for group in groups.values():
+            for entry in resolve(rep, group, lambda name: any(map(claims, groups.get(name, [])))):
+                out.append(entry)
+                if entry['kind'] == 'dir':
+                    open_.append((entry['node'], entry['backing']))
+    return sorted(out, key=lambda entry: f'{entry["parent"]}/{entry["name"]}'.encode('utf-16-be'))
+
+
+# Manifest
+
+
+def varint(value):
+    out = bytearray()
+    while value >= 128:
+        out.append(value % 128 | 128)
+        value //= 128
+    return bytes(out + bytes([value]))
+
+
+def manifest(case):
+    level = []
+    for i in range(case['count']):
+        id_ = hashlib.sha256(f'{case["seed"]} {i}'.encode()).digest()
+        level.append((id_, case['lengthMin'] + int.from_bytes(id_[:2], 'big') % case['lengthSpread']))
+    size = sum(length for _, length in level)
+    class_ = next((c for c in range(14, 22) if 5 * size <= 7 * 2**(c + 14)), 22)
+    nodes, height = [], 0
+    while height == 0 or len(level) > 1:
+        height += 1
+        groups, group = [], []
+        for id_, length in level:
+            group.append((id_, length))
+            ends = len(group) >= 64 and int.from_bytes(id_[:4], 'big') < 2**32 // 192
+            if ends or len(group) == 1024:
+                groups.append(group)
+                group = []
+        groups += [group] if group else []
+        level = []
+        for group in groups:
+            is_root = len(groups) == 1
+            head = b'\x89TMN\x01' + bytes([height, class_ if is_root else 0]) + (varint(size) if is_root else b'')
+            body = b''.join(id_ for id_, _ in group) + b''.join(varint(length) for _, length in group)
+            nodes.append(head + varint(len(group)) + body)
+            level.append((hashlib.sha256(nodes[-1]).digest(), sum(length for _, length in group)))
+    ids = hashlib.sha256(b''.join(hashlib.sha256(node).digest() for node in nodes)).hexdigest()
+    result = {**case, 'size': size, 'root': level[0][0].hex(), 'height': height, 'nodeCount': len(nodes)}
+    return {**result, 'nodeIds': ids, **({'rootNode': nodes[0].hex()} if len(nodes) == 1 else {})}
+
+
+def main():
+    here = pathlib.Path(__file__).parent
+    count = 0
+
+    def expect(name, actual, expected):
+        nonlocal count
+        count += 1
+        if actual != expected:
+            sys.exit(f'{name}:\n  computed {json.dumps(actual)}\n  expected {json.dumps(expected)}')
+
+    def load(name):
+        return json.loads((here / name).read_text('utf-8'))
+
+    for case in load('join.json'):
+        expect(case['name'], join(case['a'], case['b']), case['joined'])
+        expect(case['name'] + ', other order', join(case['b'], case['a']), case['joined'])
+    for case in load('view.json'):
+        expect(case['name'], view(case['entries']), case['view'])
+    for case in load('manifest.json'):
+        expect(case['name'], manifest(case), case)
+    print(f'{count} comparisons, all equal')
+
+
+if __name__ == '__main__':
+    main()

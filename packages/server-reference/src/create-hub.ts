@@ -1,0 +1,24 @@
+import { PackFormat } from '@tidemark/engine'
+import { nodePlatform, openLevelStore } from '@tidemark/engine/node'
+import { webSocketListener } from '@tidemark/transport-ws'
+import type { HubConfigOptions } from './config.js'
+import { type Hub, startHub } from './hub.js'
+import { openHubReplica } from './hub-replica.js'
+import { type Logger, silentLogger } from './logger.js'
+
+/**
+ * Starts a hub with everything embedded: LevelDB, blobs in a directory, WebSockets.
+ *
+ * @throws what `startHub` throws.
+ */
+export function createHub({ logger, ...options }: HubConfigOptions & { readonly logger?: Logger }): Promise<Hub> {
+  return startHub(options, {
+    openStorage: openLevelStore,
+    openEngine: openHubReplica(nodePlatform),
+    listen: ({ server, path }) => webSocketListener({ server, path }),
+    packs: new PackFormat(nodePlatform.hasher),
+    hasher: nodePlatform.hasher,
+    clock: nodePlatform.clock,
+    logger: logger ?? silentLogger,
+  })
+}

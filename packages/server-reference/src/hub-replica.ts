@@ -1,0 +1,186 @@
+import {
+  type BlobAuthority,
+  ChunkCache,
+  type Platform,
+  Session,
+  type SessionHost,
+  SpaceDatabase,
+  SpacePeers,
+} from '@tidemark/engine'
+import {
+  AccessError,
+  bytesToHex,
+  type Connection,
+  type DeviceId,
+  FRAME_BYTES_MAX,
+  type Hello,
+  PROTOCOL_MINORS,
+  parseDeviceId,
+  REPLICA_ID_BYTES,
+  type SpaceName,
+} from '@tidemark/protocol'
+import type { Subject } from './auth/token.js'
+import type { HubEngine, HubServices, OpenHubEngine } from './hub-engine.js'
+import type { Logger } from './logger.js'
+
+const DEVICE_KEY = 'device'
+
+export type HubPlatform = Pick<Platform, 'timers' | 'random' | 'hasher'>
+
+/** One space as the hub keeps it: registers without a view, and the sessions that carry it. */
+interface HubSpace {
+  readonly database: SpaceDatabase
+  readonly peers: SpacePeers
+  readonly authority: BlobAuthority
+}
+
+/**
+ * The hub is a replica: the engine's core over its own storage. What it adds is authority: who may open a
+ * session and a space, and the word on bytes.
+ */
+export const openHubReplica =
+  (platform: HubPlatform): OpenHubEngine =>
+  async (services) => {
+    const { storage } = services
+    const kept = await storage.get(DEVICE_KEY)
+    const device = kept
+      ? parseDeviceId(new TextDecoder().decode(kept))
+      : (bytesToHex(platform.random.bytes(REPLICA_ID_BYTES)) as DeviceId)
+    if (!kept) {
+      await storage.batch([{ type: 'put', key: DEVICE_KEY, value: new TextEncoder().encode(device) }], {
+        sync: true,
+      })
+    }
+    return new HubReplica(services, platform, device)
+  }
+
+class HubReplica implements HubEngine {
+  readonly #services: HubServices
+  readonly #platform: HubPlatform
+  readonly #device: DeviceId
+  readonly #spaces = new Map<SpaceName, Promise<HubSpace>>()
+  readonly #sessions = new Set<Session>()
+  #closing = false
+
+  constructor(services: HubServices, platform: HubPlatform, device: DeviceId) {
+    this.#services = services
+    this.#platform = platform
+    this.#device = device
+  }
+
+  get sessions(): number {
+    return this.#sessions.size
+  }
+
+  accept(connection: Connection, { logger }: { readonly logger: Logger }): void {
+    if (this.#closing) {
+      connection.close('stopping')
+      return
+    }
+    const session = new Session(connection, this.#host(logger))
+    this.#sessions.add(session)
+    void session.done.then((error) => {
+      this.#sessions.delete(session)
+      if (error) logger.info('session-ended', { error })
+      else logger.info('session-ended')
+    })
+  }
+
+  async close({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    this.#closing = true
+    const ended = Promise.all([...this.#sessions].map((session) => session.done))
+    for (const session of this.#sessions) session.close('stopping')
+    const cut = new Promise<void>((resolve) => {
+      if (signal.aborted) resolve()
+      else signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    await Promise.race([ended, cut])
+    for (const opening of this.#spaces.values()) await (await opening.catch(() => undefined))?.database.idle()
+  }
+
+  #host(logger: Logger): SessionHost {
+    let subject: Subject | undefined
+    return {
+      hello: this.#hello(),
+      timers: this.#platform.timers,
+      admit: async (hello) => {
+        subject = this.#services.authenticate(hello.token)
+        logger.info('session-admitted', { subject: subject.subject, device: hello.device, agent: hello.agent })
+      },
+      peerOpened: async (session, space) => {
+        if (!subject?.may(space, 'read')) throw new AccessError('FORBIDDEN', `you may not read ${space}`)
+        const { peers, authority } = await this.#open(space)
+        logger.info('space-opened', { space })
+        const mayWrite = subject.may(space, 'write')
+        return peers.endpoint(session, { mayWrite, blobs: mayWrite ? authority : readOnly(authority, space) })
+      },
+    }
+  }
+
+  #open(space: SpaceName): Promise<HubSpace> {
+    let opening = this.#spaces.get(space)
+    if (!opening) {
+      opening = this.#openSpace(space)
+      opening.catch(() => this.#spaces.delete(space))
+      this.#spaces.set(space, opening)
+    }
+    return opening
+  }
+
+  async #openSpace(space: SpaceName): Promise<HubSpace> {
+    const { storage, clock, blobAuthority } = this.#services
+    const { random, hasher } = this.#platform
+    const database = await SpaceDatabase.open({
+      storage,
+      space,
+      device: this.#device,
+      mode: 'relay',
+      clock,
+      random,
+      sha256: (bytes) => hasher.sha256(bytes),
+    })
+    const cache = new ChunkCache()
+    const peers = new SpacePeers({ database, cache, hasher, onChange: () => undefined })
+    return { database, peers, authority: keepingInline(blobAuthority(space), cache) }
+  }
+
+  #hello(): Hello {
+    return {
+      type: 'hello',
+      minor: PROTOCOL_MINORS,
+      features: [],
+      required: [],
+      frameBytesMax: FRAME_BYTES_MAX,
+      device: this.#device,
+      role: 'hub',
+      agent: 'tidemark-hub',
+    }
+  }
+}
+
+/** Small chunks that come by message are kept a while: they ride along to the other devices. */
+function keepingInline(authority: BlobAuthority, cache: ChunkCache): BlobAuthority {
+  return {
+    need: (chunks, signal) => authority.need(chunks, signal),
+    grantPuts: (blobs, signal) => authority.grantPuts(blobs, signal),
+    stored: (blobs, signal) => authority.stored(blobs, signal),
+    locate: (chunks, signal) => authority.locate(chunks, signal),
+    putInline: async (chunks, signal) => {
+      await authority.putInline(chunks, signal)
+      for (const { id, bytes } of chunks) cache.put(id, bytes)
+    },
+  }
+}
+
+function readOnly(authority: BlobAuthority, space: SpaceName): BlobAuthority {
+  const refuse = async (): Promise<never> => {
+    throw new AccessError('FORBIDDEN', `you may not write to ${space}`)
+  }
+  return {
+    need: (chunks, signal) => authority.need(chunks, signal),
+    locate: (chunks, signal) => authority.locate(chunks, signal),
+    grantPuts: refuse,
+    stored: refuse,
+    putInline: refuse,
+  }
+}

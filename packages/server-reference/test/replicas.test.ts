@@ -1,0 +1,118 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openReplica, type Replica, type Space } from '@tidemark/engine'
+import { nodePlatform, openLevelStore } from '@tidemark/engine/node'
+import { fsBlobStore } from '@tidemark/store-fs'
+import { webSocketTransport } from '@tidemark/transport-ws'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createHub, type Hub } from '../src/index.js'
+
+const TOKEN = 'secret'
+let home: string
+let hub: Hub
+const replicas: Replica[] = []
+
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'tidemark-replicas-'))
+  hub = await createHub({ dataDirectory: join(home, 'hub'), port: 0, token: TOKEN })
+})
+afterEach(async () => {
+  for (const replica of replicas.splice(0)) await replica.close()
+  await hub.close()
+  await rm(home, { recursive: true, force: true })
+})
+
+async function device(name: string, options: { token?: string; offline?: boolean } = {}): Promise<{ replica: Replica; space: Space }> {
+  const blobs = fsBlobStore({ directory: join(home, name, 'blobs') })
+  await blobs.open()
+  const replica = await openReplica({
+    storage: await openLevelStore(join(home, name, 'database')),
+    platform: nodePlatform,
+    blobs,
+  })
+  replicas.push(replica)
+  if (!options.offline) replica.connect(webSocketTransport(hub.url), { token: options.token ?? TOKEN })
+  return { replica, space: await replica.openSpace('photos') }
+}
+
+const settle = async (...spaces: Space[]): Promise<void> => {
+  const signal = AbortSignal.timeout(10_000)
+  for (let round = 0; round < 2; round++) for (const space of spaces) await space.settled({ signal })
+}
+const text = async (space: Space, path: string): Promise<string> => Buffer.from(await space.readFile(path)).toString()
+const shown = async (space: Space): Promise<string[]> => {
+  const paths: string[] = []
+  for await (const { path } of space.walk()) paths.push(path)
+  return paths
+}
+
+test('[TR1] what one device writes the other reads, small and large, and in ranges', async () => {
+  const [{ space: a }, { space: b }] = [await device('a'), await device('b')]
+  await a.mkdir('2026')
+  await a.write('2026/note.txt', 'hello')
+  const large = new Uint8Array(5_000_000).map((_, i) => (i * 2_654_435_761) >>> 13)
+  await a.write('2026/large.bin', large)
+  await settle(a, b)
+  expect(await shown(b)).toEqual(['2026', '2026/large.bin', '2026/note.txt'])
+  expect(await text(b, '2026/note.txt')).toBe('hello')
+  expect(Buffer.compare(Buffer.from(await b.readFile('2026/large.bin')), Buffer.from(large))).toBe(0)
+  const range = await b.readFile('2026/large.bin', { start: 1_000_001, end: 1_200_001 })
+  expect(Buffer.compare(Buffer.from(range), Buffer.from(large.subarray(1_000_001, 1_200_001)))).toBe(0)
+})
+
+test('[VW4] a directory moves as one record, and a delete reaches the other device', async () => {
+  const [{ space: a }, { space: b }] = [await device('a'), await device('b')]
+  await a.mkdir('d')
+  for (let i = 0; i < 20; i++) await a.write(`d/${i}.txt`, `file ${i}`)
+  await settle(a, b)
+  await b.move('d', 'e')
+  await settle(b, a)
+  expect(await text(a, 'e/7.txt')).toBe('file 7')
+  await a.remove('e', { recursive: true })
+  await settle(a, b)
+  expect(await shown(b)).toEqual([])
+})
+
+test('[NL11] offline edits on both sides end as a file and a conflict copy, the same on both', async () => {
+  const { space: a, replica: ra } = await device('a')
+  await a.write('f.txt', 'base')
+  const first = await device('b')
+  await settle(a, first.space)
+  await ra.close()
+  await first.replica.close()
+  const left = await device('a', { offline: true })
+  const right = await device('b', { offline: true })
+  await left.space.write('f.txt', 'left')
+  await right.space.write('f.txt', 'right')
+  for (const { replica } of [left, right]) replica.connect(webSocketTransport(hub.url), { token: TOKEN })
+  await settle(left.space, right.space)
+  expect(await shown(right.space)).toEqual(await shown(left.space))
+  const paths = await shown(left.space)
+  expect(paths).toHaveLength(2)
+  const texts = await Promise.all(paths.map((path) => text(right.space, path)))
+  expect(texts.sort()).toEqual(['left', 'right'])
+  expect(await left.space.conflicts()).toHaveLength(1)
+})
+
+test('[AC1] a wrong token is refused with its code, and nothing is sent', async () => {
+  const { replica } = await device('a', { token: 'wrong' })
+  const error = await new Promise<Error | undefined>((resolve) => {
+    replica.peers$.subscribe((peers) => {
+      if (peers[0]?.error) resolve(peers[0].error)
+    })
+  })
+  expect(error).toMatchObject({ code: 'UNAUTHENTICATED' })
+})
+
+test('[CR18] a hub that was restarted goes on where it was', async () => {
+  const [{ space: a }, { space: b }] = [await device('a'), await device('b')]
+  await a.write('one.txt', 'one')
+  await settle(a, b)
+  const { port } = hub
+  await hub.close()
+  await a.write('two.txt', 'two')
+  hub = await createHub({ dataDirectory: join(home, 'hub'), port, token: TOKEN })
+  await settle(a, b)
+  expect(await text(b, 'two.txt')).toBe('two')
+})
