@@ -51,9 +51,16 @@ export interface SpaceBinding {
   /** Chunks a source (memory bounded by a few chunks). */
   chunk(source: ByteSource, options: { signal?: AbortSignal }): Promise<ChunkedFile>
   /** Resolves when the hub has stored every chunk (at once when the space has no hub and a peer serves). */
-  ensureStored(uploads: readonly Upload[], options: { signal?: AbortSignal; onProgress?(durableBytes: number): void }): Promise<void>
+  ensureStored(
+    uploads: readonly Upload[],
+    options: { signal?: AbortSignal; onProgress?(durableBytes: number): void },
+  ): Promise<void>
   /** Writes a version's bytes, each chunk verified. `local` offers sources that may already hold them. */
-  fetch(version: Pick<Version, 'root' | 'height' | 'size'>, sink: ByteSink, options: { signal?: AbortSignal; onProgress?(durableBytes: number): void }): Promise<void>
+  fetch(
+    version: Pick<Version, 'root' | 'height' | 'size'>,
+    sink: ByteSink,
+    options: { signal?: AbortSignal; onProgress?(durableBytes: number): void },
+  ): Promise<void>
   /** Many small files (each one chunk, at most INLINE_BYTES_MAX bytes) in few requests. Missing ones are left out. */
   fetchSmall(roots: readonly ChunkId[], options: { signal?: AbortSignal }): Promise<Map<ChunkId, Uint8Array>>
 

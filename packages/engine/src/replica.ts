@@ -77,16 +77,25 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const { storage, platform, place } = options
   const format = decodeJson<number>(await storage.get('format'))
   if (format !== undefined && format > FORMAT_VERSION) {
-    throw new DatabaseError('FORMAT_TOO_NEW', `the database has format ${format}, this version reads ${FORMAT_VERSION}`)
+    throw new DatabaseError(
+      'FORMAT_TOO_NEW',
+      `the database has format ${format}, this version reads ${FORMAT_VERSION}`,
+    )
   }
   const row = decodeJson<{ id: string; place?: string }>(await storage.get('device'))
   const isClone = row !== undefined && place !== undefined && row.place !== undefined && row.place !== place
   const device =
-    row && !isClone ? parseDeviceId(row.id) : (bytesToHex(platform.random.bytes(REPLICA_ID_BYTES)) as DeviceId)
+    row && !isClone
+      ? parseDeviceId(row.id)
+      : (bytesToHex(platform.random.bytes(REPLICA_ID_BYTES)) as DeviceId)
   await storage.batch(
     [
       { type: 'put', key: 'format', value: encodeJson(FORMAT_VERSION) },
-      { type: 'put', key: 'device', value: encodeJson({ id: device, ...(place === undefined ? {} : { place }) }) },
+      {
+        type: 'put',
+        key: 'device',
+        value: encodeJson({ id: device, ...(place === undefined ? {} : { place }) }),
+      },
     ],
     { sync: true },
   )
@@ -117,7 +126,9 @@ export class Replica implements AsyncDisposable {
     this.#mustBeOpen()
     const { platform } = this.#options
     const ownClient =
-      options.blobClient || transport.httpBase === undefined ? undefined : platform.blobClient(transport.httpBase)
+      options.blobClient || transport.httpBase === undefined
+        ? undefined
+        : platform.blobClient(transport.httpBase)
     const client = options.blobClient ?? ownClient
     let open: OpenLink | undefined
     const link = new Link({
@@ -252,7 +263,10 @@ export class Replica implements AsyncDisposable {
   }
 
   #addSpace(session: Session, space: Space, client: BlobClient | undefined): void {
-    session.addSpace(space.name, space.peers.endpoint(session, { mayWrite: true, ...(client ? { client } : {}) }))
+    session.addSpace(
+      space.name,
+      space.peers.endpoint(session, { mayWrite: true, ...(client ? { client } : {}) }),
+    )
   }
 
   #publish(): void {

@@ -1,5 +1,5 @@
 import type { SpaceName } from '@tidemark/protocol'
-import { BehaviorSubject, Subject } from 'rxjs'
+import type { BehaviorSubject, Subject } from 'rxjs'
 import type { LinkState, SpaceBinding } from './binding.js'
 import { chunkSource } from './chunking/chunk-source.js'
 import type { SpaceDatabase } from './database/space-database.js'

@@ -2,23 +2,24 @@ import {
   type BlobStore,
   type DeviceId,
   INLINE_BYTES_MAX,
+  type NodeId,
   PathError,
   parseRelativePath,
-  ROOT,
   type SpaceName,
 } from '@tidemark/protocol'
 import { BehaviorSubject, type Observable, Subject } from 'rxjs'
 import type { LinkState, SpaceBinding } from './binding.js'
 import { chunkSource } from './chunking/chunk-source.js'
-import type { NewContent, ParentRef, UserOp } from './core/user-op.js'
-import { entryKey, type Version, type ViewChange, type ViewEntry } from './core/view-entry.js'
+import type { NewContent } from './core/user-op.js'
+import type { Version, ViewChange, ViewEntry } from './core/view-entry.js'
 import { SpaceDatabase } from './database/space-database.js'
 import type { Platform } from './platform.js'
 import type { ByteSource } from './ports/byte-source.js'
 import type { KeyValueStore } from './ports/key-value-store.js'
 import { SpacePeers } from './session/space-peers.js'
 import { makeSpaceBinding } from './space-binding.js'
-import { bytesSource, type ReadRange, readVersion } from './transfer/byte-streams.js'
+import { mkdirOps, moveOps, mustDirectory, mustResolve, removeOps, writeOps } from './space-ops.js'
+import { bytesSource, keptOpen, type ReadRange, readVersion } from './transfer/byte-streams.js'
 import { ChunkCache } from './transfer/chunk-cache.js'
 import { Downloader } from './transfer/downloader.js'
 import { LocalFiles } from './transfer/local-files.js'
@@ -142,10 +143,7 @@ export class Space implements AsyncDisposable {
 
   /** Entries of a directory, sorted by name. @throws {PathError} NOT_FOUND, NOT_A_DIRECTORY. */
   async list(path = ''): Promise<readonly ViewEntry[]> {
-    const dir = await this.#directory(path)
-    const entries: ViewEntry[] = []
-    for await (const page of this.#database.synced.children(dir)) entries.push(...page)
-    return entries.sort((a, b) => (a.name < b.name ? -1 : 1))
+    return this.#children(await mustDirectory(this.#database.synced, parseRelativePath(path)))
   }
 
   /** @returns `undefined` where nothing is; also for the root, which has no entry. */
@@ -160,13 +158,9 @@ export class Space implements AsyncDisposable {
     return found
   }
 
-  /** Everything below a directory, parents first. */
+  /** Everything below a directory, parents first. @throws {PathError} NOT_FOUND, NOT_A_DIRECTORY. */
   async *walk(path = ''): AsyncGenerator<{ readonly path: string; readonly entry: ViewEntry }> {
-    for (const entry of await this.list(path)) {
-      const at = path === '' ? entry.name : `${path}/${entry.name}`
-      yield { path: at, entry }
-      if (entry.kind === 'dir') yield* this.walk(at)
-    }
+    yield* this.#walk(path, await mustDirectory(this.#database.synced, parseRelativePath(path)))
   }
 
   /**
@@ -199,36 +193,24 @@ export class Space implements AsyncDisposable {
    *
    * @throws {PathError} NOT_FOUND: no parent; IS_A_DIRECTORY; INVALID_NAME.
    */
-  async write(path: string, data: Uint8Array | string | ByteSource, options: WriteOptions = {}): Promise<ViewEntry> {
+  async write(
+    path: string,
+    data: Uint8Array | string | ByteSource,
+    options: WriteOptions = {},
+  ): Promise<ViewEntry> {
     this.#mustBeDirect()
-    const { signal = this.#abort.signal, basedOn } = options
-    const [parent, name] = await this.#place(path)
+    const { signal = this.#abort.signal } = options
+    const basedOn = options.basedOn ?? (await this.stat(path))?.version
     const source = typeof data === 'object' && 'read' in data ? data : bytesSource(data)
     const { hasher, clock } = this.#parts.platform
     const file = await chunkSource(source, { hasher, signal })
-    const content: NewContent = {
-      root: file.root,
-      height: file.height,
-      size: file.size,
-      mtimeMs: options.mtimeMs ?? clock.nowMs(),
-    }
-    const upload = { file, open: async () => ({ ...source, size: source.size, read: source.read.bind(source), close: async () => undefined }) }
-    const isPending = await this.#keep(upload, source, signal)
-    const existing = await this.#database.synced.lookup(parent, name)
-    if (existing?.kind === 'dir') throw new PathError('IS_A_DIRECTORY', path)
-    const ops: UserOp[] = []
-    if (existing?.kind !== 'file') {
-      if (existing) ops.push({ type: 'delete', entry: entryKey(existing) })
-      ops.push({ type: 'create', ref: 'new', parent: { node: parent }, name, kind: 'file', content })
-    } else if (basedOn && basedOn.root !== existing.version?.root) {
-      ops.push({ type: 'adopt', entry: entryKey(existing), content })
-    } else {
-      ops.push({ type: 'edit', entry: entryKey(existing), content })
-    }
-    if (options.executable !== undefined && existing?.kind === 'file') {
-      ops.push({ type: 'attr', entry: entryKey(existing), executable: options.executable })
-    }
-    await this.#database.commit(ops, () => (isPending ? this.#pending.rows(content) : []))
+    const { root, height, size } = file
+    const content: NewContent = { root, height, size, mtimeMs: options.mtimeMs ?? clock.nowMs() }
+    const isPending = await this.#keep({ file, open: async () => keptOpen(source) }, source, signal)
+    await this.#database.commit(
+      (tree) => writeOps(tree, path, { content, basedOn, executable: options.executable }),
+      () => (isPending ? this.#pending.rows(content) : []),
+    )
     if (isPending) this.#pending.wake()
     return this.#must(path)
   }
@@ -236,37 +218,21 @@ export class Space implements AsyncDisposable {
   /** @throws {PathError} NOT_FOUND: no parent; EXISTS. */
   async mkdir(path: string): Promise<ViewEntry> {
     this.#mustBeDirect()
-    const [parent, name] = await this.#place(path)
-    if (await this.#database.synced.lookup(parent, name)) throw new PathError('EXISTS', path)
-    await this.#database.commit([{ type: 'create', ref: 'new', parent: { node: parent }, name, kind: 'dir' }])
+    await this.#database.commit((tree) => mkdirOps(tree, path))
     return this.#must(path)
   }
 
   /** Moves or renames; one record, whatever is inside. @throws {PathError} NOT_FOUND, EXISTS, INVALID_NAME. */
   async move(from: string, to: string): Promise<ViewEntry> {
     this.#mustBeDirect()
-    const entry = await this.#must(from)
-    const [parent, name] = await this.#place(to)
-    const target = await this.#database.synced.lookup(parent, name)
-    if (target && entryKey(target) !== entryKey(entry)) throw new PathError('EXISTS', to)
-    if (`${to}/`.startsWith(`${from}/`)) {
-      if (to === from) return entry
-      throw new PathError('INVALID_NAME', to, `${to} is inside ${from}`)
-    }
-    await this.#database.commit([{ type: 'move', entry: entryKey(entry), parent: { node: parent }, name }])
+    await this.#database.commit((tree) => moveOps(tree, from, to))
     return this.#must(to)
   }
 
   /** Deletes a file, or a directory with all that it shows. @throws {PathError} NOT_FOUND, NOT_EMPTY. */
   async remove(path: string, options: { readonly recursive?: boolean } = {}): Promise<void> {
     this.#mustBeDirect()
-    const entry = await this.#must(path)
-    const ops: UserOp[] = []
-    if (entry.kind === 'dir') {
-      for await (const below of this.walk(path)) ops.push({ type: 'delete', entry: entryKey(below.entry) })
-      if (ops.length > 0 && !options.recursive) throw new PathError('NOT_EMPTY', path)
-    }
-    await this.#database.commit([...ops, { type: 'delete', entry: entryKey(entry) }])
+    await this.#database.commit((tree) => removeOps(tree, path, options.recursive === true))
   }
 
   /** Resolves when the hub holds what we hold and we hold what it holds, bytes included. */
@@ -330,24 +296,26 @@ export class Space implements AsyncDisposable {
     return false
   }
 
-  async #directory(path: string): Promise<ViewEntry['node']> {
-    if (path === '') return ROOT
-    const entry = await this.#must(path)
-    if (entry.kind !== 'dir') throw new PathError('NOT_A_DIRECTORY', path)
-    return entry.node
+  async #children(dir: NodeId): Promise<ViewEntry[]> {
+    const entries: ViewEntry[] = []
+    for await (const page of this.#database.synced.children(dir)) entries.push(...page)
+    return entries.sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
-  async #place(path: string): Promise<[parent: Extract<ParentRef, { node: unknown }>['node'], name: string]> {
-    const segments = parseRelativePath(path)
-    const name = segments.at(-1)
-    if (name === undefined) throw new PathError('IS_A_DIRECTORY', path)
-    return [await this.#directory(segments.slice(0, -1).join('/')), name]
+  /** By node: a directory that moves meanwhile is walked on. */
+  async *#walk(
+    path: string,
+    dir: NodeId,
+  ): AsyncGenerator<{ readonly path: string; readonly entry: ViewEntry }> {
+    for (const entry of await this.#children(dir)) {
+      const at = path === '' ? entry.name : `${path}/${entry.name}`
+      yield { path: at, entry }
+      if (entry.kind === 'dir') yield* this.#walk(at, entry.node)
+    }
   }
 
-  async #must(path: string): Promise<ViewEntry> {
-    const entry = await this.stat(path)
-    if (!entry) throw new PathError('NOT_FOUND', path)
-    return entry
+  #must(path: string): Promise<ViewEntry> {
+    return mustResolve(this.#database.synced, path)
   }
 
   #mustBeDirect(): void {

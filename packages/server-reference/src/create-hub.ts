@@ -11,7 +11,10 @@ import { type Logger, silentLogger } from './logger.js'
  *
  * @throws what `startHub` throws.
  */
-export function createHub({ logger, ...options }: HubConfigOptions & { readonly logger?: Logger }): Promise<Hub> {
+export function createHub({
+  logger,
+  ...options
+}: HubConfigOptions & { readonly logger?: Logger }): Promise<Hub> {
   return startHub(options, {
     openStorage: openLevelStore,
     openEngine: openHubReplica(nodePlatform),

@@ -105,7 +105,11 @@ class HubReplica implements HubEngine {
       timers: this.#platform.timers,
       admit: async (hello) => {
         subject = this.#services.authenticate(hello.token)
-        logger.info('session-admitted', { subject: subject.subject, device: hello.device, agent: hello.agent })
+        logger.info('session-admitted', {
+          subject: subject.subject,
+          device: hello.device,
+          agent: hello.agent,
+        })
       },
       peerOpened: async (session, space) => {
         if (!subject?.may(space, 'read')) throw new AccessError('FORBIDDEN', `you may not read ${space}`)

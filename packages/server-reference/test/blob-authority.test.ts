@@ -76,7 +76,7 @@ describe('an uploaded pack', () => {
     expect(await authority.need([pack.chunks[0]!.id])).toEqual([])
   })
 
-  test('a pack that lies about one chunk is not stored, and none of its chunks are', async () => {
+  test('[TR5] a pack that lies about one chunk is not stored, and none of its chunks are', async () => {
     const { authority, blobs, lines } = await world()
     const honest = chunkOf(10)
     const victim = chunkOf(10)
@@ -128,7 +128,7 @@ describe('a chunk with several places', () => {
     expect(located.chunks).toHaveLength(2)
   })
 
-  test('outlives the loss of one blob, and the false place is forgotten alone', async () => {
+  test('[TR5] outlives the loss of one blob, and the false place is forgotten alone', async () => {
     const it = await world()
     const [a, b] = [chunkOf(10), chunkOf(10)]
     const packs = [packOf([a]), packOf([a, b])]

@@ -23,7 +23,10 @@ afterEach(async () => {
   await rm(home, { recursive: true, force: true })
 })
 
-async function device(name: string, options: { token?: string; offline?: boolean } = {}): Promise<{ replica: Replica; space: Space }> {
+async function device(
+  name: string,
+  options: { token?: string; offline?: boolean } = {},
+): Promise<{ replica: Replica; space: Space }> {
   const blobs = fsBlobStore({ directory: join(home, name, 'blobs') })
   await blobs.open()
   const replica = await openReplica({
@@ -36,11 +39,23 @@ async function device(name: string, options: { token?: string; offline?: boolean
   return { replica, space: await replica.openSpace('photos') }
 }
 
+/** Until all show the same and the hub has everything of each. */
 const settle = async (...spaces: Space[]): Promise<void> => {
-  const signal = AbortSignal.timeout(10_000)
-  for (let round = 0; round < 2; round++) for (const space of spaces) await space.settled({ signal })
+  const signal = AbortSignal.timeout(20_000)
+  for (;;) {
+    for (const space of spaces) await space.settled({ signal })
+    const views = await Promise.all(spaces.map(versions))
+    if (views.every((view) => view === views[0])) return
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
 }
-const text = async (space: Space, path: string): Promise<string> => Buffer.from(await space.readFile(path)).toString()
+const versions = async (space: Space): Promise<string> => {
+  const lines: string[] = []
+  for await (const { path, entry } of space.walk()) lines.push(`${path} ${entry.version?.root}`)
+  return lines.join('\n')
+}
+const text = async (space: Space, path: string): Promise<string> =>
+  Buffer.from(await space.readFile(path)).toString()
 const shown = async (space: Space): Promise<string[]> => {
   const paths: string[] = []
   for await (const { path } of space.walk()) paths.push(path)

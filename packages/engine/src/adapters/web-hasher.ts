@@ -1,5 +1,6 @@
 import { createSHA256 } from 'hash-wasm'
 import type { Hasher } from '../ports/hasher.js'
+import { unshared } from './unshared.js'
 
 /**
  * SHA-256 where there is no node:crypto: WebCrypto, which is off the calling thread, and WebAssembly for
@@ -11,12 +12,7 @@ export async function createWebHasher(): Promise<Hasher> {
   const subtle = globalThis.crypto?.subtle
   return {
     sha256,
-    // A view that may lie on shared memory is no BufferSource for WebCrypto: then it is copied.
     sha256Async: async (bytes) =>
       subtle ? new Uint8Array(await subtle.digest('SHA-256', unshared(bytes))) : sha256(bytes),
   }
-}
-
-function unshared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : bytes.slice()
 }

@@ -29,7 +29,7 @@ const chunkIds = ({ chunks }: ChunkedFile): string[] =>
   Array.from({ length: chunks.count }, (_, i) => chunkIdAt(chunks, i))
 
 describe('chunking', () => {
-  test('the chunks are the file, in order, each under the id of its bytes and within the bounds', async () => {
+  test('[CT22] the chunks are the file, in order, each under the id of its bytes and within the bounds', async () => {
     await fc.assert(
       fc.asyncProperty(fileArb, async (bytes) => {
         const { chunks, size } = await chunked(bytes)
@@ -78,7 +78,7 @@ describe('chunking', () => {
     }
   })
 
-  test('a byte inserted anywhere changes two chunks at most, but for rare luck, and the file id', async () => {
+  test('[CT22] a byte inserted anywhere changes two chunks at most, but for rare luck, and the file id', async () => {
     const bytes = seededBytes(11, 3_000_000)
     const before = await chunked(bytes)
     const known = new Set(chunkIds(before))
@@ -95,7 +95,7 @@ describe('chunking', () => {
     expect(changed.at(-1)).toBeLessThanOrEqual(8)
   })
 
-  test('an edit changes one path of a manifest, not its other nodes', async () => {
+  test('[CT22] an edit changes one path of a manifest, not its other nodes', async () => {
     const bytes = seededBytes(12, 20 * 2 ** 20)
     const before = await chunked(bytes)
     expect(before.height).toBe(2)
@@ -120,6 +120,19 @@ describe('chunking', () => {
     expect(file.root).not.toBe(root)
     expect(file).toMatchObject({ height: 1, chunks: { count: 1 } })
     expect(chunkIdAt(file.chunks, 0)).toBe(root)
+  })
+
+  test('that holds too for a single chunk of more than 16 KiB', async () => {
+    const files = await Promise.all(
+      Array.from({ length: 40 }, async (_, i) => {
+        const bytes = seededBytes(i + 1, 16_385)
+        bytes.set([0x89, 0x54, 0x4d, 0x4e])
+        return chunked(bytes)
+      }),
+    )
+    const single = files.filter(({ chunks }) => chunks.count === 1)
+    expect(single.length).toBeGreaterThan(0)
+    for (const { height } of single) expect(height).toBe(1)
   })
 
   test('an aborted signal ends it, before and while it reads', async () => {

@@ -21,7 +21,8 @@ export interface ChunkOptions {
 
 /**
  * Divides a source into chunks, hashes them and builds the manifest above them. Equal bytes have an equal
- * root, and equal roots are of equal bytes. Memory: two reads, the chunk that goes on, the chunks that are
+ * root, and equal roots are of equal bytes: a single chunk that looks like a manifest node gets a node of
+ * its own above it, because its id alone is also the root of the file which that node describes. Memory: two reads, the chunk that goes on, the chunks that are
  * being hashed (see `HashQueue`), and 36 bytes a chunk.
  *
  * @throws {SourceChangedError} from the source; the signal's reason.
@@ -34,8 +35,10 @@ export async function chunkSource(source: ByteSource, options: ChunkOptions): Pr
   const cutter = new Cutter(chunkClass(size))
   const builder = new ChunkListBuilder()
   const hashes = new HashQueue(hasher)
+  let looksLikeNode = false
   const addChunk = async (bytes: Uint8Array): Promise<void> => {
     const index = builder.add(bytes.length)
+    if (index === 0) looksLikeNode = beginsLikeManifestNode(bytes)
     await hashes.add(bytes, (id) => builder.setId(index, id))
   }
   try {
@@ -56,17 +59,14 @@ export async function chunkSource(source: ByteSource, options: ChunkOptions): Pr
     await hashes.settled()
   }
   const chunks = builder.build()
-  if (chunks.count === 1) {
+  if (chunks.count === 1 && !looksLikeNode) {
     return { root: bytesToHex(chunks.ids) as ChunkId, height: 0, size, chunks, manifest: [] }
   }
   return { ...buildManifest(chunks, size, hasher), size, chunks }
 }
 
 /**
- * A file of one chunk, at once.
- *
- * Bytes that look like a manifest node get a node of their own above them: their id alone would also be
- * the root of the file which that node describes.
+ * A file of one chunk, at once. As `chunkSource` would have it.
  *
  * @throws {RangeError} more than ONE_CHUNK_BYTES_MAX bytes: such a file is chunked by `chunkSource`.
  */

@@ -155,4 +155,11 @@ describe('manifest', () => {
     bytes.set([byte], at < 0 ? bytes.length + at : at)
     expect(() => decodeManifestNode(bytes)).toThrow(/manifest node/)
   })
+
+  test('a longer form of a number, and bytes after the end, are refused: equal nodes are equal bytes', () => {
+    const bytes = encodeManifestNode(1, undefined, seededBytes(1, 64), [5, 6])
+    const padded = Buffer.concat([bytes.subarray(0, -1), Uint8Array.of(6 | 128, 0)])
+    expect(() => decodeManifestNode(padded)).toThrow(DecodeError)
+    expect(() => decodeManifestNode(Buffer.concat([bytes, Uint8Array.of(0)]))).toThrow(DecodeError)
+  })
 })

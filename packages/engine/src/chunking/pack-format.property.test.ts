@@ -50,6 +50,14 @@ describe('pack', () => {
     }
   })
 
+  test('bytes that belong to no chunk, and a chunk that reaches into the index, are refused', async () => {
+    const { bytes } = await packs.build([chunkOf(seededBytes(1, 100))])
+    const longer = Buffer.concat([bytes.subarray(0, 100), Uint8Array.of(0), bytes.subarray(100)])
+    await expect(packs.verify(longer)).rejects.toBeInstanceOf(DecodeError)
+    const shorter = Buffer.concat([bytes.subarray(0, 99), bytes.subarray(100)])
+    await expect(packs.verify(shorter)).rejects.toBeInstanceOf(DecodeError)
+  })
+
   test('any bytes, and any index before a right footer, are a typed failure or a pack', async () => {
     const footer = (length: number) =>
       Uint8Array.of(0, 0, length >> 8, length & 255, 1, 0x54, 0x4d, 0x50, 0x4b)

@@ -1,7 +1,7 @@
 import type { EntryKey } from '../core/view-entry.js'
 import type { KeyValueReader } from '../ports/key-value-store.js'
-import type { Transaction } from './transaction.js'
 import { decodeJson, encodeJson } from './json-row.js'
+import type { Transaction } from './transaction.js'
 
 /** Which entries a binder must still look at, in the order in which they were marked. */
 export class DirtyMarks {

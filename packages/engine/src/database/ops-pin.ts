@@ -1,9 +1,9 @@
-import type { NodeId } from '@tidemark/protocol'
-import { type Place, writePin } from '../core/ops/write-loc.js'
+import type { Loc, NodeId } from '@tidemark/protocol'
+import type { NodeDraft } from '../core/ops/node-draft.js'
+import { type Place, writePin, writePlace } from '../core/ops/write-loc.js'
 import type { EntryKey, ViewChange, ViewEntry } from '../core/view-entry.js'
-import { chosenLoc } from '../core/visibility.js'
+import { chosenLoc, liveLocs } from '../core/visibility.js'
 import type { Drafts } from './ops-drafts.js'
-import { reviveIfDead } from './ops-rescue.js'
 import type { TreeReader } from './tree-reader.js'
 
 /** Changes of a view over several joins: each entry's first `before` and last `after`. */
@@ -50,20 +50,27 @@ export async function pinUnasked(options: {
       if (pinned.has(id)) continue
       pinned.add(id)
       const draft = await drafts.get(id)
-      if (isGoneDirectory) reviveIfDead(draft)
-      else await pin(id, before, synced, drafts)
+      const place = await placeBefore(draft, before, synced)
+      if (!isGoneDirectory) writePin(draft, place, place.alt)
+      else if (liveLocs(draft.synced).length === 0) writePlace(draft, place, place.alt)
       wrote = true
     }
   }
   return wrote
 }
 
-async function pin(id: NodeId, before: ViewEntry, synced: TreeReader, drafts: Drafts): Promise<void> {
-  const draft = await drafts.get(id)
-  const own = chosenLoc(draft.before)
-  if (!own) return
-  const { name, alt, parent } = own.value
+/** Where the entry stood, in the node's own terms: its literal name, not the one with a suffix. */
+async function placeBefore(
+  draft: NodeDraft,
+  before: ViewEntry,
+  synced: TreeReader,
+): Promise<Place & { readonly alt: boolean }> {
+  const own: Loc | undefined = chosenLoc(draft.before)?.value
+  const { name, parent } = own ?? before
   const shownParent = await synced.entry(before.parent)
-  const place: Place = { parent: shownParent?.backing.includes(parent) ? parent : before.parent, name }
-  writePin(draft, place, before.role === 'clash' || (before.role === 'conflict' && alt === true))
+  return {
+    parent: shownParent?.backing.includes(parent) ? parent : before.parent,
+    name,
+    alt: before.role === 'clash' || (before.role === 'conflict' && own?.alt === true),
+  }
 }

@@ -25,7 +25,7 @@ export async function rescueTouched(touched: Iterable<NodeId>, drafts: Drafts): 
 }
 
 /** A living place where the user saw the node, if nobody has it alive any more. */
-export function reviveIfDead(draft: NodeDraft): void {
+function reviveIfDead(draft: NodeDraft): void {
   const wasCollected = !draft.wasReceived && draft.before.loc.length > 0
   const wroteLoc = draft.synced.loc !== draft.before.loc
   const place = chosenLoc(draft.synced)

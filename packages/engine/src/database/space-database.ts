@@ -193,9 +193,13 @@ export class SpaceDatabase {
     return `${this.#prefix}b/`
   }
 
-  /** Local ops, durable when it resolves; `rows` are in the same batch. */
+  /**
+   * Local ops, durable when it resolves; `rows` are in the same batch.
+   *
+   * @param ops Or what finds them in the tree that the user sees, as it is when their turn comes.
+   */
   async commit(
-    ops: readonly UserOp[],
+    ops: readonly UserOp[] | ((synced: TreeReader) => Promise<readonly UserOp[]>),
     rows: (result: CommittedOps) => readonly KeyValueOp[] | Promise<readonly KeyValueOp[]> = () => [],
   ): Promise<CommittedOps> {
     return this.#write(async (txn) => {
@@ -207,7 +211,7 @@ export class SpaceDatabase {
         txn,
         synced: this.#synced ?? this.#received,
         received: this.#received,
-        ops,
+        ops: typeof ops === 'function' ? await ops((this.#synced ?? this.#received).reader(txn)) : ops,
         writer: {
           space,
           sha256,
@@ -226,7 +230,9 @@ export class SpaceDatabase {
         },
       })
       const moved = await this.#appendLog(txn, result.nodes)
-      const dirty = this.#synced ? await this.#markDifferent(txn, result.receivedChanges) : this.#counters.dirty
+      const dirty = this.#synced
+        ? await this.#markDifferent(txn, result.receivedChanges)
+        : this.#counters.dirty
       this.#putRows(txn, await rows(result))
       return {
         value: result,
@@ -252,7 +258,10 @@ export class SpaceDatabase {
     return this.#write(async (txn) => {
       const change = this.#vectors.change()
       const current = this.#incarnations.current
-      const known = await this.#received.nodes(txn, entries.map((entry) => entry.id))
+      const known = await this.#received.nodes(
+        txn,
+        entries.map((entry) => entry.id),
+      )
       const wanted: NodeEntry[] = []
       let { hlc } = this.#counters
       for (const [i, entry] of entries.entries()) {
@@ -291,7 +300,12 @@ export class SpaceDatabase {
       change.raiseFrontier(point.frontier)
       change.raiseMet(point.frontier)
       const memory = await this.#peers.read(txn, peer)
-      this.#peers.write(txn, peer, { ...memory, cursor: point.cursor, frontier: point.frontier, synced: true })
+      this.#peers.write(txn, peer, {
+        ...memory,
+        cursor: point.cursor,
+        frontier: point.frontier,
+        synced: true,
+      })
       const lost = this.#incarnations.declareLost(txn, point.lost)
       const rises = change.frontier.size > 0
       return {
@@ -329,7 +343,10 @@ export class SpaceDatabase {
       const memory = await this.#peers.read(txn, peer)
       const lost = new Map<Dot['rid'], number>()
       for (const [rid, seq] of this.own) if ((theirs.met.get(rid) ?? 0) > seq) lost.set(rid, seq)
-      for (const [rid, seq] of new Map([...[...memory.own.keys()].map((rid) => [rid, 0] as const), ...theirs.own])) {
+      for (const [rid, seq] of new Map([
+        ...[...memory.own.keys()].map((rid) => [rid, 0] as const),
+        ...theirs.own,
+      ])) {
         if ((this.met.get(rid) ?? 0) > seq) lost.set(rid, seq)
       }
       this.#peers.write(txn, peer, { ...memory, own: new Map([...memory.own, ...theirs.own]) })
@@ -401,7 +418,10 @@ export class SpaceDatabase {
     const synced = this.#synced
     if (!synced) throw new TypeError('the space is not bound')
     await this.#write(async (txn) => {
-      await synced.join(txn, done.flatMap((item) => item.nodes))
+      await synced.join(
+        txn,
+        done.flatMap((item) => item.nodes),
+      )
       const received = this.#received.reader(txn)
       const clean: EntryKey[] = []
       for (const { key, as } of done) {
@@ -457,7 +477,11 @@ export class SpaceDatabase {
     nodes: readonly NodeEntry[],
   ): Promise<{ lseq: number; entries: { lseq: number; previous: number }[] }> {
     const { lseq } = this.#counters
-    const entries = await this.#log.append(txn, nodes.map((node) => node.id), lseq)
+    const entries = await this.#log.append(
+      txn,
+      nodes.map((node) => node.id),
+      lseq,
+    )
     return { lseq: lseq + entries.length, entries }
   }
 

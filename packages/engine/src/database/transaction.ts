@@ -1,4 +1,11 @@
-import type { Awaitable, KeyRange, KeyValue, KeyValueOp, KeyValueReader, KeyValueStore } from '../ports/key-value-store.js'
+import type {
+  Awaitable,
+  KeyRange,
+  KeyValue,
+  KeyValueOp,
+  KeyValueReader,
+  KeyValueStore,
+} from '../ports/key-value-store.js'
 
 /**
  * Reads through to the store, keeps writes until `commit`, and sees its own writes. One writer at a

@@ -1,11 +1,5 @@
 import { equalBytes, type NodeId, ROOT } from '@tidemark/protocol'
-import {
-  type Candidate,
-  candidateOf,
-  claimsName,
-  resolveGroup,
-  type Sha256,
-} from '../core/view/names.js'
+import { type Candidate, candidateOf, claimsName, resolveGroup, type Sha256 } from '../core/view/names.js'
 import { namesDisturbedBy } from '../core/view/tags.js'
 import { type EntryKey, entryKey, type ViewChange, type ViewEntry } from '../core/view-entry.js'
 import type { Placement, Spot } from './tree-placement.js'
@@ -124,7 +118,8 @@ export class Groups {
     const { names, prefixes } = namesDisturbedBy(name)
     for (const other of names) this.#dirty.add(keys.slot(parent, other))
     for (const prefix of prefixes) {
-      for (const key of await this.#workspace.slotKeys(keys.slotsWithPrefix(parent, prefix))) this.#dirty.add(key)
+      for (const key of await this.#workspace.slotKeys(keys.slotsWithPrefix(parent, prefix)))
+        this.#dirty.add(key)
     }
   }
 

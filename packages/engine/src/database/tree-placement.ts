@@ -176,7 +176,8 @@ export class Placement {
   ): Promise<NodeId> {
     for (const parent of refugesOf((await this.#workspace.nodes.get(id))!, place)) {
       if (parent === ROOT) break
-      const fits = (await this.#workspace.isParent(parent)) && !(await this.#isBelow(parent, id, loose, placed))
+      const fits =
+        (await this.#workspace.isParent(parent)) && !(await this.#isBelow(parent, id, loose, placed))
       if (fits) return parent
     }
     return ROOT
@@ -206,6 +207,9 @@ export class Placement {
   }
 }
 
-function comparePlacesOfNodes(a: readonly [NodeId, Sibling<Loc>], b: readonly [NodeId, Sibling<Loc>]): number {
+function comparePlacesOfNodes(
+  a: readonly [NodeId, Sibling<Loc>],
+  b: readonly [NodeId, Sibling<Loc>],
+): number {
   return compareSiblings(a[1], b[1]) || (a[0] < b[0] ? -1 : 1)
 }

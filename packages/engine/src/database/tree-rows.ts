@@ -1,4 +1,12 @@
-import { bytesToHex, decodeNodeEntry, hexToBytes, type NodeEntry, type NodeId, type NodeKind, ROOT } from '@tidemark/protocol'
+import {
+  bytesToHex,
+  decodeNodeEntry,
+  hexToBytes,
+  type NodeEntry,
+  type NodeId,
+  type NodeKind,
+  ROOT,
+} from '@tidemark/protocol'
 import type { EntryKey, ViewEntry } from '../core/view-entry.js'
 import type { KeyRange, KeyValueReader } from '../ports/key-value-store.js'
 
@@ -55,7 +63,14 @@ const SINGLE_BYTES = 16
 export function encodeSlot({ ids, keys, claimed, taken }: SlotRow): Uint8Array | undefined {
   const id = ids[0]
   if (id === undefined && taken === undefined) return undefined
-  if (id !== undefined && ids.length === 1 && keys.length === 1 && keys[0] === id && taken === id && claimed) {
+  if (
+    id !== undefined &&
+    ids.length === 1 &&
+    keys.length === 1 &&
+    keys[0] === id &&
+    taken === id &&
+    claimed
+  ) {
     return hexToBytes(id)
   }
   return encodeRow({ ids, keys, claimed, ...(taken === undefined ? {} : { taken }) })
@@ -114,7 +129,10 @@ export class TreeKeys {
 /** The directory and the literal name in a slot's key. */
 export function parseSlotKey(key: string): { parent: NodeId; name: string } {
   const end = key.lastIndexOf('/')
-  return { parent: key.slice(end - 2 * SINGLE_BYTES, end) as NodeId, name: decodeURIComponent(key.slice(end + 1)) }
+  return {
+    parent: key.slice(end - 2 * SINGLE_BYTES, end) as NodeId,
+    name: decodeURIComponent(key.slice(end + 1)),
+  }
 }
 
 export const idOfKey = (key: string): NodeId => key.slice(key.lastIndexOf('/') + 1) as NodeId

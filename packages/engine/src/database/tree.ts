@@ -3,13 +3,13 @@ import { joinEntries } from '../core/register.js'
 import type { Sha256 } from '../core/view/names.js'
 import type { EntryKey, ViewChange, ViewEntry } from '../core/view-entry.js'
 import type { KeyValueReader } from '../ports/key-value-store.js'
-import type { Transaction } from './transaction.js'
 import { readGrave, updateGraves } from './ops-graves.js'
-import { Groups } from './tree-groups.js'
+import type { Transaction } from './transaction.js'
 import type { NodeChange } from './tree-closure.js'
+import { Groups } from './tree-groups.js'
 import { Placement } from './tree-placement.js'
-import type { TreeReader } from './tree-reader.js'
 import { readTree } from './tree-queries.js'
+import type { TreeReader } from './tree-reader.js'
 import { TreeKeys } from './tree-rows.js'
 import { TreeWorkspace } from './tree-workspace.js'
 
@@ -56,7 +56,8 @@ export class Tree {
 
   /** Every node that has registers, in pages. */
   async *all(kv: KeyValueReader): AsyncGenerator<readonly NodeEntry[]> {
-    for await (const page of kv.range(this.#keys.allNodes())) yield page.map(([, row]) => decodeNodeEntry(row))
+    for await (const page of kv.range(this.#keys.allNodes()))
+      yield page.map(([, row]) => decodeNodeEntry(row))
   }
 
   /** A dead node that last stood here, if one is remembered. */
@@ -89,7 +90,8 @@ export class Tree {
     const directories = new Set<NodeId>()
     for (const { before, after } of changed.values()) {
       if (after.kind === 'dir') directories.add(after.id)
-      for (const entry of [before, after]) for (const { value } of entry?.loc ?? []) directories.add(value.parent)
+      for (const entry of [before, after])
+        for (const { value } of entry?.loc ?? []) directories.add(value.parent)
     }
     await workspace.dirs.prefetch(directories)
     const placement = new Placement(workspace)
@@ -110,7 +112,10 @@ async function joinNodes(
     const known = await nodes.get(incoming.id)
     const after = known ? joinEntries(known, incoming) : incoming
     if (after === known) continue
-    changed.set(incoming.id, { before: changed.has(incoming.id) ? changed.get(incoming.id)!.before : known, after })
+    changed.set(incoming.id, {
+      before: changed.has(incoming.id) ? changed.get(incoming.id)!.before : known,
+      after,
+    })
     nodes.set(incoming.id, after)
   }
   return changed

@@ -2,14 +2,14 @@ import {
   type Dot,
   type NodeEntry,
   parseReplicaId,
-  type ReplicaId,
   type Register,
+  type ReplicaId,
   type Vector,
   vectorAtMost,
 } from '@tidemark/protocol'
 import type { KeyValueReader } from '../ports/key-value-store.js'
-import type { Transaction } from './transaction.js'
 import { decodeJson, encodeJson } from './json-row.js'
+import type { Transaction } from './transaction.js'
 
 /** [frontier, met, held] of one replica id. */
 type Row = readonly [number, number, number]

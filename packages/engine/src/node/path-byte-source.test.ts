@@ -58,7 +58,7 @@ test.each([
     async (path: string) => void (await (await open(path, 'r+')).write('y', 7)),
   ],
   ['replaced by another', async (path: string) => rename(await file('other', seededBytes(2, 300_000)), path)],
-])('a file that was %s is a SourceChangedError at the next read', async (_, change) => {
+])('[FB11] a file that was %s is a SourceChangedError at the next read', async (_, change) => {
   const path = await file('changing', seededBytes(1, 300_000))
   const source = await pathByteSource(path)
   await source.read(0, 10)

@@ -58,7 +58,7 @@ class PathByteSource implements ByteSource {
     if (!Number.isSafeInteger(offset) || offset < 0 || length < 0 || offset + length > this.size) {
       throw new RangeError(`${this.path}: ${this.size} bytes have no range ${offset}+${length}`)
     }
-    const bytes = Buffer.allocUnsafeSlow(length)
+    const bytes = new Uint8Array(length)
     this.#reading++
     try {
       for (let done = 0; done < length; ) {

@@ -101,7 +101,8 @@ async function readRange(
       ? String(headers['content-range']).startsWith(`bytes ${offset}-${offset + length - 1}/`)
       : offset === 0 && headers['content-length'] === String(length)
   if (!isRange) {
-    body.destroy()
+    // The rest is not read; undici reports that as an error of the body.
+    body.on('error', () => undefined).destroy()
     throw new StoreError(`blob store: answered a range with another (status ${statusCode})`, statusCode)
   }
   const bytes = new Uint8Array(length)

@@ -14,7 +14,11 @@ export const DIAL_BACKOFF: BackoffBounds = { minMs: 100, maxMs: 30_000 }
  *
  * @param attempt Failures in a row, from 0.
  */
-export function backoffDelayMs(attempt: number, random: Random, bounds: BackoffBounds = DIAL_BACKOFF): number {
+export function backoffDelayMs(
+  attempt: number,
+  random: Random,
+  bounds: BackoffBounds = DIAL_BACKOFF,
+): number {
   const ceiling = Math.min(bounds.maxMs, bounds.minMs * 2 ** Math.min(attempt, 20))
   const [a, b] = random.bytes(2) as unknown as [number, number]
   const fraction = (a * 256 + b) / 65_536

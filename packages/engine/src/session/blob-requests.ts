@@ -1,7 +1,10 @@
 import type { Message } from '@tidemark/protocol'
 import type { BlobAuthority } from '../transfer/blob-authority.js'
 
-export type BlobRequest = Extract<Message, { type: 'need' | 'grant-puts' | 'stored' | 'put-inline' | 'locate' }>
+export type BlobRequest = Extract<
+  Message,
+  { type: 'need' | 'grant-puts' | 'stored' | 'put-inline' | 'locate' }
+>
 
 export function isBlobRequest(message: Message): message is BlobRequest {
   switch (message.type) {

@@ -62,7 +62,9 @@ export class PendingRequests {
   /** Rejects everything that waits, now and later. */
   close(error?: Error): void {
     this.#closed =
-      error instanceof SyncError ? error : new TransportError('the session ended', error ? { cause: error } : {})
+      error instanceof SyncError
+        ? error
+        : new TransportError('the session ended', error ? { cause: error } : {})
     for (const waiting of this.#waiting.values()) waiting.reject(this.#closed)
   }
 }

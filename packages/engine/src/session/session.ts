@@ -1,7 +1,7 @@
 import {
   CHANNELS_MAX,
-  checkPreamble,
   type Connection,
+  checkPreamble,
   decodeMessage,
   encodeMessage,
   encodePreamble,
@@ -31,7 +31,10 @@ import { withResolvers } from './with-resolvers.js'
 const INBOX_BYTES_MAX = 2 * FRAME_BYTES_MAX
 
 /** The messages of one space's exchange. */
-export type ExchangeMessage = Extract<Message, { type: 'open' | 'rewind' | 'entries' | 'sync-point' | 'reject' }>
+export type ExchangeMessage = Extract<
+  Message,
+  { type: 'open' | 'rewind' | 'entries' | 'sync-point' | 'reject' }
+>
 
 /** One space within one session. */
 export interface SpaceEndpoint {
@@ -129,7 +132,7 @@ export class Session {
 
   /** Starts a space from this side. The number is what this side's messages of that space carry. */
   addSpace(space: SpaceName, makeEndpoint: (channel: number) => SpaceEndpoint): void {
-    if (this.#channels.has(space)) return
+    if (this.#state.name === 'closed' || this.#channels.has(space)) return
     const number = this.#channels.size + 1
     const channel: Channel = {
       space,
@@ -184,7 +187,11 @@ export class Session {
         )
       },
       async locate(chunks, signal) {
-        return requests.request('located', (request) => send({ type: 'locate', request, channel, chunks }), signal)
+        return requests.request(
+          'located',
+          (request) => send({ type: 'locate', request, channel, chunks }),
+          signal,
+        )
       },
     }
   }
@@ -282,7 +289,8 @@ export class Session {
 
   #admitSpace(message: Extract<Message, { type: 'open' }>, bytes: number): void {
     this.#queue(this.#control, bytes, async () => {
-      if (message.channel > CHANNELS_MAX) throw new ProtocolError('UNKNOWN_CHANNEL', 'channel number too large')
+      if (message.channel > CHANNELS_MAX)
+        throw new ProtocolError('UNKNOWN_CHANNEL', 'channel number too large')
       let channel = this.#channels.get(message.space)
       if (!channel) {
         if (this.#channels.size >= CHANNELS_MAX) throw new ProtocolError('UNKNOWN_CHANNEL', 'too many spaces')

@@ -6,12 +6,12 @@ import {
   type Entries,
   FRAME_BYTES_TARGET,
   type InlineChunk,
+  joinVectors,
   type Message,
   type NodeEntry,
   type Open,
   type SyncPoint,
   type Vector,
-  joinVectors,
   vectorAtMost,
 } from '@tidemark/protocol'
 import { newerThan } from '../core/incoming.js'
@@ -42,6 +42,8 @@ export interface SpaceExchangeOptions {
   /** Bytes of small files that ride along with entries. */
   readonly cache: ChunkCache
   readonly hasher: Hasher
+  /** Entries in one frame. @default 1,000 */
+  readonly entriesPerFrameMax?: number
   /** The peer's frontier, ours or the state of the rounds changed. */
   onChange(): void
 }
@@ -230,7 +232,7 @@ export class SpaceExchange implements SpaceEndpoint {
 
   /** @returns how many entries it sent. */
   async #sendPage(snapshot: SpaceSnapshot, page: readonly LogEntry[]): Promise<number> {
-    const { database, channel, send, cache } = this.#options
+    const { database, channel, send, cache, entriesPerFrameMax = ENTRIES_PER_ROUND_FRAME_MAX } = this.#options
     const fresh = page.filter(({ lseq }) => !this.#echoes.has(lseq))
     const nodes = await snapshot.nodes(fresh.map(({ node }) => node))
     let entries: NodeEntry[] = []
@@ -258,7 +260,7 @@ export class SpaceExchange implements SpaceEndpoint {
         inline.push({ id, bytes: kept })
         bytes += kept.length
       }
-      if (bytes >= FRAME_BYTES_TARGET || entries.length >= ENTRIES_PER_ROUND_FRAME_MAX) await flush(lseq)
+      if (bytes >= FRAME_BYTES_TARGET || entries.length >= entriesPerFrameMax) await flush(lseq)
     }
     await flush(page.at(-1)!.lseq)
     return sent

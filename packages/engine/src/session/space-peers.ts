@@ -42,10 +42,7 @@ export class SpacePeers {
   }
 
   /** For `Session.addSpace`. */
-  endpoint(
-    session: Session,
-    { client, ...access }: SpaceAccess,
-  ): (channel: number) => SpaceEndpoint {
+  endpoint(session: Session, { client, ...access }: SpaceAccess): (channel: number) => SpaceEndpoint {
     const { database, cache, hasher, onChange } = this.#options
     return (channel) => {
       const { peer } = session
@@ -60,7 +57,13 @@ export class SpacePeers {
         fail: (error) => session.fail(error),
         ...access,
       })
-      const attached: Attached = { session, peer, exchange, authority: session.blobAuthority(channel), client }
+      const attached: Attached = {
+        session,
+        peer,
+        exchange,
+        authority: session.blobAuthority(channel),
+        client,
+      }
       this.#attached.add(attached)
       void session.done.then(() => {
         this.#attached.delete(attached)

@@ -20,6 +20,13 @@ export function bytesSource(data: Uint8Array | string): ByteSource {
   }
 }
 
+/** The same source for somebody who closes it: its owner still reads it. */
+export const keptOpen = (source: ByteSource): ByteSource => ({
+  size: source.size,
+  read: (offset, length) => source.read(offset, length),
+  close: async () => undefined,
+})
+
 /** The bytes of a version, in order. @throws {RangeError} the range lies outside the file. */
 export async function* readVersion(
   downloader: Downloader,

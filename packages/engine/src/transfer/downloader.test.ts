@@ -62,7 +62,7 @@ describe('fetch', () => {
     expect(it.hub.bytesRead).toBeLessThan(200_000)
   })
 
-  test('what an earlier attempt left is kept, and damaged bytes in it are fetched again', async () => {
+  test('[TR3] what an earlier attempt left is kept, and damaged bytes in it are fetched again', async () => {
     const it = world()
     const bytes = seededBytes(3, 6 * MIB)
     const file = await stored(it, bytes)
@@ -109,7 +109,7 @@ describe('fetch', () => {
 })
 
 describe('wrong bytes', () => {
-  test('served once are asked for again, and never reach the sink', async () => {
+  test('[TR1] served once are asked for again, and never reach the sink', async () => {
     const it = world()
     const bytes = seededBytes(7, 3 * MIB)
     const file = await stored(it, bytes)

@@ -104,7 +104,7 @@ describe('ensureStored', () => {
     expect(uploads.every(({ source }) => source.closed)).toBe(true)
   })
 
-  test('bodies in memory stay within TRANSFER_BYTES_IN_FLIGHT_MAX', async () => {
+  test('[TR4] bodies in memory stay within TRANSFER_BYTES_IN_FLIGHT_MAX', async () => {
     const it = world()
     it.hub.before = (call) => (call === 'put' ? new Promise((resolve) => setTimeout(resolve, 20)) : undefined)
     const uploads = await Promise.all([6, 7].map((seed) => uploadOf(seededBytes(seed, 40 * MIB))))
@@ -207,7 +207,7 @@ describe('failures', () => {
 })
 
 describe('sessions', () => {
-  test('a session that breaks and is replaced midway: the upload goes on with the new one', async () => {
+  test('[TR3] a session that breaks and is replaced midway: the upload goes on with the new one', async () => {
     const it = world()
     let broken = false
     let polls = 0

@@ -178,6 +178,32 @@ describe('pins', () => {
     const { f: _gone, ...rest } = before
     expect(await asObject(a)).toEqual(rest)
   })
+
+  it('an edited file keeps its suffix (seed 100: the suffix followed the bytes)', async () => {
+    const { a, clashPath, main } = await clashed()
+    await a.commit([{ type: 'edit', entry: await a.keyAt(clashPath), content: bytes('new') }])
+    expect(await asObject(a)).toEqual({ f: main, [clashPath]: rootOf('new') })
+  })
+
+  it('an edited file keeps its suffix when the same batch frees the name (seed 539)', async () => {
+    const { a, b, clashPath } = await clashed()
+    await a.commit([
+      { type: 'delete', entry: await a.keyAt('f') },
+      { type: 'edit', entry: await a.keyAt(clashPath), content: bytes('new') },
+    ])
+    await meet(a, b)
+    expect(await asObject(b)).toEqual({ [clashPath]: rootOf('new') })
+  })
+
+  it('the file with the name and the one with the suffix can be swapped (seed 949)', async () => {
+    const { a, b, clashPath, main, clash } = await clashed()
+    await a.commit([
+      { type: 'move', entry: await a.keyAt('f'), parent: { node: ROOT }, name: clashPath },
+      { type: 'move', entry: await a.keyAt(clashPath), parent: { node: ROOT }, name: 'f' },
+    ])
+    await meet(a, b)
+    expect(await asObject(b)).toEqual({ f: clash, [clashPath]: main })
+  })
 })
 
 describe('what is done at the same time elsewhere', () => {
@@ -223,6 +249,31 @@ describe('what is done at the same time elsewhere', () => {
     await a.commit([{ type: 'delete', entry: await a.keyAt('d/e/x') }])
     await meet(a, b)
     expect(await asObject(b)).toEqual({ d: 'dir', 'd/e': 'dir' })
+  })
+
+  it('a deleted directory that stood for one new child stays when that child is moved out (seed 20212)', async () => {
+    const [a, b] = pair()
+    await a.commit([makeDirectory('d')])
+    await meet(a, b)
+    await b.commit([create('x', 'child', (await b.at('d')).node)])
+    await a.commit([{ type: 'delete', entry: await a.keyAt('d') }])
+    await meet(a, b)
+    await b.commit([{ type: 'move', entry: await b.keyAt('d/x'), parent: { node: ROOT }, name: 'x' }])
+    expect(await asObject(b)).toEqual({ d: 'dir', x: rootOf('child') })
+  })
+
+  it('a node that everybody else has collected comes back whole when its user moves it', async () => {
+    const [a, b] = pair()
+    await a.commit([makeDirectory('d'), { ...create('f', 'kept'), parent: { ref: 'd' } } as never])
+    await b.materialise(a.nodes())
+    await b.commit([
+      { type: 'move', entry: await b.keyAt('d/f'), parent: { node: (await b.at('d')).node }, name: 'g' },
+    ])
+    const expected = { d: 'dir', 'd/g': rootOf('kept') }
+    expect(Object.fromEntries(await b.disk(b.received))).toEqual(expected)
+    const c = new User('C')
+    await meet(b, c)
+    expect(await asObject(c)).toEqual(expected)
   })
 
   it('a context names what stood on the disk, not what was received since', async () => {
@@ -273,7 +324,7 @@ describe('imports', () => {
     await b.commit([{ type: 'adopt', entry, content: bytes('found on disk') }])
     await meet(a, b)
     const disk = await asObject(a)
-    expect(disk['f']).toBe(rootOf('theirs'))
+    expect(disk.f).toBe(rootOf('theirs'))
     expect(Object.values(disk)).toContain(rootOf('found on disk'))
   })
 
@@ -392,7 +443,10 @@ describe('one batch', () => {
   it('holds thousands of ops, at a cost that grows with their number', async () => {
     const [a] = pair()
     const names = Array.from({ length: 3_000 }, (_, i) => `n${i}`)
-    await a.commit([makeDirectory('d'), ...names.map((name) => ({ ...create(name, name), parent: { ref: 'd' } }) as never)])
+    await a.commit([
+      makeDirectory('d'),
+      ...names.map((name) => ({ ...create(name, name), parent: { ref: 'd' } }) as never),
+    ])
     const moves = names.map(async (name, i) => ({
       type: 'move' as const,
       entry: await a.keyAt(`d/${name}`),

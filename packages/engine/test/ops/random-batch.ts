@@ -50,11 +50,21 @@ export class BatchMaker {
   readonly #events: ContentEvent[] = []
   #refs = 0
 
-  constructor(seen: Iterable<[EntryKey, ViewEntry]>, random: (below: number) => number, newText: () => string) {
+  constructor(
+    seen: Iterable<[EntryKey, ViewEntry]>,
+    random: (below: number) => number,
+    newText: () => string,
+  ) {
     this.#random = random
     this.#newText = newText
     for (const [key, { parent, name, kind, version }] of seen) {
-      this.#entries.set(key, { key, parent, name, kind: kind === 'dir' ? 'dir' : 'file', root: version?.root ?? 'dir' })
+      this.#entries.set(key, {
+        key,
+        parent,
+        name,
+        kind: kind === 'dir' ? 'dir' : 'file',
+        root: version?.root ?? 'dir',
+      })
     }
   }
 
@@ -150,7 +160,8 @@ export class BatchMaker {
   /** Rename over an existing file. */
   #replace(): void {
     const [, entry] = this.#pick((e) => e.key !== undefined && !e.moved && e.kind === 'file') ?? []
-    const [targetId, target] = this.#pick((e) => e.key !== undefined && e.kind === 'file' && !e.moved && !e.edited) ?? []
+    const [targetId, target] =
+      this.#pick((e) => e.key !== undefined && e.kind === 'file' && !e.moved && !e.edited) ?? []
     if (!entry || !targetId || !target || entry === target) return
     this.#remove(targetId)
     this.#place(entry, target.parent, target.name)

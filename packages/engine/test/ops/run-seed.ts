@@ -58,7 +58,12 @@ export async function runSeed(seed: number): Promise<void> {
     const before = await user.entries()
     const batch = new BatchMaker(before, random, newText).make(1 + random(5))
     const { changes, nodes } = await user.commit(batch.ops)
-    if (!equalRoots) expectSameDisk(await user.disk(), batch.disk, `step ${step}: the disk after ${JSON.stringify(batch.ops)}`)
+    if (!equalRoots)
+      expectSameDisk(
+        await user.disk(),
+        batch.disk,
+        `step ${step}: the disk after ${JSON.stringify(batch.ops)}`,
+      )
     const after = await user.entries()
     expectEqual(applyChanges(before, changes), jsonValues(after), `step ${step}: reported changes`)
     const known = new Set(replica.synced)
@@ -87,7 +92,12 @@ export async function runSeed(seed: number): Promise<void> {
     const ids = new Set(user.nodes().flatMap(({ id }) => (all || random(2) === 0 ? [id as string] : [])))
     await user.materialise(user.nodes().filter(({ id }) => ids.has(id)))
     for (const known of replica.received) if (ids.has(nodeOf(known))) replica.synced.add(known)
-    if (all) expectEqual(await user.disk(), await user.disk(user.received), 'a disk that shows all that was received')
+    if (all)
+      expectEqual(
+        await user.disk(),
+        await user.disk(user.received),
+        'a disk that shows all that was received',
+      )
   }
 
   async function checkEnd(): Promise<void> {
@@ -123,7 +133,11 @@ function applyChanges(
 }
 
 /** A suffix may shrink by some letters when a twin that a user typed goes away: nothing else may shift. */
-function expectSameDisk(actual: ReadonlyMap<string, string>, expected: ReadonlyMap<string, string>, what: string) {
+function expectSameDisk(
+  actual: ReadonlyMap<string, string>,
+  expected: ReadonlyMap<string, string>,
+  what: string,
+) {
   const shorten = (disk: ReadonlyMap<string, string>): string =>
     JSON.stringify([...disk].map(([path, root]) => [path.replaceAll(LONG_SUFFIX, '$1)'), root]).sort())
   if (shorten(actual) !== shorten(expected)) expectEqual(actual, expected, what)
@@ -134,10 +148,15 @@ const LONG_SUFFIX = /(\((?:conflict )?[a-z2-7]{8})[a-z2-7]*\)/g
 const jsonValues = (map: ReadonlyMap<string, unknown>): Map<string, string> =>
   new Map([...map].map(([key, value]) => [key, JSON.stringify(value)]))
 
-function expectEqual(actual: ReadonlyMap<string, string>, expected: ReadonlyMap<string, string>, what: string): void {
+function expectEqual(
+  actual: ReadonlyMap<string, string>,
+  expected: ReadonlyMap<string, string>,
+  what: string,
+): void {
   const lines: string[] = []
   for (const key of new Set([...actual.keys(), ...expected.keys()])) {
-    if (actual.get(key) !== expected.get(key)) lines.push(`  ${key}: ${actual.get(key)}, expected ${expected.get(key)}`)
+    if (actual.get(key) !== expected.get(key))
+      lines.push(`  ${key}: ${actual.get(key)}, expected ${expected.get(key)}`)
   }
   if (lines.length > 0) throw new Error(`${what}\n${lines.join('\n')}`)
 }

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import {
   type ChunkId,
   type Dot,
-  type Hlc,
   HLC_ZERO,
+  type Hlc,
   maxHlc,
   type NodeEntry,
   type NodeId,

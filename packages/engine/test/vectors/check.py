@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A second implementation of join, view and manifest: computes the vectors beside it and compares.
+"""A second implementation of join, view, chunking and manifest: computes the vectors beside it and compares.
 
 Written from docs/view.md and docs/protocol.md, shares no code with packages/engine. Standard library only.
 
@@ -203,8 +203,7 @@ def resolve(parent, group, is_claimed):
         if members is incumbent:
             out.append({**entry, 'name': chosen(node)['value']['name'], 'role': 'main'})
         else:
-            root = top['value']['root'] if top else ''
-            wanted.append((node, '', tag_of('', node['id'], root), {**entry, 'role': 'clash'}))
+            wanted.append((node, '', tag_of('', node['id'], ''), {**entry, 'role': 'clash'}))
     for node in sorted(group, key=lambda node: node['id']):
         for copy in versions(node)[1] if holds_bytes(node) else []:
             tag = tag_of('conflict ', node['id'], copy[0]['value']['root'])
@@ -250,6 +249,61 @@ def view(entries):
     return sorted(out, key=lambda entry: f'{entry["parent"]}/{entry["name"]}'.encode('utf-16-be'))
 
 
+# Chunks
+
+GEAR = [word for i in range(32) for word in
+        (lambda digest: [int.from_bytes(digest[at:at + 4], 'big') for at in range(0, 32, 4)])(
+            hashlib.sha256(f'tidemark gear 1/{i}'.encode()).digest())]
+
+
+def seeded(seed, size):
+    """xorshift32, each state written low byte first."""
+    state, out = seed, bytearray()
+    while len(out) < size:
+        state ^= state << 13 & 0xFFFFFFFF
+        state ^= state >> 17
+        state ^= state << 5 & 0xFFFFFFFF
+        out += state.to_bytes(4, 'little')
+    return bytes(out[:size])
+
+
+def class_of(size):
+    return next((c for c in range(14, 22) if 5 * size <= 7 * 2**(c + 14)), 22)
+
+
+def cuts(data, class_):
+    """Ends of all chunks but the last."""
+    least, average, most = 2**(class_ - 1), 2**class_, min(2**(class_ + 2), 2**24)
+    rare, frequent = 32 - class_ - 2, 32 - class_ + 2
+    ends, start = [], 0
+    while True:
+        value, at = 0, start + least - 32
+        while at < len(data):
+            value = (value * 2 + GEAR[data[at]]) & 0xFFFFFFFF
+            at += 1
+            length = at - start
+            if length >= least and value >> (rare if length <= average else frequent) == 0 or length == most:
+                break
+        else:
+            return ends
+        ends.append(at)
+        start = at
+
+
+def chunked(case):
+    data = seeded(case['seed'], case['size'])
+    size = len(data)
+    ends = cuts(data, class_of(size)) if size > 2**14 else []
+    ends = [end for end in ends if end < size]
+    starts = [0] + ends
+    lengths = [end - start for start, end in zip(starts, ends + [size])]
+    level = [(hashlib.sha256(data[start:start + length]).digest(), length) for start, length in zip(starts, lengths)]
+    nodes, height, root = tree(level, size) if len(level) > 1 else ([], 0, level[0][0])
+    shown = {'chunks': len(lengths)} if 'chunks' in case else {'lengths': lengths}
+    return {'name': case['name'], 'seed': case['seed'], 'size': size, 'height': height, 'root': root.hex(),
+            **shown, 'nodes': len(nodes)}
+
+
 # Manifest
 
 
@@ -261,13 +315,8 @@ def varint(value):
     return bytes(out + bytes([value]))
 
 
-def manifest(case):
-    level = []
-    for i in range(case['count']):
-        id_ = hashlib.sha256(f'{case["seed"]} {i}'.encode()).digest()
-        level.append((id_, case['lengthMin'] + int.from_bytes(id_[:2], 'big') % case['lengthSpread']))
-    size = sum(length for _, length in level)
-    class_ = next((c for c in range(14, 22) if 5 * size <= 7 * 2**(c + 14)), 22)
+def tree(level, size):
+    """Nodes over (id, length) of the chunks, bottom up; the height; the root's id."""
     nodes, height = [], 0
     while height == 0 or len(level) > 1:
         height += 1
@@ -282,13 +331,25 @@ def manifest(case):
         level = []
         for group in groups:
             is_root = len(groups) == 1
-            head = b'\x89TMN\x01' + bytes([height, class_ if is_root else 0]) + (varint(size) if is_root else b'')
+            head = b'\x89TMN\x01' + bytes([height, class_of(size) if is_root else 0])
+            head += varint(size) if is_root else b''
             body = b''.join(id_ for id_, _ in group) + b''.join(varint(length) for _, length in group)
             nodes.append(head + varint(len(group)) + body)
             level.append((hashlib.sha256(nodes[-1]).digest(), sum(length for _, length in group)))
+    return nodes, height, level[0][0]
+
+
+def manifest(case):
+    level = []
+    for i in range(case['count']):
+        id_ = hashlib.sha256(f'{case["seed"]} {i}'.encode()).digest()
+        level.append((id_, case['lengthMin'] + int.from_bytes(id_[:2], 'big') % case['lengthSpread']))
+    size = sum(length for _, length in level)
+    nodes, height, root = tree(level, size)
     ids = hashlib.sha256(b''.join(hashlib.sha256(node).digest() for node in nodes)).hexdigest()
-    result = {**case, 'size': size, 'root': level[0][0].hex(), 'height': height, 'nodeCount': len(nodes)}
-    return {**result, 'nodeIds': ids, **({'rootNode': nodes[0].hex()} if len(nodes) == 1 else {})}
+    given = {name: case[name] for name in ('name', 'seed', 'count', 'lengthMin', 'lengthSpread')}
+    result = {**given, 'size': size, 'root': root.hex(), 'height': height, 'nodeCount': len(nodes), 'nodeIds': ids}
+    return {**result, **({'rootNode': nodes[0].hex()} if len(nodes) == 1 else {})}
 
 
 def main():
@@ -311,6 +372,15 @@ def main():
         expect(case['name'], view(case['entries']), case['view'])
     for case in load('manifest.json'):
         expect(case['name'], manifest(case), case)
+    chunking = load('chunking.json')
+    for case in chunking['files']:
+        # The largest would take a loop of this language half a minute.
+        if case['size'] < 2**21:
+            expect(case['name'], chunked(case), case)
+    for case in chunking['cuts']:
+        if case['size'] < 2**21:
+            data = seeded(case['seed'], case['size'])
+            expect(case['name'], [end for end in cuts(data, case['class']) if end < len(data)], case['ends'])
     print(f'{count} comparisons, all equal')
 
 

@@ -90,7 +90,7 @@ export function writePin(draft: NodeDraft, { parent, name }: Place, alt: boolean
 
 /** What the deletions behind these siblings knew: every loc write carries it on. */
 function inheritedSeen(observed: Register<Loc>): Context {
-  void observed; return EMPTY_CONTEXT
+  return observed.reduce((all, { value }) => unionContexts(all, value.seen ?? EMPTY_CONTEXT), EMPTY_CONTEXT)
 }
 
 function inheritedHeld(entry: NodeEntry): readonly Dot[] {

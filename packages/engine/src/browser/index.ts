@@ -1,0 +1,1 @@
+export { createWebHasher } from '../adapters/web-hasher.js'

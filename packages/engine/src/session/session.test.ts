@@ -1,0 +1,258 @@
+import {
+  AccessError,
+  type Connection,
+  type DeviceId,
+  decodeMessage,
+  encodeMessage,
+  encodePreamble,
+  FRAME_BYTES_MAX,
+  HANDSHAKE_TIMEOUT_MS,
+  HEARTBEAT_INTERVAL_MS,
+  HEARTBEAT_TIMEOUT_MS,
+  type Hello,
+  type Message,
+  PROTOCOL_MINORS,
+  parseSpaceName,
+} from '@tidemark/protocol'
+import { createMemoryConnectionPair } from '@tidemark/protocol/memory'
+import { describe, expect, test } from 'vitest'
+import type { Timers } from '../ports/clock.js'
+import { type ExchangeMessage, Session, type SessionHost, type SpaceEndpoint } from './session.js'
+
+/** Time that moves when told to. */
+class HandTimers implements Timers {
+  #now = 0
+  readonly #due = new Set<{ at: number; fn: () => void }>()
+  monotonicMs = (): number => this.#now
+  after = (delayMs: number, fn: () => void): (() => void) => {
+    const item = { at: this.#now + delayMs, fn }
+    this.#due.add(item)
+    return () => this.#due.delete(item)
+  }
+  async advance(ms: number): Promise<void> {
+    const end = this.#now + ms
+    for (;;) {
+      const next = [...this.#due].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0]
+      if (!next) break
+      this.#due.delete(next)
+      this.#now = next.at
+      next.fn()
+      await settle()
+    }
+    this.#now = end
+  }
+}
+
+const settle = async (): Promise<void> => {
+  for (let i = 0; i < 30; i++) await Promise.resolve()
+}
+const SPACE = parseSpaceName('photos')
+const hello = (over: Partial<Hello> = {}): Hello => ({
+  type: 'hello',
+  minor: PROTOCOL_MINORS,
+  features: [],
+  required: [],
+  frameBytesMax: FRAME_BYTES_MAX,
+  device: '00000000000000aa' as DeviceId,
+  role: 'replica',
+  agent: 'test',
+  ...over,
+})
+const open = (channel = 1): Message => ({
+  type: 'open',
+  space: SPACE,
+  channel,
+  frontier: new Map(),
+  remembered: new Map(),
+  met: new Map(),
+  own: new Map(),
+})
+
+class Endpoint implements SpaceEndpoint {
+  readonly got: ExchangeMessage['type'][] = []
+  closedCount = 0
+  constructor(readonly hold: Promise<void> = Promise.resolve()) {}
+  start = async (): Promise<void> => undefined
+  receive = async (message: ExchangeMessage): Promise<void> => {
+    await this.hold
+    this.got.push(message.type)
+  }
+  closed = (): void => {
+    this.closedCount++
+  }
+}
+
+/** A session and, at the other end, somebody who says whatever the test wants. */
+class Stage {
+  readonly timers = new HandTimers()
+  readonly endpoint: Endpoint
+  readonly said: Message[] = []
+  readonly session: Session
+  readonly far: Connection
+  closed = false
+
+  constructor(options: { admit?: SessionHost['admit']; hold?: Promise<void> } = {}) {
+    const { near: far, far: near } = createMemoryConnectionPair()
+    this.far = far
+    this.endpoint = new Endpoint(options.hold)
+    this.session = new Session(near, {
+      hello: hello({ device: '00000000000000bb' as DeviceId, role: 'hub' }),
+      timers: this.timers,
+      admit: options.admit ?? (async () => undefined),
+      peerOpened: async (_, space) => {
+        if (space !== SPACE) throw new AccessError('NO_SUCH_SPACE', space)
+        return () => this.endpoint
+      },
+    })
+    let first = true
+    far.open({
+      frame: (bytes) => {
+        if (!first) this.said.push(decodeMessage(bytes))
+        first = false
+      },
+      closed: () => {
+        this.closed = true
+      },
+    })
+  }
+
+  async say(...frames: (Message | Uint8Array)[]): Promise<this> {
+    for (const frame of frames) this.far.send(frame instanceof Uint8Array ? frame : encodeMessage(frame))
+    await settle()
+    return this
+  }
+
+  greet(): Promise<this> {
+    return this.say(encodePreamble(), hello())
+  }
+
+  /** The code of the fault that ended the session. */
+  get fault(): string | undefined {
+    const last = this.said.at(-1)
+    return last?.type === 'fault' ? last.code : undefined
+  }
+}
+
+describe('the handshake', () => {
+  test('[SE2] both say preamble and hello, and the session is open', async () => {
+    const stage = await new Stage().greet()
+    expect(await stage.session.ready).toMatchObject({ device: '00000000000000aa', role: 'replica' })
+    expect(stage.said.map(({ type }) => type)).toEqual(['hello'])
+  })
+
+  const refused: [name: string, frames: (Message | Uint8Array)[], code: string][] = [
+    ['random bytes', [new Uint8Array([1, 2, 3])], 'BAD_MAGIC'],
+    ['another major version', [Uint8Array.from([...encodePreamble().subarray(0, 8), 99])], 'VERSION'],
+    ['no common minor version', [encodePreamble(), hello({ minor: [7, 9] })], 'VERSION'],
+    ['an unknown required feature', [encodePreamble(), hello({ required: ['telepathy'] })], 'FEATURE'],
+    ['something else before hello', [encodePreamble(), { type: 'ping', nonce: 1 }], 'UNEXPECTED_MESSAGE'],
+    ['a truncated frame', [encodePreamble(), encodeMessage(hello()).subarray(0, 9)], 'DECODE'],
+    ['a second hello', [encodePreamble(), hello(), hello()], 'UNEXPECTED_MESSAGE'],
+  ]
+  test.each(refused)('[SE1] %s is a typed fault and the end', async (_, frames, code) => {
+    const stage = await new Stage().say(...frames)
+    expect(stage.fault).toBe(code)
+    expect(stage.closed).toBe(true)
+    expect(await stage.session.done).toMatchObject({ code })
+  })
+
+  test('[SE1] a peer that says nothing is given up', async () => {
+    const stage = new Stage()
+    await stage.timers.advance(HANDSHAKE_TIMEOUT_MS)
+    expect(stage.closed).toBe(true)
+    await expect(stage.session.ready).rejects.toMatchObject({ code: 'TRANSPORT' })
+  })
+
+  test('[AC1] who is not admitted hears why, and nothing that was said behind the hello is handled', async () => {
+    const stage = new Stage({
+      admit: async () => {
+        throw new AccessError('UNAUTHENTICATED', 'no')
+      },
+    })
+    await stage.say(encodePreamble(), hello(), open())
+    expect(stage.fault).toBe('UNAUTHENTICATED')
+    expect(stage.endpoint.got).toEqual([])
+  })
+})
+
+describe('an open session', () => {
+  test('[SE3] messages of a space arrive in order, and its end is told once', async () => {
+    const stage = await new Stage().greet()
+    await stage.say(open(), { type: 'rewind', channel: 1, reason: 'requested' })
+    expect(stage.endpoint.got).toEqual(['open', 'rewind'])
+    stage.session.close()
+    stage.session.close()
+    await settle()
+    expect(stage.endpoint.closedCount).toBe(1)
+    expect(await stage.session.done).toBeUndefined()
+  })
+
+  const refused: [name: string, messages: Message[], code: string][] = [
+    [
+      'a channel that was never opened',
+      [{ type: 'rewind', channel: 9, reason: 'requested' }],
+      'UNKNOWN_CHANNEL',
+    ],
+    ['a space that is not here', [{ ...(open() as object), space: 'other' } as Message], 'NO_SUCH_SPACE'],
+    [
+      'a question about bytes to who has no word on them',
+      [open(), { type: 'need', request: 1, channel: 1, chunks: [] }],
+      'UNEXPECTED_MESSAGE',
+    ],
+  ]
+  test.each(refused)('[SE1] %s is a typed fault and the end', async (_, messages, code) => {
+    const stage = await new Stage().greet()
+    await stage.say(...messages)
+    expect(stage.fault).toBe(code)
+    expect(stage.closed).toBe(true)
+  })
+
+  test('[SE4] a ping is answered, and silence is noticed', async () => {
+    const stage = await new Stage().greet()
+    await stage.say({ type: 'ping', nonce: 5 })
+    expect(stage.said.at(-1)).toEqual({ type: 'pong', nonce: 5 })
+    await stage.timers.advance(HEARTBEAT_TIMEOUT_MS + 2 * HEARTBEAT_INTERVAL_MS)
+    expect(stage.closed).toBe(true)
+    expect(await stage.session.done).toMatchObject({ code: 'TRANSPORT' })
+  })
+
+  test('[SE5] a reader that is slow stops the peer instead of filling memory', async () => {
+    let release = (): void => undefined
+    const stage = await new Stage({
+      hold: new Promise((resolve) => {
+        release = resolve
+      }),
+    }).greet()
+    await stage.say(open())
+    const inline = Array.from({ length: 60 }, (_, i) => ({
+      id: i.toString(16).padStart(64, '0') as never,
+      bytes: new Uint8Array(60_000),
+    }))
+    const frame = encodeMessage({
+      type: 'entries',
+      channel: 1,
+      run: '0000000000000001' as never,
+      lseq: 1,
+      entries: [],
+      inline,
+    })
+    let accepted = 0
+    while (stage.far.send(frame) && accepted < 100) {
+      accepted++
+      await settle()
+    }
+    expect(accepted * frame.length).toBeLessThan(32 * 1024 * 1024)
+    release()
+    await settle()
+    await stage.far.drained()
+    expect(stage.endpoint.got.length).toBeGreaterThan(accepted)
+  })
+
+  test('[SE6] requests fail when the session ends, none hangs', async () => {
+    const stage = await new Stage().greet()
+    const answer = stage.session.blobAuthority(1).need([])
+    await settle()
+    stage.far.close()
+    await expect(answer).rejects.toMatchObject({ code: 'TRANSPORT' })
+  })
+})

@@ -1,0 +1,90 @@
+import type { ChunkId, NodeEntry, NodeId } from '@tidemark/protocol'
+import type { ViewChange, ViewEntry } from '../../core/view-entry.js'
+import { describe, Ledger, type Write } from './ledger.js'
+import { mustHold } from './violation.js'
+
+/** What a commit did to one version of a file. */
+interface Event {
+  readonly type: 'made' | 'killed' | 'moved'
+  readonly writes: readonly Write[]
+  /** Of a kill: the moves of that content which its author had on disk. */
+  readonly knownMoves: ReadonlySet<Event>
+}
+
+/** The life of every content in a run: who made it, moved it, took it away, knowing what. Roots are unique. */
+export class Contents {
+  readonly #events = new Map<ChunkId, Event[]>()
+
+  /**
+   * @param changes What the commit changed in the view of its author.
+   * @param synced Registers that the author had on disk, the commit's own writes included.
+   * @param entries What the author sees after it.
+   */
+  async committed(
+    changes: readonly ViewChange[],
+    writes: readonly Write[],
+    synced: (node: NodeId) => Promise<NodeEntry | undefined>,
+    entries: () => Promise<readonly ViewEntry[]>,
+  ): Promise<void> {
+    const before = byRoot(changes.map((change) => change.before))
+    const after = byRoot(changes.map((change) => change.after))
+    for (const root of new Set([...before.keys(), ...after.keys()])) {
+      const type = !after.has(root) ? 'killed' : before.has(root) ? 'moved' : 'made'
+      if (type === 'moved' && before.get(root) === after.get(root)) continue
+      if (type === 'killed' && byRoot(await entries()).has(root)) continue
+      const moves = (this.#events.get(root) ?? []).filter((event) => event.type === 'moved')
+      const knownMoves = new Set<Event>()
+      if (type === 'killed') {
+        for (const move of moves) if (await knows(synced, move.writes)) knownMoves.add(move)
+      }
+      const event: Event = { type, writes, knownMoves }
+      const events = this.#events.get(root)
+      if (events) events.push(event)
+      else this.#events.set(root, [event])
+    }
+  }
+
+  /**
+   * @param shown The entries of the view that everybody ended with.
+   * @param isTainted Whether a write was made again under another name because its database went back.
+   * @throws {InvariantViolation} NL11: a content is gone that nobody took away; NR12: one came back.
+   */
+  check(shown: readonly ViewEntry[], isTainted: (write: Write) => boolean): void {
+    const roots = byRoot(shown)
+    for (const [root, all] of this.#events) {
+      const events = all.filter(({ writes }) => writes.every(({ isDoubtful }) => !isDoubtful))
+      const kills = events.filter(({ type }) => type === 'killed')
+      const moves = all.filter(({ type }) => type === 'moved')
+      const isShown = roots.has(root)
+      const isMade = events.some(({ type }) => type === 'made')
+      if (isMade) {
+        const anyKill = all.some(({ type }) => type === 'killed')
+        mustHold(isShown || anyKill, 'NL11', () => `content ${root.slice(0, 8)} is lost: ${all.map(told).join('; ')}`)
+      }
+      if (!isShown || all.some(({ writes }) => writes.some(isTainted))) continue
+      const back = kills.some(({ knownMoves }) => moves.every((move) => knownMoves.has(move)))
+      mustHold(!back, 'NR12', () => `content ${root.slice(0, 8)} came back: ${all.map(told).join('; ')}`)
+    }
+  }
+}
+
+const told = ({ type, writes, knownMoves }: Event): string =>
+  `${type} by ${writes.map(describe).join(' ')}${type === 'killed' ? ` knowing ${knownMoves.size} moves` : ''}`
+
+async function knows(
+  synced: (node: NodeId) => Promise<NodeEntry | undefined>,
+  writes: readonly Write[],
+): Promise<boolean> {
+  const nodes = new Map<NodeId, NodeEntry | undefined>()
+  for (const { node } of writes) nodes.set(node, await synced(node))
+  return Ledger.knows((node) => nodes.get(node), writes)
+}
+
+/** Root → where it is shown. */
+function byRoot(entries: readonly (ViewEntry | undefined)[]): Map<ChunkId, string> {
+  const out = new Map<ChunkId, string>()
+  for (const entry of entries) {
+    if (entry?.version) out.set(entry.version.root, `${entry.parent}/${entry.name}/${entry.node}`)
+  }
+  return out
+}

@@ -1,0 +1,90 @@
+import { bytesToHex } from '@tidemark/protocol'
+import { referenceView } from '../../core/view/reference.js'
+import { entryKey, type ViewEntry } from '../../core/view-entry.js'
+import { nodeHasher } from '../../node/node-hasher.js'
+import type { Site } from './site.js'
+import { rowRange } from './site.js'
+import { mustHold } from './violation.js'
+import { entriesIn, stateOf, type World } from './world.js'
+
+/** Frames that a group of five needs at most to fall silent, far above what was ever seen. */
+const FRAMES_TO_SILENCE_MAX = 4_000
+
+/** Heals everything and delivers until nobody has anything to say. */
+export async function heal(world: World): Promise<number> {
+  for (const link of world.links) link.isSlow = false
+  for (const link of world.links) link.connect()
+  await world.settle()
+  let frames = 0
+  for (;;) {
+    const ways = world.links.flatMap((link) => link.pending().map((to) => ({ link, to })))
+    if (ways.length === 0) return frames
+    const { link, to } = world.random.pick(ways)
+    world.trace.add(`${link.sites[to].index} gets ${link.deliver(to).type}`)
+    await world.settle()
+    frames++
+    mustHold(frames < FRAMES_TO_SILENCE_MAX, 'EX10', () => 'the group does not fall silent')
+  }
+}
+
+/** What holds when everybody has heard everything. @throws {InvariantViolation} */
+export async function checkEnd(world: World): Promise<void> {
+  const { sites, ledger } = world
+  const first = sites[0]!
+  for (const site of sites) {
+    await world.checkSite(site)
+    ledger.checkComplete(site.name, await stateOf(site))
+    mustHold(site.database.isWhole, 'EX6', () => `${site.name} waits for ever: ${strayDots(site)}`)
+    const difference = frontierDifference(first, site)
+    mustHold(difference === undefined, 'VW4', () => `frontiers of ${first.name} and ${site.name}: ${difference}`)
+  }
+  await sameRows(sites, 'n')
+  await sameRows(sites.filter((site) => site.hasUser), 'e')
+  const viewer = sites.find((site) => site.hasUser)
+  if (!viewer) return
+  const shown = await entriesIn(viewer, 'received')
+  checkReference(shown, [...(await stateOf(viewer)).values()])
+  const lost = new Set(sites.flatMap((site) => [...site.database.lost.keys()]))
+  world.contents.check(shown, ({ sibling }) => lost.has(sibling.dot.rid))
+}
+
+function checkReference(shown: readonly ViewEntry[], nodes: Parameters<typeof referenceView>[0]): void {
+  const text = (entries: readonly ViewEntry[]): string =>
+    entries
+      .map((entry) => `${entryKey(entry)} ${entry.parent} ${entry.name} ${entry.role} ${entry.version?.root}`)
+      .sort()
+      .join('\n')
+  const expected = referenceView(nodes, nodeHasher.sha256)
+  mustHold(text(shown) === text(expected), 'V16', () => `shown\n${text(shown)}\nexpected\n${text(expected)}`)
+}
+
+function strayDots(site: Site): string {
+  const { frontier, held, lost } = site.database as unknown as {
+    frontier: ReadonlyMap<string, number>
+    held?: ReadonlyMap<string, number>
+    lost: ReadonlyMap<string, number>
+  }
+  return JSON.stringify({ frontier: [...frontier], held: [...(held ?? [])], lost: [...lost] })
+}
+
+function frontierDifference(a: Site, b: Site): string | undefined {
+  const rids = new Set([...a.database.frontier.keys(), ...b.database.frontier.keys()])
+  for (const rid of rids) {
+    const [x, y] = [a.database.frontier.get(rid) ?? 0, b.database.frontier.get(rid) ?? 0]
+    if (x !== y) return `${rid} ${x} and ${y}`
+  }
+  return undefined
+}
+
+async function sameRows(sites: readonly Site[], rows: 'n' | 'e'): Promise<void> {
+  let expected: string | undefined
+  for (const site of sites) {
+    const lines: string[] = []
+    for await (const page of site.store.range(rowRange('r', rows))) {
+      for (const [key, value] of page) lines.push(`${key} ${bytesToHex(value)}`)
+    }
+    const text = lines.join('\n')
+    expected ??= text
+    mustHold(text === expected, 'VW4', () => `${site.name} ends with other rows than ${sites[0]!.name}`)
+  }
+}

@@ -1,0 +1,163 @@
+import {
+  contextHas,
+  type Dot,
+  type DotKey,
+  dotKey,
+  encodeAttrSibling,
+  encodeContentSibling,
+  encodeLocSibling,
+  type Loc,
+  type NodeEntry,
+  type NodeId,
+  type Register,
+  type ReplicaId,
+  type Sibling,
+  type Content,
+  type Attr,
+  sameDot,
+  vectorHas,
+  bytesToHex,
+} from '@tidemark/protocol'
+import { joinEntries } from '../../core/register.js'
+import { mustHold } from './violation.js'
+
+const PARTS = ['loc', 'content', 'attr'] as const
+type Part = (typeof PARTS)[number]
+
+/** One register write that a user made. */
+export interface Write {
+  readonly node: NodeId
+  readonly part: Part
+  readonly sibling: Sibling<unknown>
+  /** The site where it was made. */
+  readonly author: number
+  /** A rollback took it away before anybody else had it: it may come back, or not. */
+  isDoubtful: boolean
+}
+
+/** What one replica holds, by node. */
+export type State = ReadonlyMap<NodeId, NodeEntry>
+
+/** Every write of a run, and what it named: the reference that the replicas are held against. */
+export class Ledger {
+  readonly #writes: Write[] = []
+  readonly #byNode = new Map<NodeId, Write[]>()
+  readonly #values = new Map<DotKey, string>()
+  readonly #tops = new Map<ReplicaId, number>()
+
+  get writes(): readonly Write[] {
+    return this.#writes
+  }
+
+  /** The highest own write of this incarnation that its site saw done. */
+  topOf(rid: ReplicaId): number {
+    return this.#tops.get(rid) ?? 0
+  }
+
+  isKnown(dot: Dot): boolean {
+    return this.#values.has(dotKey(dot))
+  }
+
+  /**
+   * Registers after a user's commit.
+   *
+   * @returns the writes among them that are new.
+   */
+  committed(author: number, nodes: readonly NodeEntry[], isDoubtful: boolean): Write[] {
+    const fresh: Write[] = []
+    for (const entry of nodes) {
+      for (const part of PARTS) {
+        for (const sibling of entry[part] as Register<unknown>) {
+          if (this.isKnown(sibling.dot)) continue
+          fresh.push({ node: entry.id, part, sibling, author, isDoubtful })
+        }
+      }
+      this.seen(entry)
+    }
+    for (const write of fresh) {
+      this.#writes.push(write)
+      const { rid, seq } = write.sibling.dot
+      this.#tops.set(rid, Math.max(seq, this.topOf(rid)))
+      const ofNode = this.#byNode.get(write.node)
+      if (ofNode) ofNode.push(write)
+      else this.#byNode.set(write.node, [write])
+    }
+    return fresh
+  }
+
+  /** Registers that somebody holds or says. @throws {InvariantViolation} IN19: one dot names two writes. */
+  seen(entry: NodeEntry): void {
+    for (const part of PARTS) {
+      for (const sibling of entry[part] as Register<unknown>) {
+        const key = dotKey(sibling.dot)
+        const value = `${entry.id}/${part}/${fingerprint(part, sibling)}`
+        const known = this.#values.get(key)
+        if (known === undefined) this.#values.set(key, value)
+        else mustHold(known === value, 'IN19', () => `dot ${key} names two writes: ${known} and ${value}`)
+      }
+    }
+  }
+
+  /** @throws {InvariantViolation} EX6: a write below the frontier is neither held nor covered. */
+  checkTruth(who: string, state: State, frontier: ReadonlyMap<ReplicaId, number>): void {
+    for (const write of this.#writes) {
+      if (!vectorHas(frontier, write.sibling.dot)) continue
+      mustHold(isIn(state, write), 'EX6', () => `${who} claims ${describe(write)} and does not have it`)
+    }
+  }
+
+  /**
+   * @throws {InvariantViolation} J5: a write that is in no doubt has no place in the state, or the state
+   *   is not the join of itself and all of them.
+   */
+  checkComplete(who: string, state: State): void {
+    for (const write of this.#writes) {
+      if (write.isDoubtful) continue
+      mustHold(isIn(state, write), 'J5', () => `${who} ends without ${describe(write)}`)
+      const entry = state.get(write.node)!
+      const alone: NodeEntry = { ...entry, loc: [], content: [], attr: [], [write.part]: [write.sibling] }
+      mustHold(joinEntries(entry, alone) === entry, 'J5', () => `${describe(write)} adds to ${who}`)
+    }
+    for (const entry of state.values()) this.seen(entry)
+  }
+
+  /**
+   * After something took state away: writes that nobody has any more are in doubt from now on.
+   *
+   * @returns those that became so.
+   */
+  doubt(states: readonly State[]): Write[] {
+    const lost = this.#writes.filter(
+      (write) => !write.isDoubtful && !states.some((state) => isIn(state, write)),
+    )
+    for (const write of lost) write.isDoubtful = true
+    return lost
+  }
+
+  /** Whether this state holds or covers all of these. */
+  static knows(state: (node: NodeId) => NodeEntry | undefined, writes: readonly Write[]): boolean {
+    return writes.every((write) => holds(state(write.node), write))
+  }
+}
+
+const isIn = (state: State, write: Write): boolean => holds(state.get(write.node), write)
+
+function holds(entry: NodeEntry | undefined, { part, sibling }: Write): boolean {
+  if (!entry) return false
+  const register = entry[part] as Register<unknown>
+  return register.some((other) => sameDot(other.dot, sibling.dot) || contextHas(other.ctx, sibling.dot))
+}
+
+export const describe = ({ node, part, sibling, author }: Write): string =>
+  `${dotKey(sibling.dot)} (${part} of ${node.slice(0, 6)} by ${author})`
+
+function fingerprint(part: Part, sibling: Sibling<unknown>): string {
+  switch (part) {
+    case 'loc':
+      return bytesToHex(encodeLocSibling(sibling as Sibling<Loc>))
+    case 'content':
+      return bytesToHex(encodeContentSibling(sibling as Sibling<Content>))
+    case 'attr':
+      return bytesToHex(encodeAttrSibling(sibling as Sibling<Attr>))
+  }
+}

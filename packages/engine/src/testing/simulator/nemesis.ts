@@ -1,0 +1,129 @@
+import type { Link } from './link.js'
+import type { Site } from './site.js'
+import { describe } from './ledger.js'
+import { mustHold } from './violation.js'
+import { stateOf, type World } from './world.js'
+
+const TEN_YEARS_MS = 10 * 365 * 86_400_000
+const BACKUPS_KEPT_MAX = 3
+const SITES_MAX = 5
+
+export type Nemesis = keyof typeof WEIGHTS
+
+/** How often each happens, against each other. */
+const WEIGHTS = {
+  cut: 14,
+  connect: 26,
+  repeat: 6,
+  clog: 3,
+  crash: 8,
+  backup: 6,
+  rollback: 3,
+  clone: 1,
+  clock: 3,
+} as const
+
+/** What goes wrong around the replicas. */
+export class Troublemaker {
+  readonly #world: World
+  readonly #weights: Readonly<Record<Nemesis, number>>
+  /** Replica ids of databases that went back are in some doubt: see `Contents`. */
+  #rollbacks = 0
+  readonly #rollbacksMax: number
+
+  constructor(world: World, options: { rollbacksMax: number }) {
+    this.#world = world
+    this.#rollbacksMax = options.rollbacksMax
+    this.#weights = options.rollbacksMax > 0 ? WEIGHTS : { ...WEIGHTS, rollback: 0, clone: 0 }
+  }
+
+  async act(): Promise<void> {
+    const { random, trace } = this.#world
+    const what = random.weighted(this.#weights)
+    trace.add(what)
+    await this[what]()
+  }
+
+  async cut(): Promise<void> {
+    this.#link((link) => link.isUp)?.cut()
+  }
+
+  async connect(): Promise<void> {
+    this.#link((link) => !link.isUp && link.isPossible)?.connect()
+  }
+
+  async repeat(): Promise<void> {
+    const { random } = this.#world
+    this.#link((link) => link.isUp)?.repeat(random.chance(0.5) ? 0 : 1, 1 + random.below(5))
+  }
+
+  async clog(): Promise<void> {
+    for (const link of this.#world.links) link.isSlow = false
+    const link = this.#link(() => true)
+    if (link) link.isSlow = true
+  }
+
+  async crash(): Promise<void> {
+    const world = this.#world
+    const site = world.random.pick(world.sites)
+    this.#cutAll(site)
+    const kept = world.random.below(site.store.unsyncedBatches + 1)
+    world.trace.add(`${site.index} keeps ${kept}`)
+    await site.crash(kept)
+    await world.settle()
+    const ofSite = await stateOf(site)
+    const others = await Promise.all(world.sites.filter((other) => other !== site).map(stateOf))
+    for (const write of world.ledger.doubt([ofSite, ...others])) {
+      const isOwn = write.author === site.index && world.isSureAuthor(site)
+      mustHold(!isOwn, 'CR18', () => `${describe(write)} was durable and a crash of its author took it away`)
+    }
+    await world.checkSite(site)
+  }
+
+  async backup(): Promise<void> {
+    const { random, sites } = this.#world
+    const site = random.pick(sites)
+    if (site.backups.length === BACKUPS_KEPT_MAX) site.backups.splice(random.below(BACKUPS_KEPT_MAX), 1)
+    site.backups.push(site.store.backup())
+  }
+
+  async rollback(): Promise<void> {
+    const world = this.#world
+    if (this.#rollbacks >= this.#rollbacksMax) return
+    const site = world.random.pick(world.sites)
+    if (site.backups.length === 0) return
+    this.#rollbacks++
+    this.#cutAll(site)
+    world.wentBack(site)
+    world.trace.add(`${site.index} goes back`)
+    await site.restart(world.random.pick(site.backups).backup())
+    await world.settle()
+    world.ledger.doubt(await Promise.all(world.sites.map(stateOf)))
+    await world.checkSite(site)
+  }
+
+  async clone(): Promise<void> {
+    const world = this.#world
+    if (world.sites.length >= SITES_MAX) return
+    const site = world.random.pick(world.sites.filter((candidate) => candidate.hasUser))
+    const peers = world.linksOf(site).map((link) => link.sites.find((other) => other !== site)!)
+    const copy = await world.addSite(site.mode, site.store.backup())
+    world.trace.add(`${copy.index} is a copy of ${site.index}`)
+    world.join(copy, world.random.pick(peers))
+    if (world.random.chance(0.5)) world.join(copy, site)
+  }
+
+  async clock(): Promise<void> {
+    const { random, sites } = this.#world
+    random.pick(sites).skewMs += random.chance(0.5) ? TEN_YEARS_MS : -TEN_YEARS_MS
+  }
+
+  #cutAll(site: Site): void {
+    for (const link of this.#world.linksOf(site)) link.cut()
+  }
+
+  #link(fits: (link: Link) => boolean): Link | undefined {
+    const links = this.#world.links.filter(fits)
+    return links.length > 0 ? this.#world.random.pick(links) : undefined
+  }
+}

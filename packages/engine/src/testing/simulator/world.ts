@@ -1,0 +1,170 @@
+import { type NodeEntry, type NodeId, PathError, decodeNodeEntry } from '@tidemark/protocol'
+import type { UserOp } from '../../core/user-op.js'
+import type { ViewEntry } from '../../core/view-entry.js'
+import { decodeEntry } from '../../database/tree-rows.js'
+import type { ExchangeMessage } from '../../session/session.js'
+import { Contents } from './contents.js'
+import { describe, Ledger, type State } from './ledger.js'
+import { Link, type LinkHost } from './link.js'
+import type { PlantedBug } from './planted-bugs.js'
+import type { SeededRandom } from './random.js'
+import { rowRange, Site } from './site.js'
+import type { SpaceMode } from '../../database/space-database.js'
+import { settle, type Trace } from './trace.js'
+import { InvariantViolation, mustHold } from './violation.js'
+
+/** The wall clock at the start of each run: any date does. */
+const START_MS = 1_700_000_000_000
+
+export interface WorldOptions {
+  readonly random: SeededRandom
+  readonly trace: Trace
+  readonly bug: PlantedBug | undefined
+  readonly encoded: boolean
+  readonly entriesPerFrameMax: number
+}
+
+/** Sites, what joins them, and what is known of all that was ever written. */
+export class World implements LinkHost {
+  readonly random: SeededRandom
+  readonly trace: Trace
+  readonly bug: PlantedBug | undefined
+  readonly encoded: boolean
+  readonly entriesPerFrameMax: number
+  readonly sites: Site[] = []
+  readonly links: Link[] = []
+  readonly ledger = new Ledger()
+  readonly contents = new Contents()
+  nowMs = START_MS
+  framesSent = 0
+  entriesSent = 0
+  #texts = 0
+  #violation: Error | undefined
+  readonly #unsure = new Set<Site>()
+  readonly #frontiers = new Map<Site, ReadonlyMap<string, number>>()
+
+  constructor(options: WorldOptions) {
+    this.random = options.random
+    this.trace = options.trace
+    this.bug = options.bug
+    this.encoded = options.encoded
+    this.entriesPerFrameMax = options.entriesPerFrameMax
+  }
+
+  async addSite(mode: SpaceMode, store?: Site['store']): Promise<Site> {
+    const site = new Site(
+      {
+        index: this.sites.length,
+        mode,
+        random: this.random.fork(),
+        bug: this.bug,
+        nowMs: () => this.nowMs,
+      },
+      store,
+    )
+    this.sites.push(site)
+    await site.open()
+    return site
+  }
+
+  join(a: Site, b: Site): Link {
+    const link = new Link([a, b], this)
+    this.links.push(link)
+    return link
+  }
+
+  linksOf(site: Site): Link[] {
+    return this.links.filter((link) => link.sites.includes(site))
+  }
+
+  newText = (): string => `text ${++this.#texts}`
+
+  sent(from: Site, message: ExchangeMessage): void {
+    this.framesSent++
+    this.trace.add(`${from.index} says ${message.type}${message.type === 'entries' ? ` ${message.lseq}` : ''}`)
+    if (message.type !== 'entries') return
+    this.entriesSent += message.entries.length
+    try {
+      for (const entry of message.entries) this.ledger.seen(entry)
+    } catch (error) {
+      this.#violation ??= error as Error
+    }
+  }
+
+  failed(_link: Link, at: Site, error: Error): void {
+    this.#violation ??= new InvariantViolation('SE1', `${at.name} ended a session with an honest peer: ${error}`)
+  }
+
+  /** Waits until nothing moves without a frame. @throws what an exchange or a commit broke meanwhile. */
+  async settle(): Promise<void> {
+    await settle()
+    this.checkNothingBroke()
+  }
+
+  checkNothingBroke(): void {
+    if (this.#violation) throw this.#violation
+  }
+
+  /** A user does something. Not awaited by the caller where it should overlap with what comes next. */
+  async commit(site: Site, ops: readonly UserOp[]): Promise<void> {
+    const { life, database } = site
+    try {
+      const result = await database.commit(ops)
+      const writes = this.ledger.committed(site.index, result.nodes, site.life !== life)
+      this.trace.add(`${site.index} wrote ${writes.map(describe).join(' ')}`)
+      await this.contents.committed(
+        result.changes,
+        writes,
+        (id) => database.synced.node(id),
+        () => entriesIn(site, 'synced'),
+      )
+    } catch (error) {
+      if (!(error instanceof PathError)) this.#violation ??= error as Error
+    }
+  }
+
+  /** @throws {InvariantViolation} */
+  async checkSite(site: Site): Promise<void> {
+    const { frontier } = site.database
+    this.ledger.checkTruth(site.name, await stateOf(site), frontier)
+    const before = this.#frontiers.get(site)
+    for (const [rid, seq] of before ?? []) {
+      const now = frontier.get(rid as never) ?? 0
+      mustHold(now >= seq, 'EX7', () => `the frontier of ${site.name} went back from ${rid}:${seq} to ${now}`)
+    }
+    this.#frontiers.set(site, frontier)
+  }
+
+  /** The site is about to be put back to an older state. */
+  wentBack(site: Site): void {
+    this.#frontiers.delete(site)
+    this.#unsure.add(site)
+  }
+
+  /** What this site wrote was never taken from it by an old backup. */
+  isSureAuthor(site: Site): boolean {
+    return !this.#unsure.has(site)
+  }
+}
+
+/** Read past the database: a check must not take part in what it checks. */
+export async function stateOf(site: Site): Promise<State> {
+  const state = new Map<NodeId, NodeEntry>()
+  for await (const page of site.store.range(rowRange('r', 'n'))) {
+    for (const [, row] of page) {
+      const entry = decodeNodeEntry(row)
+      state.set(entry.id, entry)
+    }
+  }
+  return state
+}
+
+/** The view of one of the trees. */
+export async function entriesIn(site: Site, tree: 'received' | 'synced'): Promise<ViewEntry[]> {
+  const entries: ViewEntry[] = []
+  const prefix = tree === 'synced' && site.mode === 'bound' ? 'y' : 'r'
+  for await (const page of site.store.range(rowRange(prefix, 'e'))) {
+    entries.push(...page.map(([, row]) => decodeEntry(row)))
+  }
+  return entries
+}

@@ -1,0 +1,29 @@
+import type { Clock, SpaceBinding } from '@tidemark/engine'
+import type { FolderEvent } from './folder-binding.js'
+import type { FileSystem } from './ports/file-system.js'
+import type { RowsStore } from './rows-store.js'
+
+/** What the remote side of a folder works with. */
+export interface ApplyContext {
+  readonly space: SpaceBinding
+  readonly rows: RowsStore
+  readonly files: FileSystem
+  readonly clock: Clock
+  /** Absolute path of the bound directory. */
+  readonly directory: string
+  /** Absolute; `.tidemark/staging`, on the same file system. Exists. */
+  readonly staging: string
+  /** Absolute; `.tidemark/trash`. Exists. */
+  readonly trash: string
+  readonly onEvent: (event: FolderEvent) => void
+  /**
+   * Says that the watcher will report these directories (relative, `''`: the bound one) because of what
+   * is done now, and rows say the result: their hints need no rescan unless a row turns out different.
+   */
+  readonly expectHints: (directories: readonly string[]) => void
+  /**
+   * Whether the folder's ignore rules hide this place (relative local path). Such entries are neither
+   * created, changed nor removed on disk; what stands there is the user's.
+   */
+  readonly isIgnored: (path: string, isDirectory: boolean) => boolean
+}

@@ -1,0 +1,193 @@
+import * as fs from 'node:fs'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { applyRemote } from './apply-remote.js'
+import { MTIME_MS, rootOf, type Thing } from './testing/fake-space.js'
+import { allBytes, treeOf, World } from './testing/world.js'
+
+const never = new AbortController().signal
+const DIR = (id: number, name: string, below = 0): Thing => ({ id, in: below, name })
+const FILE = (id: number, name: string, bytes: string, below = 0): Thing => ({ id, in: below, name, bytes })
+
+let world: World
+beforeEach(() => {
+  world = new World()
+})
+afterEach(() => world.close())
+
+async function shows(things: readonly Thing[]) {
+  world.space.show(things)
+  const result = await applyRemote(world.ctx(), never)
+  expect(result).toMatchObject({ deferred: 0, problems: [], rescan: [] })
+  expect(world.disk()).toEqual(treeOf(things))
+  expect(await world.space.dirty(1)).toEqual([])
+  return result
+}
+
+test('a received tree is created, parents first, with its modification times and modes', async () => {
+  await shows([
+    FILE(9, 'deep.txt', 'deep', 5),
+    DIR(5, 'inner', 7),
+    DIR(7, 'outer'),
+    FILE(2, 'empty', ''),
+    { id: 3, in: 7, name: 'link', target: '../empty' },
+    { id: 4, in: 0, name: 'run', bytes: '#!', executable: true },
+  ])
+  expect(fs.statSync(world.path('outer/inner/deep.txt')).mtimeMs).toBe(MTIME_MS)
+  expect(fs.statSync(world.path('run')).mode & 0o111).not.toBe(0)
+  expect(fs.statSync(world.path('empty')).mode & 0o111).toBe(0)
+  expect(fs.readdirSync(world.path('.tidemark/staging'))).toEqual([])
+})
+
+test('replaced and deleted content goes to the trash under its path', async () => {
+  await shows([DIR(1, 'd'), FILE(2, 'f', 'old', 1), FILE(3, 'g', 'gone', 1)])
+  await shows([DIR(1, 'd'), FILE(2, 'f', 'new', 1)])
+  const [group] = fs.readdirSync(world.path('.tidemark/trash'))
+  expect(fs.readFileSync(world.path('.tidemark/trash', group!, 'd/f'), 'utf8')).toBe('old')
+  expect(fs.readFileSync(world.path('.tidemark/trash', group!, 'd/g'), 'utf8')).toBe('gone')
+})
+
+test('the executable bit follows without a new file; a replaced file keeps its private mode', async () => {
+  await shows([FILE(1, 'f', 'a')])
+  const { ino } = fs.statSync(world.path('f'))
+  await shows([{ ...FILE(1, 'f', 'a'), executable: true }])
+  expect(fs.statSync(world.path('f'))).toMatchObject({ ino })
+  expect(fs.statSync(world.path('f')).mode & 0o100).toBe(0o100)
+})
+
+test('names that rotate, directories that swap levels and renames over a deleted name arrive without a fetch', async () => {
+  await shows([FILE(1, 'a', 'A'), FILE(2, 'b', 'B'), FILE(3, 'c', 'C'), DIR(4, 'p'), DIR(5, 'q', 4), FILE(6, 'x', 'X', 5)])
+  const before = world.space.fetchedSmall
+  await shows([FILE(1, 'b', 'A'), FILE(2, 'c', 'B'), FILE(3, 'a', 'C'), DIR(5, 'p'), DIR(4, 'q', 5), FILE(6, 'x', 'X', 5)])
+  await shows([FILE(1, 'c', 'A'), DIR(5, 'p'), DIR(4, 'q', 5), FILE(6, 'x', 'X', 4)])
+  expect(world.space.fetchedSmall).toBe(before)
+})
+
+test('a move and an edit of one file arrive together', async () => {
+  await shows([DIR(1, 'd'), FILE(2, 'f', 'one', 1)])
+  await shows([DIR(1, 'd'), FILE(2, 'g', 'two')])
+})
+
+test('a merged directory whose representative changes keeps its inode and its children', async () => {
+  await shows([DIR(5, 'd'), FILE(7, 'f', 'F', 5)])
+  const { ino } = fs.statSync(world.path('d'))
+  await shows([{ ...DIR(3, 'd'), alsoBacking: [5] }, FILE(7, 'f', 'F', 3)])
+  expect(fs.statSync(world.path('d')).ino).toBe(ino)
+  await shows([DIR(3, 'e'), DIR(5, 'd'), FILE(7, 'f', 'F', 5)])
+})
+
+test('a deleted tree goes bottom up; what the rows do not know stays, with its directories', async () => {
+  const tree = [DIR(1, 'd'), DIR(2, 'e', 1), FILE(3, 'f', 'F', 2)]
+  await shows(tree)
+  fs.writeFileSync(world.path('d/mine'), 'mine')
+  world.space.show([])
+  const result = await applyRemote(world.ctx(), never)
+  expect(world.disk()).toEqual({ d: '/', 'd/mine': 'mine' })
+  expect(result).toMatchObject({ deferred: 1, rescan: ['d'] })
+})
+
+test('a deleted directory that keeps ignored files is a problem', async () => {
+  await shows([DIR(1, 'd')])
+  fs.writeFileSync(world.path('d/x.o'), '')
+  world.ignored = (path) => path.endsWith('.o')
+  world.space.show([])
+  const result = await applyRemote(world.ctx(), never)
+  expect(result.problems).toMatchObject([{ path: 'd', cause: 'not-empty' }])
+})
+
+test('[FB9] a local edit, a local file at the wanted name and a replaced directory are left alone and looked at again', async () => {
+  await shows([FILE(1, 'f', 'old'), DIR(2, 'd'), FILE(3, 'in', 'I', 2), FILE(8, 'z', 'Z')])
+  fs.writeFileSync(world.path('f'), 'my edit')
+  fs.writeFileSync(world.path('new'), 'my new')
+  fs.renameSync(world.path('d'), world.path('moved'))
+  fs.symlinkSync('/tmp', world.path('d'))
+  world.space.show([
+    FILE(1, 'f', 'theirs'),
+    DIR(2, 'd'),
+    FILE(3, 'in', 'changed', 2),
+    FILE(4, 'new', 'their new'),
+    FILE(5, 'more', 'more', 2),
+    FILE(8, 'z', 'Z2'),
+  ])
+  const result = await applyRemote(world.ctx(), never)
+  expect(world.disk()).toEqual({ f: 'my edit', new: 'my new', moved: '/', 'moved/in': 'I', d: '->/tmp', z: 'Z2' })
+  expect(result).toMatchObject({ applied: 1, deferred: 4, rescan: [''] })
+  expect(fs.readdirSync(world.path('.tidemark/staging'))).toEqual([])
+})
+
+test('entries with one node wait for each other while one of them still stands in an old version', async () => {
+  const copy = (name: string, bytes: string): Thing => ({ ...FILE(1, name, bytes), isCopy: true })
+  await shows([FILE(1, 'f', 'v1'), copy('f (copy)', 'v2')])
+  fs.writeFileSync(world.path('f'), 'my edit')
+  world.space.show([FILE(1, 'f', 'v3')])
+  const result = await applyRemote(world.ctx(), never)
+  expect(world.disk()).toEqual({ f: 'my edit', 'f (copy)': 'v2' })
+  expect(result).toMatchObject({ applied: 0, deferred: 2 })
+})
+
+test('bytes that nobody has are a problem, and the rest goes on', async () => {
+  world.space.show([FILE(1, 'f', 'here'), FILE(2, 'g', 'nowhere')])
+  world.space.chunks.delete(rootOf('nowhere'))
+  const result = await applyRemote(world.ctx(), never)
+  expect(result).toMatchObject({ applied: 1, deferred: 1, problems: [{ path: 'g', cause: 'waiting-for-bytes' }] })
+  expect(world.disk()).toEqual({ f: 'here' })
+})
+
+test('nothing is staged without room for it and the reserve', async () => {
+  const { nodeFileSystem } = await import('../adapters/node-file-system.js')
+  const files = { ...nodeFileSystem, room: () => ({ freeBytes: 64 * 1024 * 1024 + 5, totalBytes: 1e9 }) }
+  world.space.show([FILE(1, 'f', 'four'), FILE(2, 'g', 'more than one')])
+  const result = await applyRemote(world.ctx(files), never)
+  expect(result).toMatchObject({ applied: 1, problems: [{ path: 'g', cause: 'no-space' }] })
+})
+
+test('ignored places are taken over without an effect', async () => {
+  await shows([FILE(1, 'a.o', 'A'), DIR(2, 'd')])
+  world.ignored = (path) => path.endsWith('.o')
+  world.space.show([FILE(1, 'a.o', 'B'), DIR(2, 'd'), FILE(3, 'b.o', 'B', 2), { ...FILE(4, '.tidemark', 'evil') }])
+  const result = await applyRemote(world.ctx(), never)
+  expect(world.disk()).toEqual({ 'a.o': 'A', d: '/' })
+  expect(result).toMatchObject({ deferred: 0, problems: [] })
+  expect(await world.space.dirty(1)).toEqual([])
+})
+
+test('[FB9] old content that is written to through an open handle comes back beside the new', async () => {
+  await shows([FILE(1, 'f.txt', 'old')])
+  const handle = fs.openSync(world.path('f.txt'), 'a')
+  const { nodeFileSystem } = await import('../adapters/node-file-system.js')
+  const files = {
+    ...nodeFileSystem,
+    link: (from: string, to: string) => {
+      nodeFileSystem.link(from, to)
+      setImmediate(() => {})
+    },
+    fsync: (path: string) => {
+      if (path === world.directory) fs.writeSync(handle, ' and late')
+      nodeFileSystem.fsync(path)
+    },
+  }
+  world.space.show([FILE(1, 'f.txt', 'new')])
+  const result = await applyRemote(world.ctx(files), never)
+  fs.closeSync(handle)
+  expect(world.disk()).toEqual({ 'f.txt': 'new', 'f (local 1).txt': 'old and late' })
+  expect(result.rescan).toEqual([''])
+  expect(allBytes(world.directory).has('old and late')).toBe(true)
+})
+
+test('a large file is fetched beside the small ones, and an interrupted one goes on where it stopped', async () => {
+  const large = 'x'.repeat(300_000)
+  world.space.show([FILE(1, 'large', large), FILE(2, 'small', 's')])
+  const stop = new AbortController()
+  world.space.afterPiece = () => {
+    if (world.space.fetchedPieces === 3) {
+      expect(world.disk()).toEqual({ small: 's' })
+      stop.abort(new Error('stop'))
+      throw new Error('connection lost')
+    }
+  }
+  await expect(applyRemote(world.ctx(), stop.signal)).rejects.toThrow('stop')
+  world.space.afterPiece = () => {}
+  await applyRemote(world.ctx(), never)
+  expect(world.disk()).toEqual({ large, small: 's' })
+  expect(world.space.fetchedPieces).toBe(5)
+  expect(fs.readdirSync(world.path('.tidemark/staging'))).toEqual([])
+})

@@ -1,0 +1,199 @@
+import type { EntryKey, Materialised, ViewEntry } from '@tidemark/engine'
+import { RESERVED_NAME, ROOT } from '@tidemark/protocol'
+import { join } from 'node:path'
+import type { ApplyContext } from '../apply-context.js'
+import { type RowChange, rowOps } from '../rows-store.js'
+import { matchesRow, mustBeSystemError } from './disk.js'
+import { Downloads } from './downloads.js'
+import { type Gathered, gather } from './gather.js'
+import { contentDiffers, executableDiffers, type Item, wantedLocalName } from './item.js'
+import { Locator, soundDirs } from './locator.js'
+import { pairRows } from './pair.js'
+import { plan } from './plan.js'
+import { type Applied, Report } from './report.js'
+import { Run } from './run.js'
+import { stage } from './stage.js'
+import { type Staged, StagingArea } from './staging.js'
+import { Trash } from './trash.js'
+
+/** Entries read and planned together; what they need besides is pulled in. */
+const ENTRIES_MAX = 2_048
+
+/**
+ * Makes the disk show what the space shows, as far as bytes are here and nothing of the user's is in the
+ * way. What waits stays dirty: call again when `space.changed$` emits, after a rescan, or later.
+ *
+ * @param downloads Large files are fetched beside the caller's loop: the call returns while they run, and
+ *   they count as deferred. Left out, the call waits for them.
+ * @throws the signal's reason; the disk and the database then agree as after a crash that was recovered.
+ */
+export async function applyRemote(
+  ctx: ApplyContext,
+  signal: AbortSignal,
+  downloads?: Downloads,
+): Promise<Applied> {
+  if (downloads) return (await applyOnce(ctx, signal, downloads)).result()
+  const own = new Downloads()
+  const stop = () => void own.close()
+  signal.addEventListener('abort', stop)
+  try {
+    let report = await applyOnce(ctx, signal, own)
+    let applied = report.applied
+    while (!own.isIdle) {
+      await own.next()
+      signal.throwIfAborted()
+      report = await applyOnce(ctx, signal, own)
+      applied += report.applied
+    }
+    return { ...report.result(), applied }
+  } finally {
+    signal.removeEventListener('abort', stop)
+    await own.close()
+  }
+}
+
+/** Every entry that is dirty now is looked at once. */
+async function applyOnce(ctx: ApplyContext, signal: AbortSignal, downloads: Downloads): Promise<Report> {
+  const report = new Report()
+  const area = new StagingArea(ctx.files, ctx.staging, () => ctx.clock.nowMs())
+  const trash = new Trash(ctx.files, ctx.trash, () => ctx.clock.nowMs())
+  const root = await ctx.rows.root()
+  const seen = new Set<EntryKey>()
+  for (;;) {
+    signal.throwIfAborted()
+    const keys = (await ctx.space.dirty(ENTRIES_MAX + seen.size)).filter((key) => !seen.has(key))
+    if (keys.length === 0) return report
+    const batch = await gather(ctx, keys.slice(0, ENTRIES_MAX))
+    for (const { key } of batch.items) seen.add(key)
+    for (const key of keys.slice(0, ENTRIES_MAX)) seen.add(key)
+    const locator = new Locator(ctx.files, ctx.directory, ctx.staging, root, batch.dirs.values())
+    await applyBatch({ ctx, signal, downloads, report, area, trash, locator }, batch)
+  }
+}
+
+interface BatchTools {
+  readonly ctx: ApplyContext
+  readonly signal: AbortSignal
+  readonly downloads: Downloads
+  readonly report: Report
+  readonly area: StagingArea
+  readonly trash: Trash
+  readonly locator: Locator
+}
+
+async function applyBatch(tools: BatchTools, batch: Gathered): Promise<void> {
+  const { ctx, signal, downloads, report, area, trash, locator } = tools
+  const paths = new WantedPaths(batch, locator)
+  const visible = await dropHidden(ctx, batch.items, paths)
+  const items = pairRows(visible)
+  const dirs = soundDirs(locator, batch.dirs)
+  const changed = changedOnDisk(tools, items)
+  const free = items.filter(({ key }) => !changed.has(key))
+  const { staged, waiting } = await stage(ctx, area, downloads, free, report, (item) => paths.of(item), signal)
+  try {
+    const blocked = new Set([...changed, ...waiting])
+    const steps = plan({ items, dirs, settled: batch.settled, blocked })
+    await new Run({ ctx, locator, trash, staging: area, staged, report }, steps).execute(signal)
+  } finally {
+    removeUnused(ctx, area, staged)
+  }
+}
+
+/** Items whose row no longer says what stands on disk: the local side looks first. */
+function changedOnDisk({ ctx, locator, report }: BatchTools, items: readonly Item[]): Set<EntryKey> {
+  const changed = new Set<EntryKey>()
+  for (const item of items) {
+    const { key, row, want } = item
+    if (!row || (want && !moves(item) && !contentDiffers(row, want) && !executableDiffers(row, want))) continue
+    const unsound = locator.unsound(row.dir)
+    const place = { dir: row.dir, name: row.localName }
+    if (unsound === undefined && isAsRow(ctx, locator.absolute(place)!, row)) continue
+    changed.add(key)
+    report.rescan(unsound ?? locator.relativeDir(row.dir))
+  }
+  return changed
+}
+
+function isAsRow(ctx: ApplyContext, path: string, row: NonNullable<Item['row']>): boolean {
+  try {
+    return matchesRow(ctx.files, path, row)
+  } catch (error) {
+    mustBeSystemError(error)
+    return false
+  }
+}
+
+const moves = ({ row, want }: Item): boolean =>
+  row!.dir !== want!.parent || row!.localName !== wantedLocalName(row, want!)
+
+/** Where items want to stand, for people and for ignore rules. */
+class WantedPaths {
+  readonly #byKey: ReadonlyMap<EntryKey, Item>
+
+  constructor(
+    { items }: Gathered,
+    private readonly locator: Locator,
+  ) {
+    this.#byKey = new Map(items.map((item) => [item.key, item]))
+  }
+
+  of({ row, want }: Item): string {
+    return want ? this.#wanted(want, wantedLocalName(row, want)) : this.current(row!)
+  }
+
+  current(row: NonNullable<Item['row']>): string {
+    return this.locator.relative({ dir: row.dir, name: row.localName })
+  }
+
+  #wanted(entry: ViewEntry, name: string): string {
+    const names = [name]
+    let dir = entry.parent as EntryKey
+    for (let depth = 0; dir !== ROOT && depth <= this.#byKey.size; depth++) {
+      const item = this.#byKey.get(dir)
+      if (!item?.want) return [this.locator.relativeDir(dir), ...names].filter((each) => each !== '').join('/')
+      names.unshift(wantedLocalName(item.row, item.want))
+      dir = item.want.parent
+    }
+    return names.join('/')
+  }
+}
+
+/**
+ * Entries that this folder does not show: ignored places, and mounts. They are taken over without an
+ * effect where they are; a file that moves to such a place leaves its old one.
+ *
+ * @returns the items to plan.
+ */
+async function dropHidden(ctx: ApplyContext, items: readonly Item[], paths: WantedPaths): Promise<Item[]> {
+  const kept: Item[] = []
+  const shown: Materialised[] = []
+  const changes: RowChange[] = []
+  for (const item of items) {
+    const { key, row, want, nodes } = item
+    const isDirectory = (want ?? row?.entry)?.kind === 'dir'
+    const standsHidden = row !== undefined && ctx.isIgnored(paths.current(row), isDirectory)
+    const isHidden =
+      want !== undefined &&
+      (want.kind === 'mount' || isReserved(paths.of(item)) || ctx.isIgnored(paths.of(item), isDirectory))
+    if (!standsHidden && !isHidden) kept.push(item)
+    else if (row && !standsHidden && !isDirectory) kept.push({ ...item, want: undefined })
+    else {
+      shown.push({ key, as: want, nodes })
+      const after = row && want && isDirectory ? { ...row, entry: want } : undefined
+      if (row) changes.push({ before: row, after })
+    }
+  }
+  if (shown.length > 0) await ctx.space.materialised(shown, rowOps(changes), { sync: false })
+  return kept
+}
+
+/** Our own directory: no peer may write into it. */
+const isReserved = (path: string): boolean => path.split('/')[0] === RESERVED_NAME
+
+/** Small files whose place was not to be had: fetched again when it is. Parts stay. */
+function removeUnused(ctx: ApplyContext, area: StagingArea, staged: ReadonlyMap<EntryKey, Staged>): void {
+  for (const { path } of staged.values()) {
+    if (path.startsWith(join(area.directory, 'part-')) || !ctx.files.lstat(path)) continue
+    ctx.files.unlink(path)
+  }
+}

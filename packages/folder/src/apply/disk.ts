@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto'
+import type { FileKind, FileStat, FileSystem } from '../ports/file-system.js'
+import type { Fingerprint, SyncedRow } from '../rows.js'
+
+/** The `code` of a system error, `undefined` for anything else. */
+export function errnoOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+/** An expected refusal of the disk; anything else (a bug, a test's crash) goes up. */
+export function mustBeSystemError(error: unknown): string {
+  const errno = errnoOf(error)
+  if (errno === undefined || !/^E[A-Z0-9]+$/.test(errno)) throw error
+  return errno
+}
+
+/** The same file with the same bytes, as far as stamps that a rename leaves alone can tell. */
+export const sameFile = (a: Fingerprint, b: Fingerprint): boolean =>
+  a.dev === b.dev && a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs
+
+/** Nothing happened to it at all. */
+export const untouched = (a: Fingerprint, b: Fingerprint): boolean =>
+  sameFile(a, b) && a.ctimeNs === b.ctimeNs
+
+/** Largest racy file that is read to compare: a chunk at most. */
+const RACY_BYTES_MAX = 1 << 20
+
+/**
+ * Whether what stands at `path` is what the row says. Stamps of a racy row prove nothing: a small file is
+ * read, a large one counts as changed until the next scan.
+ */
+export function matchesRow(files: FileSystem, path: string, row: SyncedRow): boolean {
+  const stat = files.lstat(path)
+  if (!stat || stat.kind !== row.entry.kind) return false
+  if (stat.kind === 'dir') return stat.dev === row.fingerprint.dev && stat.ino === row.fingerprint.ino
+  if (!untouched(stat, row.fingerprint)) return false
+  const version = row.entry.version
+  if (!row.racy || stat.kind !== 'file' || !version) return true
+  if (version.height > 0 || stat.size > RACY_BYTES_MAX) return false
+  return createHash('sha256').update(files.readFile(path)).digest('hex') === version.root
+}
+
+/** Refusals of link(2) that mean "not on this file system", not "not here". */
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV'])
+
+/**
+ * Renames without ever replacing: a file by link and unlink. Directories, symlinks, and files where there
+ * are no links: a look, then a rename (a rename never replaces anything but a file or an empty directory).
+ *
+ * @returns whether it was done; if not, something stands at `to` and nothing happened.
+ */
+export function placeNew(files: FileSystem, from: string, to: string, kind: FileKind): boolean {
+  if (kind === 'file') {
+    try {
+      files.link(from, to)
+      files.unlink(from)
+      return true
+    } catch (error) {
+      const errno = mustBeSystemError(error)
+      if (errno === 'EEXIST') return finishPlacing(files, from, to)
+      if (!NO_LINKS.has(errno)) throw error
+    }
+  }
+  if (files.lstat(to)) return false
+  files.rename(from, to)
+  return true
+}
+
+/** An earlier attempt may have ended between the two names. */
+function finishPlacing(files: FileSystem, from: string, to: string): boolean {
+  const [a, b] = [files.lstat(from), files.lstat(to)]
+  if (!a || !b || a.dev !== b.dev || a.ino !== b.ino) return false
+  files.unlink(from)
+  return true
+}
+
+/**
+ * Gives the user back what turned out to be theirs: at its own name, or beside it when that is taken.
+ * @returns the name that it got.
+ */
+export function putBack(files: FileSystem, from: string, directory: string, name: string): string {
+  const kind: FileStat['kind'] = files.lstat(from)?.kind ?? 'file'
+  if (placeNew(files, from, `${directory}/${name}`, kind)) return name
+  const dot = name.lastIndexOf('.')
+  const split = dot > 0 ? dot : name.length
+  for (let n = 1; ; n++) {
+    const beside = `${name.slice(0, split)} (local ${n})${name.slice(split)}`
+    if (placeNew(files, from, `${directory}/${beside}`, kind)) return beside
+  }
+}

@@ -1,0 +1,113 @@
+import type { Version } from '@tidemark/engine'
+import { type ChunkId, SyncError } from '@tidemark/protocol'
+import type { ApplyContext } from '../apply-context.js'
+import { errnoOf } from './disk.js'
+import { FILE_MODE } from './mode.js'
+import { ROOM_RESERVE_BYTES } from './room.js'
+import type { StagingArea } from './staging.js'
+
+const AT_ONCE_MAX = 2
+
+export type DownloadState =
+  | { readonly state: 'running' }
+  /** The whole file is in staging, at `StagingArea.partPath(root)`. */
+  | { readonly state: 'complete' }
+  /** No source has them now, or the connection broke: asked for again at the next run. */
+  | { readonly state: 'missing' }
+  | { readonly state: 'no-space' }
+  | { readonly state: 'refused'; readonly errno: string }
+  /** A defect: `ask` throws it. */
+  | { readonly state: 'failed'; readonly error: unknown }
+
+interface Download {
+  readonly finished: Promise<void>
+  state: DownloadState
+}
+
+/**
+ * Downloads of large files into staging, by root; at most two at once, smallest first. They run beside
+ * the control loop: `ask` starts or looks, and `onFinished` says that it is worth asking again. A part
+ * that is there already is verified chunk by chunk and continued.
+ */
+export class Downloads {
+  readonly #running = new Map<ChunkId, Download>()
+  readonly #ended = new Map<ChunkId, DownloadState>()
+  readonly #abort = new AbortController()
+
+  constructor(private readonly onFinished: () => void = () => {}) {}
+
+  /**
+   * Starts the download if there is a free place for it, or says what became of it.
+   * @throws what it failed with, where that was neither the network nor the disk.
+   */
+  ask(ctx: ApplyContext, staging: StagingArea, version: Version): DownloadState {
+    const ended = this.#ended.get(version.root)
+    // A complete one stays known until it got its name: its bytes are not hashed again.
+    const isThere = ctx.files.lstat(staging.partPath(version.root))?.size === version.size
+    if (ended?.state === 'complete' && isThere) return ended
+    this.#ended.delete(version.root)
+    if (ended?.state === 'failed') throw ended.error
+    if (ended && ended.state !== 'complete') return ended
+    const running = this.#running.get(version.root)
+    if (running) return running.state
+    if (this.#running.size >= AT_ONCE_MAX || this.#abort.signal.aborted) return { state: 'running' }
+    const state: DownloadState = { state: 'running' }
+    const finished = this.#fetch(ctx, staging, version).then((end) => {
+      this.#running.delete(version.root)
+      this.#ended.set(version.root, end)
+      this.onFinished()
+    })
+    this.#running.set(version.root, { finished, state })
+    return state
+  }
+
+  /** Resolves when one that runs now has ended; at once when none runs. */
+  async next(): Promise<void> {
+    await Promise.race([...this.#running.values()].map(({ finished }) => finished))
+  }
+
+  get isIdle(): boolean {
+    return this.#running.size === 0
+  }
+
+  /** Stops them; the parts stay for the next time. Idempotent. */
+  async close(): Promise<void> {
+    this.#abort.abort()
+    await Promise.all([...this.#running.values()].map(({ finished }) => finished))
+  }
+
+  async #fetch(ctx: ApplyContext, staging: StagingArea, version: Version): Promise<DownloadState> {
+    try {
+      const path = staging.partPath(version.root)
+      // A part with a second name got its place already: writing to it would write to the user's file.
+      if ((ctx.files.lstat(path)?.nlink ?? 1) > 1) ctx.files.unlink(path)
+      const have = ctx.files.lstat(path)?.size ?? 0
+      const needed = Math.max(0, version.size - have) + ROOM_RESERVE_BYTES
+      if (needed > ctx.files.room(ctx.staging).freeBytes) return { state: 'no-space' }
+      await this.#fetchInto(ctx, path, version)
+      return { state: 'complete' }
+    } catch (error) {
+      if (error instanceof SyncError || this.#abort.signal.aborted) return { state: 'missing' }
+      if (errnoOf(error) !== undefined) return { state: 'refused', errno: errnoOf(error)! }
+      return { state: 'failed', error }
+    }
+  }
+
+  async #fetchInto(ctx: ApplyContext, path: string, version: Version): Promise<void> {
+    const file = ctx.files.open(path, 'rw', FILE_MODE)
+    try {
+      const sink = {
+        write: (offset: number, bytes: Uint8Array) => file.write(offset, bytes),
+        read: async (offset: number, length: number) => {
+          const bytes = await file.read(offset, length)
+          return bytes.length === length ? bytes : undefined
+        },
+      }
+      await ctx.space.fetch(version, sink, { signal: this.#abort.signal })
+      file.truncate(version.size)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import type { EntryKey, KeyValueOp, KeyValueReader, ViewEntry } from '@tidemark/engine'
+import { decodeNodeEntry, encodeNodeEntry, type NodeEntry } from '@tidemark/protocol'
+import type { Fingerprint, SyncedRow } from '../rows.js'
+import type { Step } from './plan.js'
+
+/**
+ * What was about to be done when the process ended: durable before the first rename of a batch, removed
+ * in the batch that records the result. Paths are relative to the bound directory.
+ */
+export interface Intent {
+  readonly type: Step['type']
+  readonly key: EntryKey
+  /** Key under which the database has the row that the effect starts from. */
+  readonly rowKey?: EntryKey
+  /** What the entry's row is after the effect, but for the fingerprint; absent: it has none. */
+  readonly after?: { readonly dir: EntryKey; readonly localName: string; readonly entry: ViewEntry }
+  /** Set on the last effect of an entry: what to take over when it was done. */
+  readonly shown?: { readonly as?: ViewEntry; readonly nodes: readonly NodeEntry[] }
+  /** Where the thing stood. */
+  readonly from?: string
+  /** Where it stands after. */
+  readonly to?: string
+  /** Where the old content goes. */
+  readonly aside?: string
+  readonly staged?: { readonly path: string; readonly fingerprint: Fingerprint }
+}
+
+/** Something that waits in staging while a cycle of moves is undone. */
+export interface Lift {
+  /** Its row before: that is where it goes back to. */
+  readonly row: SyncedRow
+  readonly path: string
+}
+
+/** Beside the keys of the rows (`d/`, `i/`, `k/`, `p/`, `root`). */
+const BATCH_KEY = 'apply/batch'
+const LIFT_PREFIX = 'apply/lift/'
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+export const batchPut = (intents: readonly Intent[]): KeyValueOp => ({
+  type: 'put',
+  key: BATCH_KEY,
+  value: encoder.encode(JSON.stringify(intents.map(packIntent))),
+})
+export const batchDel: KeyValueOp = { type: 'del', key: BATCH_KEY }
+
+export const liftPut = (lift: Lift): KeyValueOp => ({
+  type: 'put',
+  key: LIFT_PREFIX + lift.row.key,
+  value: encoder.encode(JSON.stringify(lift)),
+})
+export const liftDel = (rowKey: EntryKey): KeyValueOp => ({ type: 'del', key: LIFT_PREFIX + rowKey })
+
+export async function readBatch(rows: KeyValueReader): Promise<readonly Intent[]> {
+  const value = await rows.get(BATCH_KEY)
+  return value === undefined ? [] : (JSON.parse(decoder.decode(value)) as PackedIntent[]).map(unpackIntent)
+}
+
+export async function readLifts(rows: KeyValueReader): Promise<readonly Lift[]> {
+  const lifts: Lift[] = []
+  for await (const page of rows.range({ gte: LIFT_PREFIX, lt: `${LIFT_PREFIX.slice(0, -1)}0` })) {
+    for (const [, value] of page) lifts.push(JSON.parse(decoder.decode(value)) as Lift)
+  }
+  return lifts
+}
+
+interface PackedIntent extends Omit<Intent, 'shown'> {
+  readonly shown?: { readonly as?: ViewEntry; readonly nodes: readonly string[] }
+}
+
+function packIntent(intent: Intent): PackedIntent {
+  const { shown, ...rest } = intent
+  if (!shown) return rest
+  const nodes = shown.nodes.map((node) => Buffer.from(encodeNodeEntry(node)).toString('base64'))
+  return { ...rest, shown: { ...shown, nodes } }
+}
+
+function unpackIntent(packed: PackedIntent): Intent {
+  const { shown, ...rest } = packed
+  if (!shown) return rest
+  const nodes = shown.nodes.map((text) => decodeNodeEntry(Buffer.from(text, 'base64')))
+  return { ...rest, shown: { ...shown, nodes } }
+}

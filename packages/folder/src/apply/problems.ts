@@ -1,0 +1,30 @@
+import type { Problem } from '../rows.js'
+import { mib } from './room.js'
+
+export const noSpace = (path: string, neededBytes: number): Problem => ({
+  path,
+  cause: 'no-space',
+  detail: `needs ${mib(neededBytes)} and a reserve of 64 MiB, the volume has less`,
+  fix: 'free some space; it is tried again by itself',
+})
+
+export const waitingForBytes = (path: string): Problem => ({
+  path,
+  cause: 'waiting-for-bytes',
+  detail: 'no peer that is connected now holds these bytes',
+  fix: 'connect the device that made this version, or restore an older one',
+})
+
+export const refusedByDisk = (path: string, errno: string): Problem => ({
+  path,
+  cause: errno === 'ENOSPC' || errno === 'EDQUOT' ? 'no-space' : 'cannot-write',
+  detail: `the file system refused: ${errno}`,
+  fix: 'check permissions and free space; it is tried again by itself',
+})
+
+export const keepsIgnored = (path: string): Problem => ({
+  path,
+  cause: 'not-empty',
+  detail: 'deleted elsewhere, but it holds files that are ignored here',
+  fix: 'remove or move the ignored files; the directory goes by itself then',
+})

@@ -1,0 +1,127 @@
+import { join } from 'node:path'
+import type { FileSystem } from '../ports/file-system.js'
+import { errnoOf, mustBeSystemError } from './disk.js'
+
+/** What is older goes at the next pruning. */
+export const TRASH_AGE_MS_MAX = 30 * 24 * 3_600_000
+/** Of the volume; above it the oldest go first. */
+export const TRASH_SHARE_MAX = 0.1
+
+/**
+ * What was deleted or replaced on this disk: `<trash>/<time>-<n>/relative/path`, a group for each plan.
+ * Moved by rename, so never to another device; pruned by age and by share of the volume.
+ */
+export class Trash {
+  #group: string | undefined
+  readonly #made = new Set<string>()
+
+  constructor(
+    private readonly files: FileSystem,
+    private readonly directory: string,
+    private readonly nowMs: () => number,
+  ) {}
+
+  /**
+   * A free place for what stands at this relative path; the directories above it exist.
+   * @returns absolute path.
+   */
+  placeFor(relativePath: string): string {
+    const names = relativePath.split('/')
+    const name = names.pop()!
+    let above = this.#openGroup()
+    for (const each of names) {
+      above = join(above, each)
+      this.#makeDirectory(above)
+    }
+    for (let n = 0; ; n++) {
+      const path = join(above, n === 0 ? name : `${name}.${n}`)
+      if (!this.#made.has(path) && !this.files.lstat(path)) {
+        this.#made.add(path)
+        return path
+      }
+    }
+  }
+
+  /** The next thing goes to a new group. */
+  closeGroup(): void {
+    this.#group = undefined
+    this.#made.clear()
+  }
+
+  #openGroup(): string {
+    if (this.#group !== undefined) return this.#group
+    for (let n = 0; ; n++) {
+      const group = join(this.directory, `${this.nowMs()}-${n}`)
+      if (this.files.lstat(group)) continue
+      this.files.mkdir(group)
+      this.#group = group
+      return group
+    }
+  }
+
+  #makeDirectory(path: string): void {
+    if (this.#made.has(path)) return
+    try {
+      this.files.mkdir(path)
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error
+    }
+    this.#made.add(path)
+  }
+}
+
+interface Group {
+  readonly name: string
+  readonly timeMs: number
+}
+
+/**
+ * Removes groups older than TRASH_AGE_MS_MAX, then the oldest until the rest is within TRASH_SHARE_MAX of
+ * the volume. What cannot be removed stays; it is looked at again at the next pruning.
+ *
+ * @returns bytes that were freed.
+ */
+export function pruneTrash(files: FileSystem, directory: string, nowMs: number): number {
+  const groups = listGroups(files, directory)
+  const sizes = new Map(groups.map(({ name }) => [name, sizeOf(files, join(directory, name))]))
+  let total = [...sizes.values()].reduce((sum, size) => sum + size, 0)
+  const allowed = files.room(directory).totalBytes * TRASH_SHARE_MAX
+  let freed = 0
+  for (const { name, timeMs } of groups) {
+    if (nowMs - timeMs <= TRASH_AGE_MS_MAX && total <= allowed) continue
+    removeTree(files, join(directory, name))
+    total -= sizes.get(name)!
+    freed += sizes.get(name)!
+  }
+  return freed
+}
+
+function listGroups(files: FileSystem, directory: string): Group[] {
+  const groups: Group[] = []
+  for (const bytes of files.readdir(directory)) {
+    const name = Buffer.from(bytes).toString('utf8')
+    const match = /^(\d+)-(\d+)$/.exec(name)
+    if (match) groups.push({ name, timeMs: Number(match[1]) })
+  }
+  return groups.sort((a, b) => a.timeMs - b.timeMs || (a.name < b.name ? -1 : 1))
+}
+
+function sizeOf(files: FileSystem, path: string): number {
+  const stat = files.lstat(path)
+  if (stat?.kind !== 'dir') return stat?.size ?? 0
+  let size = 0
+  for (const bytes of files.readdir(path)) size += sizeOf(files, join(path, Buffer.from(bytes).toString('utf8')))
+  return size
+}
+
+/** Never follows a symlink. */
+function removeTree(files: FileSystem, path: string): void {
+  try {
+    if (files.lstat(path)?.kind === 'dir') {
+      for (const bytes of files.readdir(path)) removeTree(files, join(path, Buffer.from(bytes).toString('utf8')))
+      files.rmdir(path)
+    } else files.unlink(path)
+  } catch (error) {
+    mustBeSystemError(error)
+  }
+}

@@ -1,0 +1,47 @@
+import type { Observable } from 'rxjs'
+import type { Problem } from './rows.js'
+
+export interface FolderOptions {
+  /** A local plan that deletes more than this is held until `accept` or `revert`. @default { count: 1000, share: 0.5 }: held when both are exceeded */
+  readonly maxDelete?: { readonly count?: number; readonly share?: number }
+  /** Watch for changes; without it only `settled()` and `rescan()` scan. @default true */
+  readonly watch?: boolean
+  /** Lines about what was done and why, one per effect. */
+  readonly onEvent?: (event: FolderEvent) => void
+}
+
+export interface FolderEvent {
+  readonly type: 'sent' | 'applied' | 'problem' | 'held' | 'scan'
+  readonly path: string
+  readonly detail: string
+}
+
+export interface FolderStatus {
+  readonly state: 'idle' | 'busy' | 'offline' | 'held' | 'error'
+  readonly connected: boolean
+  /** Local and remote changes that are not done yet. */
+  readonly pending: number
+  /** Why the state is what it is, in words. */
+  readonly detail: string
+  readonly problems: readonly Problem[]
+  readonly held?: { readonly reason: string; readonly deletes: number; readonly entries: number }
+  /** Bytes of transfers under way. */
+  readonly transfer: { readonly doneBytes: number; readonly totalBytes: number }
+}
+
+/** A space bound to a directory on disk. */
+export interface FolderBinding extends AsyncDisposable {
+  readonly directory: string
+  readonly status: FolderStatus
+  readonly status$: Observable<FolderStatus>
+  /** Rescans, pushes, pulls, applies; resolves when both sides are equal or held. @throws the signal's reason. */
+  settled(options?: { readonly signal?: AbortSignal }): Promise<FolderStatus>
+  rescan(): void
+  /** Lets a held plan go. */
+  accept(): Promise<void>
+  /** Drops the held local changes: the space's state comes back. */
+  revert(): Promise<void>
+  /** What happened to a path and why, newest last. */
+  explain(path: string): Promise<readonly string[]>
+  close(): Promise<void>
+}

@@ -1,0 +1,384 @@
+import type { LinkState } from '@tidemark/engine'
+import { BehaviorSubject, type Subscription } from 'rxjs'
+import { applyRemote, recoverProvisional } from './apply/index.js'
+import type { ApplyContext } from './apply-context.js'
+import type { FolderStatus } from './folder-binding.js'
+import { type DeleteLimit, exceeds, type Hold } from './holds.js'
+import { Absences } from './local/absences.js'
+import { LargeFiles } from './local/large-files.js'
+import { runLocalPass } from './local/local-pass.js'
+import type { PushContext } from './local/push-context.js'
+import { Retries } from './local/retries.js'
+import type { Watcher } from './ports/watcher.js'
+import { revertHeld } from './revert.js'
+import { acceptRoot, checkRoot, type RootCheckOptions } from './root-check.js'
+import { type BoundRoot, rootOps } from './rows-store.js'
+import type { IgnoreRules } from './scan/ignore-rules.js'
+import { statusOf } from './status.js'
+import type { ExpectedHints } from './watch/expected-hints.js'
+import type { Hints } from './watch/hints.js'
+import type { RescanSchedule } from './watch/rescan-schedule.js'
+import { RemotePace } from './remote-pace.js'
+import type { Wakeups } from './wakeups.js'
+
+/** Entries that are counted as pending; more are "many". */
+const DIRTY_COUNTED_MAX = 1_000
+
+export interface FolderLoopOptions {
+  readonly push: PushContext
+  readonly apply: ApplyContext
+  readonly rootCheck: RootCheckOptions
+  readonly rules: IgnoreRules
+  readonly watcher: Watcher | undefined
+  readonly hints: Hints
+  readonly expected: ExpectedHints
+  readonly wakeups: Wakeups
+  readonly schedule: RescanSchedule
+  readonly deleteLimit: DeleteLimit
+}
+
+/** Names a full scan that was asked for. */
+export interface ScanRequest {
+  readonly scan: number
+  readonly turn: number
+}
+
+/**
+ * One folder's control loop, one thing at a time: what local changes there are goes out, then what
+ * others changed comes in; then it waits for the next reason to look.
+ */
+export class FolderLoop {
+  readonly status$: BehaviorSubject<FolderStatus>
+  readonly #absences = new Absences()
+  readonly #retries = new Retries()
+  readonly #large: LargeFiles
+  readonly #unpushed = new Set<string>()
+  readonly #pace: RemotePace
+  readonly #abort = new AbortController()
+  readonly #subscriptions: Subscription[] = []
+  #link: LinkState
+  #hold: Hold | undefined
+  /** A person let the held deletions go. */
+  #deletesAccepted = false
+  #error: Error | undefined
+  #failures = 0
+  #isImported = false
+  #isRunning = true
+  #isRemoteWanted = true
+  #remotePending = 0
+  #turnsBegun = 0
+  #turnsEnded = 0
+  #scansBegun = 0
+  #scansEnded = 0
+  #hasScannedOnline = false
+  #abortRemote: AbortController | undefined
+  /** Local changes wait: the remote pass ends soon. */
+  #isStopping = false
+  #running: Promise<void> | undefined
+
+  constructor(private readonly options: FolderLoopOptions) {
+    const { push, wakeups } = options
+    this.#link = { configured: false, connected: false, everSynced: false, equal: true }
+    this.#pace = new RemotePace()
+    this.#large = new LargeFiles({
+      space: push.space,
+      files: push.files,
+      directory: push.directory,
+      onSettled: (path) => this.hint(parentOf(path)),
+    })
+    this.#subscriptions.push(push.space.link$.subscribe((link) => this.#onLink(link)))
+    this.#subscriptions.push(push.space.changed$.subscribe(() => this.#onChanged()))
+    this.status$ = new BehaviorSubject(this.#status())
+    options.hints.addFull(wakeups.monotonicMs())
+  }
+
+  start(): void {
+    this.#running ??= this.#run()
+  }
+
+  /** A local directory (relative) may be different. */
+  hint(directory: string): void {
+    const { hints, wakeups } = this.options
+    hints.add(directory, false, wakeups.monotonicMs())
+    this.#localWaits()
+  }
+
+  /** @returns what `hasLooked` must be asked about this request. */
+  hintAll(): ScanRequest {
+    const { hints, wakeups } = this.options
+    hints.addFull(wakeups.monotonicMs())
+    this.#localWaits()
+    return { scan: this.#scansBegun + 1, turn: this.#turnsBegun + 1 }
+  }
+
+  /** Whether everything was looked at since: scanned, or found to be another folder than the bound one. */
+  hasLooked({ scan, turn }: ScanRequest): boolean {
+    return this.#scansEnded >= scan || (this.#hold?.kind === 'folder' && this.#turnsEnded >= turn)
+  }
+
+  async accept(): Promise<void> {
+    const hold = this.#hold
+    if (!hold) return
+    if (hold.kind === 'folder' && !(await acceptRoot(this.options.rootCheck))) return
+    this.#deletesAccepted = true
+    this.#release()
+  }
+
+  async revert(): Promise<void> {
+    const hold = this.#hold
+    if (!hold) return
+    if (hold.kind === 'folder' && !(await acceptRoot(this.options.rootCheck))) return
+    await revertHeld(this.options.push, hold, this.options.apply.trash)
+    this.#release()
+  }
+
+  async close(): Promise<void> {
+    if (this.#abort.signal.aborted) return
+    this.#abort.abort()
+    for (const subscription of this.#subscriptions) subscription.unsubscribe()
+    this.#abortRemote?.abort()
+    this.options.wakeups.wake()
+    await this.#running
+    await this.#large.close()
+    this.status$.complete()
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#abort
+    const { wakeups } = this.options
+    let isRecovered = false
+    while (!signal.aborted) {
+      this.#isRunning = true
+      const turn = ++this.#turnsBegun
+      try {
+        const root = await this.#checkRoot()
+        if (root && !isRecovered) {
+          await recoverProvisional(this.options.apply)
+          isRecovered = true
+        }
+        if (root) await this.#turn(root)
+        this.#error = undefined
+        this.#failures = 0
+      } catch (error) {
+        if (signal.aborted) break
+        this.#error = error as Error
+        this.#failures++
+        this.hintAll()
+        this.#isRemoteWanted = true
+      }
+      this.#isRunning = false
+      this.#turnsEnded = turn
+      if (signal.aborted) break
+      this.status$.next(this.#status())
+      await wakeups.sleep(this.#sleepMs())
+    }
+  }
+
+  async #checkRoot(): Promise<BoundRoot | undefined> {
+    const root = await checkRoot(this.options.rootCheck)
+    if ('kind' in root) {
+      this.#holdBecause(root)
+      return undefined
+    }
+    if (this.#hold?.kind === 'folder') this.#hold = undefined
+    this.#isImported = root.imported
+    return root
+  }
+
+  async #turn(root: BoundRoot): Promise<void> {
+    const { hints, expected, wakeups, push } = this.options
+    // What the first scan finds must be compared with what the space holds, not with nothing.
+    if (!root.imported && this.#link.configured && !this.#link.everSynced) return
+    const nowMs = wakeups.monotonicMs()
+    const { due, over } = this.#retries.takeDue(push.clock.nowMs())
+    for (const path of due) hints.add(parentOf(path), false, nowMs)
+    for (const path of over) push.problems.set(path, [])
+    if (this.options.schedule.isDue(push.clock.nowMs(), nowMs)) hints.addFull(nowMs)
+    if (this.#hold?.kind !== 'deletes') {
+      for (const directory of this.#absences.directoriesDue(nowMs)) hints.add(directory, false, nowMs)
+    }
+    for (const directory of expected.due(nowMs)) hints.add(directory, false, nowMs)
+    if (hints.dueInMs(nowMs) === 0) await this.#local(root)
+    await this.#endImport(root)
+    if (this.#isRemoteWanted || this.#pace.isDue(wakeups.monotonicMs())) await this.#remote()
+    this.#remotePending = (await push.space.dirty(DIRTY_COUNTED_MAX)).length
+  }
+
+  async #local(root: BoundRoot): Promise<void> {
+    const { hints, wakeups, push, rules, watcher, schedule } = this.options
+    const taken = hints.take()
+    const scan = taken.isFull ? ++this.#scansBegun : undefined
+    const isOffline = this.#link.configured && !this.#link.connected
+    const isAccepted = this.#deletesAccepted
+    let isRefused = false
+    this.status$.next(this.#status())
+    try {
+      const result = await runLocalPass({
+        context: push,
+        large: this.#large,
+        retries: this.#retries,
+        isImport: !root.imported,
+        signal: this.#abort.signal,
+        hints: taken,
+        rules,
+        watcher,
+        root,
+        absences: this.#absences,
+        monotonicMs: () => wakeups.monotonicMs(),
+        isOffline,
+        mayDelete: async (count) => {
+          if (isAccepted || (await this.#mayDelete(count))) return true
+          isRefused = true
+          return false
+        },
+      })
+      for (const [directory, isDeep] of result.again) hints.add(directory, isDeep, wakeups.monotonicMs())
+      for (const directory of result.unpushed) this.#unpushed.add(directory)
+      // The hub came while the pass ran: its own event found nothing to push yet.
+      if (isOffline && this.#link.connected) this.#hintUnpushed()
+    } catch (error) {
+      hints.restore(taken, wakeups.monotonicMs())
+      throw error
+    }
+    this.#isRemoteWanted = true
+    if (isAccepted && this.#absences.size === 0) this.#deletesAccepted = false
+    if (scan === undefined) return
+    this.#scansEnded = scan
+    schedule.scanned(wakeups.monotonicMs())
+    push.onEvent({ type: 'scan', path: '', detail: 'full scan ended' })
+    // The files may be back.
+    if (!isRefused && !isOffline && this.#hold?.kind === 'deletes') this.#hold = undefined
+    if (!isOffline) this.#hasScannedOnline = true
+  }
+
+  /** From now on a missing file is a deletion, and a new one is new. */
+  async #endImport(root: BoundRoot): Promise<void> {
+    if (root.imported || !this.#hasScannedOnline || this.#large.pending > 0) return
+    await this.options.push.space.writeRows(rootOps({ ...root, imported: true }), { sync: true })
+    this.#isImported = true
+  }
+
+  async #remote(): Promise<void> {
+    const { apply, wakeups, hints } = this.options
+    this.#isRemoteWanted = false
+    const stop = new AbortController()
+    this.#abortRemote = stop
+    const startMs = wakeups.monotonicMs()
+    this.#pace.started(startMs)
+    try {
+      const { applied, deferred, problems, rescan } = await applyRemote(apply, stop.signal)
+      this.options.push.problems.set('remote', problems)
+      const nowMs = wakeups.monotonicMs()
+      if (this.#pace.ended({ applied, deferred, rescan: rescan.length }, nowMs)) {
+        for (const directory of rescan) hints.add(directory, false, nowMs)
+      }
+    } catch (error) {
+      if (!stop.signal.aborted || this.#abort.signal.aborted) throw error
+    } finally {
+      this.#abortRemote = undefined
+      this.#isStopping = false
+      this.options.expected.passEnded(wakeups.monotonicMs())
+    }
+    if (stop.signal.aborted) {
+      this.#pace.interrupted()
+      this.#isRemoteWanted = true
+    }
+  }
+
+  async #mayDelete(count: number): Promise<boolean> {
+    const { deleteLimit, push } = this.options
+    if (count <= deleteLimit.count) return true
+    const entries = await push.rows.count()
+    if (!exceeds(deleteLimit, count, entries)) return true
+    const reason = `${count} of ${entries} entries were deleted here: accept to delete them everywhere, or revert`
+    this.#holdBecause({ kind: 'deletes', reason, deletes: count, entries })
+    return false
+  }
+
+  #holdBecause(hold: Hold): void {
+    if (this.#hold?.reason !== hold.reason) {
+      this.options.push.onEvent({ type: 'held', path: '', detail: hold.reason })
+    }
+    this.#hold = hold
+  }
+
+  #release(): void {
+    this.#hold = undefined
+    // After `revert` nothing is absent; after `accept` it is overdue as it was.
+    if (!this.#deletesAccepted) this.#absences.clear()
+    this.#isRemoteWanted = true
+    this.hintAll()
+    this.status$.next(this.#status())
+  }
+
+  #onLink(link: LinkState): void {
+    const before = this.#link
+    this.#link = link
+    if (link.connected && !before.connected) {
+      this.#hintUnpushed()
+      this.#isRemoteWanted = true
+    }
+    this.options.wakeups.wake()
+  }
+
+  #hintUnpushed(): void {
+    const { hints, wakeups } = this.options
+    for (const directory of this.#unpushed) hints.add(directory, false, wakeups.monotonicMs())
+    this.#unpushed.clear()
+  }
+
+  #onChanged(): void {
+    this.#isRemoteWanted = true
+    this.options.wakeups.wake()
+  }
+
+  /** A long remote pass gives way to local changes, the later the more often it had to. */
+  #localWaits(): void {
+    const stop = this.#abortRemote
+    const { wakeups } = this.options
+    if (stop && !this.#isStopping) {
+      this.#isStopping = true
+      wakeups.after(this.#pace.patienceMs(wakeups.monotonicMs()), () => stop.abort())
+    }
+    wakeups.wake()
+  }
+
+  #sleepMs(): number {
+    const { hints, expected, wakeups, push } = this.options
+    const nowMs = wakeups.monotonicMs()
+    if (this.#error) return Math.min(60_000, 500 * 2 ** Math.min(this.#failures, 7))
+    if (this.#hold?.kind === 'folder') return 5_000
+    const waits = [60_000]
+    const add = (ms: number | undefined) => ms !== undefined && waits.push(Math.max(0, ms))
+    const canScan = this.#isImported || !this.#link.configured || this.#link.everSynced
+    if (!canScan) return 60_000
+    add(hints.dueInMs(nowMs))
+    add(expected.dueInMs(nowMs))
+    add(this.#pace.dueInMs(nowMs))
+    if (this.#isRemoteWanted) add(0)
+    add(this.options.schedule.dueInMs(nowMs))
+    const retryMs = this.#retries.nextMs
+    if (retryMs !== undefined) add(retryMs - push.clock.nowMs())
+    const absentMs = this.#absences.nextMs
+    if (absentMs !== undefined && !this.#hold) add(absentMs - nowMs)
+    return Math.min(...waits)
+  }
+
+  #status(): FolderStatus {
+    const { hints, expected, push } = this.options
+    const local = hints.size + this.#retries.changing + this.#large.pending + this.#unpushed.size
+    return statusOf({
+      link: this.#link,
+      hold: this.#hold,
+      error: this.#error,
+      isRunning: this.#isRunning,
+      isImported: this.#isImported,
+      localPending: local + this.#absences.size + (expected.hasLate ? 1 : 0),
+      remotePending: this.#remotePending + (this.#isRemoteWanted ? 1 : 0),
+      problems: push.problems.list(),
+      transfer: this.#large.progress,
+    })
+  }
+}
+
+const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')))

@@ -1,0 +1,5 @@
+export { bindFolder, type FolderPlatform } from './bind-folder.js'
+export type { FolderBinding, FolderEvent, FolderOptions, FolderStatus } from './folder-binding.js'
+export type { FileKind, FileStat, FileSystem, OpenFile } from './ports/file-system.js'
+export type { OpenWatcher, WatchEvents, Watcher } from './ports/watcher.js'
+export type { Problem } from './rows.js'

@@ -1,0 +1,65 @@
+import type { EntryKey } from '@tidemark/engine'
+
+/** How long something must be gone before that is a deletion: it may be on its way to another name. */
+export const ABSENT_MS = 1_000
+
+/** Rows whose things are not where they were, since when, and where that was. */
+export class Absences {
+  readonly #since = new Map<EntryKey, { readonly sinceMs: number; readonly directory: string }>()
+
+  /**
+   * Takes the result of one scan.
+   *
+   * @param absent Keys that it missed, with the directory (relative path) that they were missing from.
+   * @param wasScanned Whether a directory was part of the scan: what it did not miss there is back.
+   */
+  update(
+    absent: ReadonlyMap<EntryKey, string>,
+    wasScanned: (directory: string) => boolean,
+    nowMs: number,
+  ): void {
+    for (const [key, { directory }] of this.#since) {
+      if (!absent.has(key) && wasScanned(directory)) this.#since.delete(key)
+    }
+    for (const [key, directory] of absent) {
+      if (!this.#since.has(key)) this.#since.set(key, { sinceMs: nowMs, directory })
+    }
+  }
+
+  isOverdue(key: EntryKey, nowMs: number): boolean {
+    const absence = this.#since.get(key)
+    return absence !== undefined && nowMs - absence.sinceMs >= ABSENT_MS
+  }
+
+  forget(key: EntryKey): void {
+    this.#since.delete(key)
+  }
+
+  clear(): void {
+    this.#since.clear()
+  }
+
+  get size(): number {
+    return this.#since.size
+  }
+
+  /** When the next one is overdue (monotonic milliseconds). */
+  get nextMs(): number | undefined {
+    let next: number | undefined
+    for (const { sinceMs } of this.#since.values()) {
+      // In order of insertion: the first is the oldest.
+      next = sinceMs + ABSENT_MS
+      break
+    }
+    return next
+  }
+
+  /** Directories that must be looked at again because something in them is overdue. */
+  directoriesDue(nowMs: number): Set<string> {
+    const due = new Set<string>()
+    for (const { sinceMs, directory } of this.#since.values()) {
+      if (nowMs - sinceMs >= ABSENT_MS) due.add(directory)
+    }
+    return due
+  }
+}

@@ -1,0 +1,105 @@
+import { type CommitResult, entryKey, type Materialised, type ViewEntry } from '@tidemark/engine'
+import type { NodeEntry } from '@tidemark/protocol'
+import type { SyncedRow } from '../rows.js'
+import { rowOps } from '../rows-store.js'
+import { isExecutable } from './identity.js'
+import type { Planned } from './commit-rows.js'
+import type { Item } from './item.js'
+import { makeRow } from './make-row.js'
+import type { PushContext } from './push-context.js'
+
+/** Something local at a path where the space shows an entry of the same kind. */
+export interface Adoption {
+  readonly planned: Planned & { readonly item: Item & { type: 'create' } }
+  readonly entry: ViewEntry
+  readonly materialised: Materialised
+  /** The same bytes: bound as it is. Else the local bytes become a version beside the shown one. */
+  readonly isEqual: boolean
+  /** The row of the local bytes once the `adopt` op is committed; `undefined`: it showed nothing new. */
+  rowAfter(result: CommitResult, nowMs: number): SyncedRow | undefined
+}
+
+/** Looks up which of these creations are in the space already. */
+export async function findAdoptions(
+  context: PushContext,
+  planned: readonly Planned[],
+): Promise<readonly Adoption[]> {
+  const adoptions: Adoption[] = []
+  for (const candidate of planned) {
+    const { item, read } = candidate
+    if (item.type !== 'create' || !read || item.dir.node === undefined) continue
+    const entry = await shownAt(context, item)
+    if (!entry) continue
+    const dirKey = item.dir.key!
+    adoptions.push({
+      planned: { ...candidate, item },
+      entry,
+      materialised: { key: entryKey(entry), as: entry, nodes: await nodesOf(context, entry) },
+      isEqual: entry.version?.root === read.content.root,
+      rowAfter(result, nowMs) {
+        const copy = result.changes.find(
+          ({ after }) => after?.node === entry.node && after.version?.root === read.content.root,
+        )?.after
+        return copy && makeRow(copy, dirKey, item.name, read.stat, nowMs)
+      },
+    })
+  }
+  return adoptions
+}
+
+/** The entry that the space shows where this stands, if it is of the same kind and not on this disk yet. */
+export async function shownAt(
+  { space, rows }: PushContext,
+  item: Item & { type: 'create' },
+): Promise<ViewEntry | undefined> {
+  const entry = await space.received.lookup(item.dir.node!, item.name.normalize('NFC'))
+  if (!entry || entry.kind !== item.stat.kind) return undefined
+  return (await rows.get(entryKey(entry))) ? undefined : entry
+}
+
+/**
+ * Takes what the space shows over into the synced tree: with a row where the disk shows the same, and
+ * without touching the disk where it does not.
+ */
+export async function adoptAll(context: PushContext, adoptions: readonly Adoption[]): Promise<void> {
+  const nowMs = context.clock.nowMs()
+  const equal = adoptions.filter(({ isEqual }) => isEqual)
+  const rows = equal.map(({ entry, planned: { item, read } }) =>
+    makeRow(entry, item.dir.key!, item.name, read!.stat, nowMs),
+  )
+  await context.space.materialised(
+    adoptions.map(({ materialised }) => materialised),
+    rowOps(rows.map((after) => ({ before: undefined, after }))),
+    { sync: false },
+  )
+  const otherwise = rows.filter(
+    ({ entry, fingerprint }) => entry.kind === 'file' && entry.executable !== isExecutable(fingerprint),
+  )
+  if (otherwise.length > 0) await context.space.touch(otherwise.map(({ key }) => key))
+}
+
+/** Binds a directory that both sides have. @returns its entry, or `undefined` if the space has none here. */
+export async function adoptDirectory(
+  context: PushContext,
+  item: Item & { type: 'create' },
+): Promise<ViewEntry | undefined> {
+  if (item.dir.node === undefined) return undefined
+  const entry = await shownAt(context, item)
+  if (!entry) return undefined
+  const row = makeRow(entry, item.dir.key!, item.name, item.stat, context.clock.nowMs())
+  await context.space.materialised(
+    [{ key: entryKey(entry), as: entry, nodes: await nodesOf(context, entry) }],
+    rowOps([{ before: undefined, after: row }]),
+    { sync: false },
+  )
+  return entry
+}
+
+async function nodesOf({ space }: PushContext, entry: ViewEntry): Promise<NodeEntry[]> {
+  const nodes: NodeEntry[] = []
+  for (const id of entry.backing) {
+    const node = await space.received.node(id)
+    if (node) nodes.push(node)
+  }
+  return nodes
+}

@@ -1,0 +1,144 @@
+import { type CommitResult, type EntryKey, entryKey, type ViewEntry } from '@tidemark/engine'
+import type { Fingerprint, SyncedRow } from '../rows.js'
+import type { RowChange, RowsStore } from '../rows-store.js'
+import { isExecutable } from './identity.js'
+import type { Item } from './item.js'
+import { makeRow } from './make-row.js'
+import type { ReadContent } from './read-content.js'
+
+/** An item and what was read for it; absent where nothing had to be read, or could be. */
+export interface Planned {
+  readonly item: Item
+  readonly read?: ReadContent
+  /** The file has bytes that are not the space's, and they are not part of this batch. */
+  readonly isUnread?: boolean
+}
+
+export interface RowPlan {
+  readonly changes: readonly RowChange[]
+  /** Entries that the space shows elsewhere or otherwise than the disk does. */
+  readonly touch: readonly EntryKey[]
+  /** Items whose place another row of the same entry has already. */
+  readonly twins: readonly Item[]
+}
+
+/** What the rows say after a commit. Pure but for looking rows up. */
+export async function planRows(
+  rows: RowsStore,
+  planned: readonly Planned[],
+  result: CommitResult,
+  nowMs: number,
+): Promise<RowPlan> {
+  const plan = new Planner(result, nowMs)
+  const created = [...result.created.values()].map(entryKey)
+  const changed = result.changes.map(({ key }) => key)
+  const known = new Map<EntryKey, SyncedRow>()
+  const keys = [...new Set([...created, ...changed])]
+  for (const row of await rows.getMany(keys)) if (row) known.set(row.key, row)
+  for (const entry of planned) plan.add(entry, known)
+  plan.addShifted(known)
+  return plan.result()
+}
+
+class Planner {
+  readonly #afterByKey = new Map<EntryKey, ViewEntry>()
+  readonly #afterByPlace = new Map<string, ViewEntry>()
+  readonly #changes = new Map<EntryKey, RowChange>()
+  readonly #twins: Item[] = []
+
+  constructor(
+    private readonly commit: CommitResult,
+    private readonly nowMs: number,
+  ) {
+    for (const { key, after } of commit.changes) {
+      if (!after) continue
+      this.#afterByKey.set(key, after)
+      this.#afterByPlace.set(placeOf(after.parent, after.name), after)
+    }
+  }
+
+  add({ item, read, isUnread }: Planned, known: ReadonlyMap<EntryKey, SyncedRow>): void {
+    switch (item.type) {
+      case 'create':
+        return this.#created(item, read, known)
+      case 'verify':
+      case 'rebind': {
+        const entry = this.#entryOf(item.row, item.row.dir, item.row.localName)
+        return this.#put(item.row, this.#row(item.row.dir, item.row.localName, entry, read?.stat ?? item.stat))
+      }
+      case 'move': {
+        const dir = this.#keyOf(item.dir)
+        const entry = this.#entryOf(item.row, dir, item.name)
+        const row = this.#row(dir, item.name, entry, read?.stat ?? item.stat)
+        // Old stamps with the old bytes: the next scan sees that the file must be read.
+        return this.#put(item.row, isUnread ? { ...row, fingerprint: item.row.fingerprint } : row)
+      }
+      case 'delete':
+        return this.#put(item.row, undefined)
+    }
+  }
+
+  /** Rows of entries that no item names: pinned ones, or others of one backing node. */
+  addShifted(known: ReadonlyMap<EntryKey, SyncedRow>): void {
+    for (const { key, after } of this.commit.changes) {
+      const row = known.get(key)
+      if (!row || this.#changes.has(key)) continue
+      const entry = after ?? this.#afterByPlace.get(placeOf(row.dir, row.localName.normalize('NFC')))
+      this.#put(row, entry && { ...row, key: entryKey(entry), entry })
+    }
+  }
+
+  result(): RowPlan {
+    const changes = [...this.#changes.values()]
+    const touch = changes.flatMap(({ after }) => (after && !showsWhatIsThere(after) ? [after.key] : []))
+    return { changes, touch, twins: this.#twins }
+  }
+
+  #created(
+    item: Item & { type: 'create' },
+    read: ReadContent | undefined,
+    known: ReadonlyMap<EntryKey, SyncedRow>,
+  ): void {
+    const entry = this.commit.created.get(item.self?.ref ?? item.path)
+    if (!entry) return
+    const key = entryKey(entry)
+    const other = known.get(key)
+    const isFree = !other || this.#changes.has(key)
+    if (!isFree || this.#changes.get(key)?.after) this.#twins.push(item)
+    else this.#put(other, this.#row(this.#keyOf(item.dir), item.name, entry, read?.stat ?? item.stat))
+  }
+
+  #keyOf(dir: { readonly key: EntryKey | undefined; readonly ref: string }): EntryKey {
+    if (dir.key !== undefined) return dir.key
+    const entry = this.commit.created.get(dir.ref)
+    if (!entry) throw new TypeError(`directory ${dir.ref} was not created`)
+    return entryKey(entry)
+  }
+
+  #entryOf(row: SyncedRow, dir: EntryKey, localName: string): ViewEntry {
+    return (
+      this.#afterByKey.get(row.key) ??
+      this.#afterByPlace.get(placeOf(dir, localName.normalize('NFC'))) ??
+      row.entry
+    )
+  }
+
+  #row(dir: EntryKey, localName: string, entry: ViewEntry, stat: Fingerprint): SyncedRow {
+    return makeRow(entry, dir, localName, stat, this.nowMs)
+  }
+
+  #put(before: SyncedRow | undefined, after: SyncedRow | undefined): void {
+    if (before && before.key !== after?.key) this.#changes.set(before.key, { before, after: undefined })
+    if (!after) return
+    const earlier = this.#changes.get(after.key)
+    this.#changes.set(after.key, { before: before?.key === after.key ? before : earlier?.before, after })
+  }
+}
+
+/** Whether the disk shows the entry where and as the space does. */
+function showsWhatIsThere({ entry, dir, localName, fingerprint }: SyncedRow): boolean {
+  if (entry.parent !== dir || entry.name !== localName.normalize('NFC')) return false
+  return entry.kind !== 'file' || entry.executable === isExecutable(fingerprint)
+}
+
+const placeOf = (parent: string, name: string): string => `${parent}/${name}`

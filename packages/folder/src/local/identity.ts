@@ -1,0 +1,49 @@
+import type { FileStat } from '../ports/file-system.js'
+import type { Fingerprint, SyncedRow } from '../rows.js'
+
+/** Whether two stats are of one thing on disk, whatever happened to its name and bytes. */
+export function sameIdentity(a: Fingerprint, b: Fingerprint): boolean {
+  return a.ino === b.ino && a.dev === b.dev && a.birthtimeNs === b.birthtimeNs
+}
+
+/** Whether nothing was done to it in between, as far as stamps can tell. */
+export function sameStamps(a: Fingerprint, b: Fingerprint): boolean {
+  return (
+    sameIdentity(a, b) &&
+    a.size === b.size &&
+    a.mtimeNs === b.mtimeNs &&
+    a.ctimeNs === b.ctimeNs &&
+    a.mode === b.mode
+  )
+}
+
+/**
+ * Whether an inode alone may say "moved": where birthtime is missing or a file has several links, the
+ * bytes must look the same too.
+ */
+export function mayBeMoved(row: SyncedRow, stat: FileStat): boolean {
+  if (row.entry.kind !== stat.kind || !sameIdentity(row.fingerprint, stat)) return false
+  if (stat.kind === 'dir') return true
+  const isCertain = stat.birthtimeNs !== '0' && stat.nlink === 1 && row.fingerprint.nlink === 1
+  return isCertain || (row.fingerprint.size === stat.size && row.fingerprint.mtimeNs === stat.mtimeNs)
+}
+
+/** Stamps this near to the read prove nothing: a later write may leave them as they are. */
+const RACY_NS = 50_000_000n
+/** Where stamps are whole seconds. */
+const RACY_COARSE_NS = 2_000_000_000n
+const SECOND_NS = 1_000_000_000n
+
+/** Whether a file that was read at `nowMs` may change without its stamps showing it. */
+export function isRacy(stamps: Fingerprint, nowMs: number): boolean {
+  const mtime = BigInt(stamps.mtimeNs)
+  const ctime = BigInt(stamps.ctimeNs)
+  const isCoarse = mtime % SECOND_NS === 0n && ctime % SECOND_NS === 0n
+  const last = mtime > ctime ? mtime : ctime
+  return last > BigInt(Math.floor(nowMs)) * 1_000_000n - (isCoarse ? RACY_COARSE_NS : RACY_NS)
+}
+
+export const isExecutable = (stamps: Fingerprint): boolean => (stamps.mode & 0o100) !== 0
+
+/** Milliseconds since 1970, as the protocol has it. */
+export const mtimeMsOf = (stamps: Fingerprint): number => Number(BigInt(stamps.mtimeNs) / 1_000_000n)

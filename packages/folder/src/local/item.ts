@@ -1,0 +1,36 @@
+import type { FileStat } from '../ports/file-system.js'
+import type { SyncedRow } from '../rows.js'
+import type { DirRef } from './dir-ref.js'
+
+/** One local change that is ready to be pushed. `path`: where it stands on disk, relative. */
+export type Item =
+  | {
+      readonly type: 'create'
+      readonly path: string
+      readonly dir: DirRef
+      /** On disk. */
+      readonly name: string
+      /** In the space: differs where this name's NFC form is taken by another local name. */
+      readonly entryName: string
+      readonly stat: FileStat
+      /** The directory that it becomes. */
+      readonly self?: DirRef
+    }
+  | { readonly type: 'verify'; readonly path: string; readonly row: SyncedRow; readonly stat: FileStat }
+  | {
+      readonly type: 'move'
+      readonly path: string
+      readonly row: SyncedRow
+      readonly dir: DirRef
+      readonly name: string
+      readonly stat: FileStat
+    }
+  /** A directory that took the place, and is now the entry, of an earlier one. */
+  | { readonly type: 'rebind'; readonly path: string; readonly row: SyncedRow; readonly stat: FileStat }
+  | {
+      readonly type: 'delete'
+      readonly path: string
+      readonly row: SyncedRow
+      /** Something else has its place; otherwise nothing may be there. */
+      readonly isDisplaced: boolean
+    }

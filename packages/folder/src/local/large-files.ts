@@ -1,0 +1,115 @@
+import type { SpaceBinding } from '@tidemark/engine'
+import type { FileStat, FileSystem } from '../ports/file-system.js'
+import { type ReadContent, readContent } from './read-content.js'
+
+/** Larger files are read and stored beside the rest, so that small changes overtake them. */
+export const LARGE_BYTES = 8 * 1024 * 1024
+/** More at once would only share one disk and one link. */
+const LANES = 2
+
+interface Job {
+  readonly path: string
+  readonly stat: FileStat
+  readonly abort: AbortController
+  doneBytes: number
+  state: 'waiting' | 'running' | 'ready' | 'failed'
+  result?: ReadContent
+  error?: unknown
+}
+
+export interface LargeFilesOptions {
+  readonly space: Pick<SpaceBinding, 'chunk' | 'ensureStored'>
+  readonly files: FileSystem
+  readonly directory: string
+  /** A file is stored, or failed: what is at this path (relative) can be pushed now. */
+  readonly onSettled: (path: string) => void
+}
+
+/** Reads and stores large files, a few at a time; a file that is changed starts again. */
+export class LargeFiles {
+  /** By path: each is one file under upload, or waiting for it. */
+  readonly #jobs = new Map<string, Job>()
+  readonly #tasks = new Set<Promise<void>>()
+  #running = 0
+
+  constructor(private readonly options: LargeFilesOptions) {}
+
+  /**
+   * The stored content of the file at `path`, or `undefined` while it is under way (`onSettled` comes).
+   *
+   * @throws what reading or storing it ended with; the next call starts again.
+   */
+  take(path: string, stat: FileStat): ReadContent | undefined {
+    const job = this.#jobs.get(path)
+    if (job && isSameVersion(job.stat, stat)) {
+      if (job.state === 'waiting' || job.state === 'running') return undefined
+      this.#jobs.delete(path)
+      if (job.state === 'failed') throw job.error
+      return job.result
+    }
+    job?.abort.abort()
+    this.#jobs.set(path, { path, stat, abort: new AbortController(), doneBytes: 0, state: 'waiting' })
+    this.#startNext()
+    return undefined
+  }
+
+  /** Files that are not stored yet. */
+  get pending(): number {
+    return this.#jobs.size
+  }
+
+  get progress(): { doneBytes: number; totalBytes: number } {
+    const progress = { doneBytes: 0, totalBytes: 0 }
+    for (const { doneBytes, stat } of this.#jobs.values()) {
+      progress.doneBytes += doneBytes
+      progress.totalBytes += stat.size
+    }
+    return progress
+  }
+
+  /** Ends what runs; resolves when nothing does. */
+  async close(): Promise<void> {
+    for (const job of this.#jobs.values()) job.abort.abort()
+    this.#jobs.clear()
+    await Promise.all(this.#tasks)
+  }
+
+  #startNext(): void {
+    for (const job of this.#jobs.values()) {
+      if (this.#running === LANES) return
+      if (job.state !== 'waiting') continue
+      job.state = 'running'
+      this.#running++
+      const task = this.#run(job).finally(() => {
+        this.#running--
+        this.#tasks.delete(task)
+        this.#startNext()
+        if (!job.abort.signal.aborted) this.options.onSettled(job.path)
+      })
+      this.#tasks.add(task)
+    }
+  }
+
+  async #run(job: Job): Promise<void> {
+    const { space, files, directory } = this.options
+    const { signal } = job.abort
+    try {
+      const read = await readContent({ files, space, path: `${directory}/${job.path}`, signal }, job.stat)
+      if (read.upload) {
+        const onProgress = (durableBytes: number) => {
+          job.doneBytes = durableBytes
+        }
+        await space.ensureStored([read.upload], { signal, onProgress })
+      }
+      job.result = read
+      job.state = 'ready'
+    } catch (error) {
+      job.error = error
+      job.state = 'failed'
+    }
+  }
+}
+
+/** A rename changes ctime and leaves the bytes alone. */
+const isSameVersion = (a: FileStat, b: FileStat): boolean =>
+  a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs

@@ -1,0 +1,318 @@
+import { setImmediate } from 'node:timers/promises'
+import { type EntryKey, entryKey } from '@tidemark/engine'
+import type { FileStat } from '../ports/file-system.js'
+import type { Watcher } from '../ports/watcher.js'
+import type { SyncedRow } from '../rows.js'
+import type { IgnoreRules } from '../scan/ignore-rules.js'
+import { scanDirectory } from '../scan/scan-directory.js'
+import type { HintSet } from '../watch/hints.js'
+import type { Absences } from './absences.js'
+import { adoptDirectory } from './adopt.js'
+import { diffDirectory, type Finding } from './diff.js'
+import { DirRef } from './dir-ref.js'
+import { EntryNames } from './entry-names.js'
+import type { Item } from './item.js'
+import { lookUp } from './lookups.js'
+import { type PushOptions, push } from './push.js'
+import { type Moved, type Occupied, type Resolution, resolve, type Spot } from './resolve.js'
+
+/** Changes committed at once: enough to share a round trip, few enough that the first arrive early. */
+const GROUP_ITEMS = 1_000
+/** Bytes of small files read at once; they stay in memory until they are stored. */
+const GROUP_BYTES = 32 * 1024 * 1024
+/** Groups between reading and commit. */
+const GROUPS_IN_FLIGHT = 2
+const DELETES_PER_GROUP = 2_000
+/** The thread is given up after this long. */
+const SLICE_MS = 8
+
+export interface LocalPassOptions extends PushOptions {
+  readonly hints: HintSet
+  readonly rules: IgnoreRules
+  readonly watcher: Watcher | undefined
+  readonly root: { readonly dev: string; readonly ino: string }
+  readonly absences: Absences
+  readonly monotonicMs: () => number
+  /** Nothing can be committed now: changes are counted and left. */
+  readonly isOffline: boolean
+  /** Whether so many entries may be deleted now. */
+  readonly mayDelete: (count: number) => Promise<boolean>
+}
+
+export interface LocalPassResult {
+  /** Directories to look at again, and whether with all below. */
+  readonly again: ReadonlyMap<string, boolean>
+  /** Directories with changes that could not be pushed, being offline. */
+  readonly unpushed: ReadonlySet<string>
+}
+
+/** Scans what the hints name, compares it with the rows, and pushes the difference in groups. */
+export function runLocalPass(options: LocalPassOptions): Promise<LocalPassResult> {
+  return new LocalPass(options).run()
+}
+
+interface Step {
+  readonly dir: DirRef
+  readonly isDeep: boolean
+}
+
+class LocalPass {
+  readonly #again = new Map<string, boolean>()
+  readonly #unpushed = new Set<string>()
+  readonly #scanned = new Set<string>()
+  readonly #steps: Step[] = []
+  readonly #moved: Moved[] = []
+  readonly #occupied: Occupied[] = []
+  /** With the directory that it is missing from. */
+  readonly #missing = new Map<EntryKey, { readonly row: SyncedRow; readonly directory: string }>()
+  #group: Item[] = []
+  #groupBytes = 0
+  readonly #inFlight: Promise<void>[] = []
+  #refs = 0
+  #sliceStartMs: number
+
+  constructor(private readonly options: LocalPassOptions) {
+    this.#sliceStartMs = options.monotonicMs()
+  }
+
+  async run(): Promise<LocalPassResult> {
+    await this.#findTargets()
+    try {
+      for (let step = this.#steps.pop(); step; step = this.#steps.pop()) await this.#scan(step)
+      await this.#settle()
+    } finally {
+      await Promise.allSettled(this.#inFlight)
+    }
+    if (this.options.hints.isFull) this.options.watcher?.sweep()
+    return { again: this.#again, unpushed: this.#unpushed }
+  }
+
+  async #findTargets(): Promise<void> {
+    const { hints, root } = this.options
+    if (hints.isFull) {
+      this.#steps.push({ dir: DirRef.root(root.ino), isDeep: true })
+      return
+    }
+    const targets = new Map<string, Step>()
+    for (const [path, isDeep] of hints.directories) {
+      const dir = await this.#nearestKnown(path)
+      // What is not known yet is found, with all below, by the nearest directory above it that is.
+      const deep = (isDeep && dir.path === path) || targets.get(dir.path)?.isDeep === true
+      targets.set(dir.path, { dir, isDeep: deep })
+    }
+    this.#steps.push(...targets.values())
+  }
+
+  async #nearestKnown(path: string): Promise<DirRef> {
+    let dir = DirRef.root(this.options.root.ino)
+    if (path === '') return dir
+    for (const name of path.split('/')) {
+      const row = await this.options.context.rows.at(dir.key!, name)
+      if (row?.entry.kind !== 'dir') break
+      dir = DirRef.ofRow(row, dir.pathOf(name), row.fingerprint.ino)
+    }
+    return dir
+  }
+
+  async #scan({ dir, isDeep }: Step): Promise<void> {
+    const { context, rules, watcher, root, signal, isOffline } = this.options
+    if (this.#scanned.has(dir.path)) return
+    await this.#breathe()
+    signal.throwIfAborted()
+    // Watched before it is listed: nothing falls between the two.
+    watcher?.add(dir.path, dir.ino)
+    const target = { root: context.directory, path: dir.path, dev: root.dev, ino: dir.ino }
+    const scan = scanDirectory(context.files, rules, target)
+    const source = `${dir.path}/`
+    if (scan.state === 'gone') {
+      context.problems.set(source, [])
+      if (dir.path !== '') this.#lookAgain(parentOf(dir.path), false)
+      return
+    }
+    this.#scanned.add(dir.path)
+    if (scan.state === 'unknown') {
+      context.problems.set(source, [scan.problem])
+      return
+    }
+    context.problems.set(source, scan.problems)
+    const rows = dir.key === undefined ? new Map<string, SyncedRow>() : await context.rows.inDirectory(dir.key)
+    const input = await lookUp(context, root.dev, { ...scan, rows })
+    const names = new EntryNames(scan.found, rows)
+    const findings = diffDirectory(input)
+    for (const finding of findings) await this.#take(finding, dir, isDeep || scan.rulesChanged, names)
+    if (isOffline && findings.some(({ type }) => type !== 'enter')) this.#unpushed.add(dir.path)
+  }
+
+  async #take(finding: Finding, dir: DirRef, isDeep: boolean, names: EntryNames): Promise<void> {
+    switch (finding.type) {
+      case 'enter': {
+        const path = dir.pathOf(finding.row.localName)
+        if (isDeep) this.#enter(DirRef.ofRow(finding.row, path, finding.stat.ino))
+        return
+      }
+      case 'create':
+        return this.#create({ dir, ...finding }, names.entryName(finding.name), true)
+      case 'verify': {
+        const { row, stat } = finding
+        return this.#add({ type: 'verify', path: dir.pathOf(row.localName), row, stat }, stat)
+      }
+      case 'move': {
+        const moved = { ...finding, dir }
+        this.#moved.push(moved)
+        if (finding.stat.kind === 'dir') {
+          this.#enter(DirRef.ofRow(finding.row, dir.pathOf(finding.name), finding.stat.ino))
+        }
+        return
+      }
+      case 'occupied':
+        this.#occupied.push({ ...finding, dir, name: finding.row.localName })
+        return
+      case 'missing':
+        this.#missing.set(finding.row.key, { row: finding.row, directory: dir.path })
+        return
+    }
+  }
+
+  async #create({ dir, name, stat }: Spot, entryName: string, mayEnter: boolean): Promise<void> {
+    const path = dir.pathOf(name)
+    const item: Item & { type: 'create' } = { type: 'create', path, dir, name, entryName, stat }
+    if (stat.kind !== 'dir') return this.#add(item, stat)
+    if (this.options.isImport && !this.options.isOffline) {
+      const entry = await adoptDirectory(this.options.context, item)
+      if (entry) {
+        const self = DirRef.created(path, stat.ino, path)
+        self.settle(entryKey(entry), entry.node)
+        this.#enter(self)
+        return
+      }
+    }
+    const self = DirRef.created(path, stat.ino, `dir ${++this.#refs}`)
+    await this.#add({ ...item, self }, stat)
+    if (mayEnter && !this.options.isOffline) this.#enter(self)
+  }
+
+  #enter(dir: DirRef): void {
+    this.#steps.push({ dir, isDeep: true })
+  }
+
+  /** Everything was seen: decides about what is not where it was. */
+  async #settle(): Promise<void> {
+    const { absences, monotonicMs, isOffline } = this.options
+    const nowMs = monotonicMs()
+    const resolution = resolve(
+      {
+        moved: this.#moved,
+        occupied: this.#occupied,
+        missing: [...this.#missing.values()].map(({ row }) => row),
+      },
+      (key) => absences.isOverdue(key, nowMs),
+    )
+    if (isOffline) return
+    const absent = new Map<EntryKey, string>()
+    for (const { key } of resolution.missing) absent.set(key, this.#missing.get(key)!.directory)
+    const places = new Map(this.#occupied.map(({ row, dir }) => [row.key, dir.path]))
+    for (const key of resolution.waiting) absent.set(key, places.get(key)!)
+    absences.update(absent, (directory) => this.#scanned.has(directory), nowMs)
+    await this.#pushDisplaced(resolution)
+    await this.#flush()
+    await this.#drain()
+    const overdue = resolution.missing.filter(({ key }) => absences.isOverdue(key, nowMs))
+    await this.#delete(overdue)
+  }
+
+  async #pushDisplaced(resolution: Resolution): Promise<void> {
+    const { moves, creates, verifies, rebinds } = resolution
+    const moved = new Set(moves.map(({ row }) => row.key))
+    const deletes: Item[] = []
+    for (const row of resolution.deletes) deletes.push(...(await this.#withAllBelow(row, moved, true)))
+    if (deletes.length > 0 && !(await this.options.mayDelete(deletes.length))) return
+    // One batch: names change hands in it.
+    await this.#flush()
+    for (const { row, dir, name, stat } of moves) {
+      this.#group.push({ type: 'move', path: dir.pathOf(name), row, dir, name, stat })
+      if (stat.kind === 'dir' || stat.nlink > 1) this.#lookAgain(dir.pathOf(name), true)
+    }
+    for (const { row, stat } of verifies) {
+      const path = await this.options.context.rows.localPathOf(row)
+      if (path !== undefined) this.#group.push({ type: 'verify', path, row, stat })
+    }
+    for (const { row, dir, name, stat } of rebinds) {
+      this.#group.push({ type: 'rebind', path: dir.pathOf(name), row, stat })
+      this.#lookAgain(dir.pathOf(name), true)
+    }
+    this.#group.push(...deletes)
+    // Last: a large group may be split, and then names must be free already.
+    for (const spot of creates) {
+      await this.#create(spot, spot.name.normalize('NFC'), false)
+      if (spot.stat.kind === 'dir') this.#lookAgain(spot.dir.pathOf(spot.name), true)
+    }
+  }
+
+  async #delete(gone: readonly SyncedRow[]): Promise<void> {
+    const items: Item[] = []
+    for (const row of gone) items.push(...(await this.#withAllBelow(row, new Set(), false)))
+    if (items.length === 0 || !(await this.options.mayDelete(items.length))) return
+    for (let at = 0; at < items.length; at += DELETES_PER_GROUP) {
+      await push(items.slice(at, at + DELETES_PER_GROUP), this.options, Promise.resolve())
+    }
+    for (const { key } of gone) this.options.absences.forget(key)
+  }
+
+  /** Deepest first: nothing is left in a directory that is deleted. */
+  async #withAllBelow(
+    row: SyncedRow,
+    except: ReadonlySet<EntryKey>,
+    isDisplaced: boolean,
+  ): Promise<Item[]> {
+    const { rows } = this.options.context
+    const path = await rows.localPathOf(row)
+    if (path === undefined) return []
+    const items: Item[] = [{ type: 'delete', path, row, isDisplaced }]
+    for (let at = 0; at < items.length; at++) {
+      const above = items[at] as Item & { type: 'delete' }
+      if (above.row.entry.kind !== 'dir') continue
+      for (const [name, child] of await rows.inDirectory(above.row.key)) {
+        if (except.has(child.key)) continue
+        items.push({ type: 'delete', path: `${above.path}/${name}`, row: child, isDisplaced })
+      }
+    }
+    return items.reverse()
+  }
+
+  async #add(item: Item, stat: FileStat): Promise<void> {
+    if (this.options.isOffline) return
+    this.#group.push(item)
+    if (stat.kind === 'file') this.#groupBytes += stat.size
+    if (this.#group.length >= GROUP_ITEMS || this.#groupBytes >= GROUP_BYTES) await this.#flush()
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#group.length === 0) return
+    const items = this.#group
+    this.#group = []
+    this.#groupBytes = 0
+    while (this.#inFlight.length >= GROUPS_IN_FLIGHT) await this.#inFlight.shift()
+    const previous = this.#inFlight.at(-1) ?? Promise.resolve()
+    const pushed = push(items, this.options, previous)
+    // Awaited by `drain` or by a later flush; until then a failure is no unhandled one.
+    pushed.catch(() => undefined)
+    this.#inFlight.push(pushed)
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#inFlight.length > 0) await this.#inFlight.shift()
+  }
+
+  #lookAgain(directory: string, isDeep: boolean): void {
+    this.#again.set(directory, isDeep || this.#again.get(directory) === true)
+  }
+
+  async #breathe(): Promise<void> {
+    const { monotonicMs } = this.options
+    if (monotonicMs() - this.#sliceStartMs < SLICE_MS) return
+    await setImmediate()
+    this.#sliceStartMs = monotonicMs()
+  }
+}
+
+const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')))

@@ -1,0 +1,301 @@
+import { type EntryKey, type UserOp, entryKey } from '@tidemark/engine'
+import { SourceChangedError, SyncError } from '@tidemark/protocol'
+import { errnoOf } from '../adapters/node-file-system.js'
+import type { FileStat } from '../ports/file-system.js'
+import type { SyncedRow } from '../rows.js'
+import { type RowChange, rowOps } from '../rows-store.js'
+import { adoptAll, type Adoption, findAdoptions } from './adopt.js'
+import { type Planned, planRows } from './commit-rows.js'
+import { isExecutable, sameStamps } from './identity.js'
+import type { Item } from './item.js'
+import { LARGE_BYTES, type LargeFiles } from './large-files.js'
+import type { PushContext } from './push-context.js'
+import { type ReadContent, readContent, SymlinkTargetError } from './read-content.js'
+import type { Retries } from './retries.js'
+
+/** Small files that are opened and chunked at once. */
+const PARALLEL_READS = 8
+
+export interface PushOptions {
+  readonly context: PushContext
+  readonly large: LargeFiles
+  readonly retries: Retries
+  /** The first scan of a binding: what the space already shows at a path is taken over. */
+  readonly isImport: boolean
+  readonly signal: AbortSignal
+}
+
+/**
+ * Makes a group of local changes into writes of the space: reads, stores, looks again, commits.
+ *
+ * What changes in between is left out: its directory is hinted again by the watcher, or by `retries`.
+ *
+ * @param previous The group before: committed first, because it may hold directories of this one.
+ */
+export async function push(
+  items: readonly Item[],
+  options: PushOptions,
+  previous: Promise<void>,
+): Promise<void> {
+  const { context, signal } = options
+  let planned = await readAll(onePerRow(items), options)
+  const uploads = planned.flatMap(({ item, read }) => {
+    const isKnown = item.type === 'verify' && item.row.entry.version?.root === read?.content.root
+    return !read?.upload || isKnown || read.stat.size > LARGE_BYTES ? [] : [read.upload]
+  })
+  if (uploads.length > 0) await context.space.ensureStored(uploads, { signal })
+  await previous
+  signal.throwIfAborted()
+  planned = planned.filter((entry) => isStillThere(entry, options))
+  const adoptions = options.isImport ? await findAdoptions(context, planned) : []
+  const adopted = new Set<Item>(adoptions.map(({ planned }) => planned.item))
+  if (adoptions.length > 0) await adoptAll(context, adoptions)
+  await commit(
+    planned.filter(({ item }) => !adopted.has(item)),
+    adoptions.filter(({ isEqual }) => !isEqual),
+    options,
+  )
+}
+
+/** A row that was moved and looks edited at another place too is only moved. */
+function onePerRow(items: readonly Item[]): Item[] {
+  const moved = new Set(items.flatMap((item) => (item.type === 'move' ? item.row.key : [])))
+  return items.filter((item) => item.type !== 'verify' || !moved.has(item.row.key))
+}
+
+async function readAll(items: readonly Item[], options: PushOptions): Promise<Planned[]> {
+  const results: (Planned | undefined)[] = new Array(items.length)
+  let next = 0
+  const lane = async () => {
+    while (next < items.length) {
+      const index = next++
+      results[index] = await readItem(items[index]!, options)
+    }
+  }
+  await Promise.all(Array.from({ length: PARALLEL_READS }, lane))
+  return results.filter((planned) => planned !== undefined)
+}
+
+async function readItem(item: Item, options: PushOptions): Promise<Planned | undefined> {
+  if (!needsReading(item)) return { item }
+  const { context, large, retries, signal } = options
+  const { path, stat } = item
+  // Without its bytes a create or an edit is nothing; a move is still a move.
+  const unread = item.type === 'move' ? { item, isUnread: true } : undefined
+  if (retries.mustWait(path, context.clock.nowMs())) return unread
+  try {
+    let read: ReadContent | undefined
+    if (stat.kind === 'file' && stat.size > LARGE_BYTES) read = large.take(path, stat)
+    else read = await readContent({ ...context, path: `${context.directory}/${path}`, signal }, stat)
+    if (!read) return unread
+    if (retries.succeeded(path)) context.problems.set(path, [])
+    return { item, read }
+  } catch (error) {
+    signal.throwIfAborted()
+    refuse(path, error, options)
+    return unread
+  }
+}
+
+function needsReading(item: Item): item is Item & { type: 'create' | 'verify' | 'move' } {
+  switch (item.type) {
+    case 'create':
+    case 'verify':
+      return item.stat.kind !== 'dir'
+    case 'move': {
+      const { size, mtimeNs } = item.row.fingerprint
+      if (item.stat.kind === 'dir') return false
+      return item.row.racy === true || item.stat.size !== size || item.stat.mtimeNs !== mtimeNs
+    }
+    case 'rebind':
+    case 'delete':
+      return false
+  }
+}
+
+/** @throws errors that are not about this one file. */
+function refuse(path: string, error: unknown, { context, retries }: PushOptions): void {
+  const errno = errnoOf(error)
+  // Gone by now: the hint of its removal is on its way.
+  if (errno === 'ENOENT' || errno === 'ENOTDIR') return
+  const isChanging = error instanceof SourceChangedError || errno === 'ELOOP'
+  if (!isChanging && errno === undefined && !(error instanceof SymlinkTargetError)) throw error
+  const isFirst = retries.failed(path, context.clock.nowMs(), isChanging)
+  // One collision with a writer is normal, and no news.
+  if (isChanging && isFirst) return
+  const problem = isChanging
+    ? {
+        path,
+        cause: 'changing',
+        detail: 'it is being written; it is sent when it has been quiet for a moment',
+        fix: 'nothing, or close the program that writes it',
+      }
+    : error instanceof SymlinkTargetError
+      ? { path, cause: 'symlink-target', detail: `where it points is ${error.message}`, fix: 'make it anew' }
+      : {
+          path,
+          cause: 'unreadable',
+          detail: `it cannot be read (${errno})`,
+          fix: 'give this user the right to read it',
+        }
+  if (!context.problems.has(path, problem.cause)) {
+    context.onEvent({ type: 'problem', path, detail: `${problem.cause}: ${problem.detail}` })
+  }
+  context.problems.set(path, [problem])
+}
+
+function isStillThere({ item, read }: Planned, { context, retries }: PushOptions): boolean {
+  const stat = lstatIfAllowed(context, item.path)
+  if (stat === 'unknown') return false
+  switch (item.type) {
+    case 'delete':
+      if (!item.isDisplaced) return stat === undefined
+      return stat?.ino !== item.row.fingerprint.ino || stat.kind !== item.row.entry.kind
+    case 'rebind':
+      return stat?.kind === 'dir' && stat.ino === item.stat.ino
+    case 'create':
+    case 'verify':
+    case 'move': {
+      if (item.stat.kind === 'dir') return stat?.kind === 'dir' && stat.ino === item.stat.ino
+      if (stat && sameStamps(stat, read?.stat ?? item.stat)) return true
+      if (stat) retries.failed(item.path, context.clock.nowMs(), true)
+      return false
+    }
+  }
+}
+
+function lstatIfAllowed({ files, directory }: PushContext, path: string): FileStat | undefined | 'unknown' {
+  try {
+    return files.lstat(`${directory}/${path}`)
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+    return 'unknown'
+  }
+}
+
+async function commit(
+  planned: readonly Planned[],
+  adoptions: readonly Adoption[],
+  options: PushOptions,
+): Promise<void> {
+  const { context, isImport } = options
+  const { space, rows, clock } = context
+  const ops = [
+    ...planned.flatMap((entry) => opsOf(entry, isImport)),
+    ...adoptions.map(({ entry, planned: { read } }): UserOp => {
+      return { type: 'adopt', entry: entryKey(entry), content: read!.content }
+    }),
+  ]
+  if (ops.length === 0) {
+    // Nothing new for the space: stamps only.
+    const result = { created: new Map(), changes: [] }
+    const { changes } = await planRows(rows, planned, result, clock.nowMs())
+    if (changes.length > 0) await space.writeRows(rowOps(changes), { sync: false })
+    return
+  }
+  const touch = new Set<EntryKey>()
+  try {
+    const result = await space.commit(ops, async (result) => {
+      const plan = await planRows(rows, planned, result, clock.nowMs())
+      const changes: RowChange[] = [...plan.changes]
+      for (const adoption of adoptions) {
+        const row = adoption.rowAfter(result, clock.nowMs())
+        touch.add(entryKey(adoption.entry))
+        if (!row) continue
+        changes.push({ before: undefined, after: row })
+        touch.add(row.key)
+      }
+      for (const key of plan.touch) touch.add(key)
+      for (const twin of plan.twins) reportTwin(twin, context)
+      return rowOps(changes)
+    })
+    for (const { item } of planned) {
+      if (item.type !== 'create' || !item.self) continue
+      const entry = result.created.get(item.self.ref)
+      if (entry) item.self.settle(entryKey(entry), entry.node)
+    }
+  } catch (error) {
+    if (!(error instanceof SyncError) || error.retry !== 'never') throw error
+    if (planned.length + adoptions.length > 1) return commitEach(planned, adoptions, options)
+    const path = (planned[0] ?? adoptions[0]!.planned).item.path
+    const problem = { path, cause: 'refused', detail: error.message, fix: 'rename it, or report this' }
+    context.problems.set(path, [problem])
+    context.onEvent({ type: 'problem', path, detail: `refused: ${error.message}` })
+    return
+  }
+  if (touch.size > 0) await space.touch([...touch])
+  for (const entry of planned) {
+    if (opsOf(entry, isImport).length > 0) {
+      context.onEvent({ type: 'sent', path: entry.item.path, detail: entry.item.type })
+    }
+  }
+}
+
+/** One bad change must not stop the others: in order, so that directories come before what is in them. */
+async function commitEach(
+  planned: readonly Planned[],
+  adoptions: readonly Adoption[],
+  options: PushOptions,
+): Promise<void> {
+  for (const entry of planned) {
+    const { item } = entry
+    if (item.type === 'create' && item.dir.node === undefined) continue
+    if (item.type === 'move' && item.dir.node === undefined) continue
+    await commit([entry], [], options)
+  }
+  for (const adoption of adoptions) await commit([], [adoption], options)
+}
+
+function opsOf({ item, read }: Planned, isImport: boolean): UserOp[] {
+  switch (item.type) {
+    case 'create':
+      return [
+        {
+          type: 'create',
+          ref: item.self?.ref ?? item.path,
+          parent: item.dir.asParent,
+          name: item.entryName,
+          kind: item.stat.kind as 'file' | 'dir' | 'symlink',
+          ...(read ? { content: read.content } : {}),
+          ...(item.stat.kind === 'file' && isExecutable(read?.stat ?? item.stat) ? { executable: true } : {}),
+          ...(isImport ? { import: true } : {}),
+        },
+      ]
+    case 'verify':
+      return changesOf(item.row, read)
+    case 'move': {
+      const move: UserOp = {
+        type: 'move',
+        entry: item.row.key,
+        parent: item.dir.asParent,
+        name: item.name.normalize('NFC'),
+      }
+      return [move, ...changesOf(item.row, read)]
+    }
+    case 'delete':
+      return [{ type: 'delete', entry: item.row.key }]
+    case 'rebind':
+      return []
+  }
+}
+
+function changesOf(row: SyncedRow, read: ReadContent | undefined): UserOp[] {
+  if (!read) return []
+  const ops: UserOp[] = []
+  if (row.entry.version?.root !== read.content.root) ops.push({ type: 'edit', entry: row.key, content: read.content })
+  const executable = isExecutable(read.stat)
+  if (row.entry.kind === 'file' && row.entry.executable !== executable) {
+    ops.push({ type: 'attr', entry: row.key, executable })
+  }
+  return ops
+}
+
+function reportTwin(item: Item, context: PushContext): void {
+  const problem = {
+    path: item.path,
+    cause: 'name-twin',
+    detail: 'another file here has the same name in another Unicode form, and the same bytes',
+    fix: 'remove one of the two',
+  }
+  context.problems.set(item.path, [problem])
+}

@@ -1,0 +1,129 @@
+import type { ByteSource, ChunkedFile, NewContent, SpaceBinding, Upload } from '@tidemark/engine'
+import { SourceChangedError, SyncError, TARGET_BYTES_MAX, utf8Decode } from '@tidemark/protocol'
+import type { FileStat, FileSystem, OpenFile } from '../ports/file-system.js'
+import { mtimeMsOf, sameStamps } from './identity.js'
+
+/** Files up to this are read in one go and kept until they are stored. */
+const WHOLE_BYTES_MAX = 256 * 1024
+
+/** A file or symlink as it was read. */
+export interface ReadContent {
+  /** Of the file that was read, unchanged from its first to its last byte. */
+  readonly stat: FileStat
+  readonly content: NewContent
+  /** Absent for a symlink: its target travels with the entry. */
+  readonly upload?: Upload
+}
+
+/** A symlink's target that cannot be carried. */
+export class SymlinkTargetError extends SyncError {
+  override readonly name = 'SymlinkTargetError'
+  readonly code = 'SYMLINK_TARGET'
+  readonly retry = 'never'
+}
+
+export interface ReadOptions {
+  readonly files: FileSystem
+  readonly space: Pick<SpaceBinding, 'chunk'>
+  /** Absolute. */
+  readonly path: string
+  readonly signal: AbortSignal
+}
+
+/**
+ * Reads and chunks what stands at `path`.
+ *
+ * @throws {SourceChangedError} it changed meanwhile, or is gone.
+ * @throws {SymlinkTargetError} not UTF-8, or longer than TARGET_BYTES_MAX.
+ */
+export async function readContent(options: ReadOptions, expected: FileStat): Promise<ReadContent> {
+  const { files, path } = options
+  const read = expected.kind === 'symlink' ? await readLink(options) : await readFile(options)
+  const after = files.lstat(path)
+  if (!after || !sameStamps(after, read.stat)) throw changed(path)
+  return read
+}
+
+async function readLink({ files, space, path, signal }: ReadOptions): Promise<ReadContent> {
+  const stat = files.lstat(path)
+  if (stat?.kind !== 'symlink') throw changed(path)
+  const bytes = files.readlink(path)
+  if (bytes.length > TARGET_BYTES_MAX) throw new SymlinkTargetError(`longer than ${TARGET_BYTES_MAX} bytes`)
+  let target: string
+  try {
+    target = utf8Decode(bytes)
+  } catch (error) {
+    throw new SymlinkTargetError('not UTF-8', { cause: error })
+  }
+  const chunked = await space.chunk(memorySource(bytes), { signal })
+  return { stat, content: { ...contentOf(chunked, stat), target } }
+}
+
+async function readFile({ files, space, path, signal }: ReadOptions): Promise<ReadContent> {
+  const source = openSource(files, path)
+  try {
+    const { stat } = source
+    const whole = stat.size <= WHOLE_BYTES_MAX ? memorySource(await source.read(0, stat.size)) : undefined
+    const file = await space.chunk(whole ?? source, { signal })
+    const open = async () => whole ?? openSource(files, path, stat)
+    return { stat, content: contentOf(file, stat), upload: { file, open } }
+  } finally {
+    await source.close()
+  }
+}
+
+const contentOf = ({ root, height, size }: ChunkedFile, stat: FileStat): NewContent => ({
+  root,
+  height,
+  size,
+  mtimeMs: mtimeMsOf(stat),
+})
+
+/**
+ * A file on disk as it is now, or as `expected` says.
+ *
+ * @throws {SourceChangedError} it is no regular file any more, or not what was expected.
+ */
+export function openSource(files: FileSystem, path: string, expected?: FileStat): FileSource {
+  const file = files.open(path, 'r')
+  const stat = file.stat()
+  if (stat.kind === 'file' && (expected === undefined || sameStamps(stat, expected))) {
+    return new FileSource(file, stat, path)
+  }
+  void file.close()
+  throw changed(path)
+}
+
+class FileSource implements ByteSource {
+  constructor(
+    private readonly file: OpenFile,
+    readonly stat: FileStat,
+    private readonly path: string,
+  ) {}
+
+  get size(): number {
+    return this.stat.size
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    const bytes = await this.file.read(offset, length)
+    // Checked after each read: bytes of two versions never make one chunk list.
+    if (bytes.length !== length || !sameStamps(this.file.stat(), this.stat)) throw changed(this.path)
+    return bytes
+  }
+
+  close(): Promise<void> {
+    return this.file.close()
+  }
+}
+
+export function memorySource(bytes: Uint8Array): ByteSource {
+  return {
+    size: bytes.length,
+    read: async (offset, length) => bytes.subarray(offset, offset + length),
+    close: async () => undefined,
+  }
+}
+
+const changed = (path: string): SourceChangedError =>
+  new SourceChangedError(`${path} changed while it was read`)

@@ -1,0 +1,98 @@
+import type { EntryKey } from '@tidemark/engine'
+import type { FileStat } from '../ports/file-system.js'
+import type { SyncedRow } from '../rows.js'
+import type { DirRef } from './dir-ref.js'
+
+/** Where something stands on disk. */
+export interface Spot {
+  readonly dir: DirRef
+  readonly name: string
+  readonly stat: FileStat
+}
+
+export interface Moved extends Spot {
+  readonly row: SyncedRow
+}
+
+export interface Occupied extends Spot {
+  /** The row that names this place. */
+  readonly row: SyncedRow
+  /** The row of what stands here now, if the space knows it from elsewhere. */
+  readonly owner: SyncedRow | undefined
+}
+
+/** What a whole scan says about everything that is not simply where it was. */
+export interface Displacements {
+  readonly moved: readonly Moved[]
+  readonly occupied: readonly Occupied[]
+  readonly missing: readonly SyncedRow[]
+}
+
+export interface Resolution {
+  readonly moves: readonly Moved[]
+  readonly creates: readonly Spot[]
+  /** New bytes at the row's place. */
+  readonly verifies: readonly { readonly row: SyncedRow; readonly stat: FileStat }[]
+  /** A new directory under the old name: the same entry. */
+  readonly rebinds: readonly Moved[]
+  /** To be deleted in the same batch, because something else has their name now. */
+  readonly deletes: readonly SyncedRow[]
+  /** Gone as far as this scan can tell; deleted when they stay away. */
+  readonly missing: readonly SyncedRow[]
+  /** Keys that must stay away longer before anything about their places is decided. */
+  readonly waiting: readonly EntryKey[]
+}
+
+/**
+ * Decides what became of places and rows that no longer fit, when the scan has ended. Pure.
+ *
+ * @param isOverdue Whether this row has been gone for long enough to be deleted.
+ */
+export function resolve(input: Displacements, isOverdue: (key: EntryKey) => boolean): Resolution {
+  const moves = new Map<EntryKey, Moved>()
+  const creates: Spot[] = []
+  for (const moved of input.moved) {
+    // A further link of a file that was moved is a new file.
+    if (moves.has(moved.row.key)) creates.push(moved)
+    else moves.set(moved.row.key, moved)
+  }
+  const owners = new Set(input.occupied.flatMap(({ owner }) => owner?.key ?? []))
+  const livesOn = (row: SyncedRow) => moves.has(row.key) || owners.has(row.key)
+  const waiting = input.occupied.filter(
+    (item) => removesEntry(item) && !livesOn(item.row) && !isOverdue(item.row.key),
+  )
+  const verifies: { row: SyncedRow; stat: FileStat }[] = []
+  const rebinds: Moved[] = []
+  const displaced: SyncedRow[] = []
+  // What one place becomes depends on the others: they wait together.
+  for (const item of waiting.length > 0 ? [] : input.occupied) {
+    const { row, owner, stat } = item
+    if (!removesEntry(item) && !livesOn(row)) {
+      verifies.push({ row, stat })
+    } else if (owner && !moves.has(owner.key)) {
+      moves.set(owner.key, { ...item, row: owner })
+      displaced.push(row)
+    } else if (row.entry.kind === 'dir' && stat.kind === 'dir' && !livesOn(row)) {
+      rebinds.push(item)
+    } else {
+      creates.push(item)
+      displaced.push(row)
+    }
+  }
+  const held = new Set(waiting.length > 0 ? input.occupied.map(({ row }) => row.key) : [])
+  if (waiting.length > 0) for (const key of owners) held.add(key)
+  return {
+    moves: [...moves.values()],
+    creates,
+    verifies,
+    rebinds,
+    deletes: displaced.filter((row) => !moves.has(row.key)),
+    missing: input.missing.filter((row) => !moves.has(row.key) && !held.has(row.key)),
+    waiting: waiting.map(({ row }) => row.key),
+  }
+}
+
+/** Whether the row's entry is gone from its place for good, if it is nowhere else. */
+function removesEntry({ row, stat }: Occupied): boolean {
+  return stat.kind !== row.entry.kind || stat.kind === 'dir'
+}

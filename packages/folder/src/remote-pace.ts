@@ -1,0 +1,53 @@
+/** Longest and shortest time between attempts at what could not be applied. */
+const RETRY_MIN_MS = 1_000
+const RETRY_MAX_MS = 60_000
+/** How long a remote pass may go on at least when local changes wait. */
+const PATIENCE_MIN_MS = 50
+const PATIENCE_MAX_MS = 60_000
+
+/** When to try again what could not be applied, and when to break off for local changes. Times are monotonic. */
+export class RemotePace {
+  #startMs = 0
+  #interruptions = 0
+  #stuck = 0
+  #retryAtMs: number | undefined
+
+  started(nowMs: number): void {
+    this.#startMs = nowMs
+    this.#retryAtMs = undefined
+  }
+
+  /** It gave way to local changes: next time it may go on longer, so that it comes to an end. */
+  interrupted(): void {
+    this.#interruptions++
+  }
+
+  /**
+   * @returns whether directories that did not look as expected should be scanned at once: not when that
+   *   was done already and changed nothing.
+   */
+  ended(result: { applied: number; deferred: number; rescan: number }, nowMs: number): boolean {
+    this.#interruptions = 0
+    if (result.deferred === 0 && result.rescan === 0) {
+      this.#stuck = 0
+      return true
+    }
+    this.#stuck = result.applied > 0 ? 0 : this.#stuck + 1
+    this.#retryAtMs = nowMs + Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.max(0, this.#stuck - 1))
+    return this.#stuck < 2
+  }
+
+  /** How much longer the running pass may go on. */
+  patienceMs(nowMs: number): number {
+    const allowed = Math.min(PATIENCE_MAX_MS, PATIENCE_MIN_MS * 2 ** this.#interruptions)
+    return Math.max(0, this.#startMs + allowed - nowMs)
+  }
+
+  isDue(nowMs: number): boolean {
+    return this.#retryAtMs !== undefined && this.#retryAtMs <= nowMs
+  }
+
+  dueInMs(nowMs: number): number | undefined {
+    return this.#retryAtMs === undefined ? undefined : Math.max(0, this.#retryAtMs - nowMs)
+  }
+}

@@ -1,0 +1,99 @@
+import type { ViewEntry } from '@tidemark/engine'
+import { MemoryKeyValueStore } from '@tidemark/engine'
+import { type NodeId, ROOT } from '@tidemark/protocol'
+import { expect, test } from 'vitest'
+import type { SyncedRow } from './rows.js'
+import { RowsStore, rootOps, rowOps } from './rows-store.js'
+
+const id = (n: number) => n.toString(16).padStart(32, '0') as NodeId
+
+function row(n: number, dir: NodeId, localName: string, more: Partial<SyncedRow> = {}): SyncedRow {
+  const entry: ViewEntry = {
+    parent: dir,
+    name: localName,
+    kind: 'dir',
+    node: id(n),
+    backing: [id(n)],
+    role: 'main',
+    executable: false,
+  }
+  const fingerprint = {
+    dev: '1',
+    ino: String(n),
+    birthtimeNs: '5',
+    size: 0,
+    mtimeNs: '6',
+    ctimeNs: '7',
+    mode: 0o755,
+    nlink: 1,
+  }
+  return { key: id(n), dir, localName, entry, fingerprint, ...more }
+}
+
+async function storeWith(...rows: SyncedRow[]) {
+  const kv = new MemoryKeyValueStore()
+  const rowsStore = new RowsStore(kv)
+  await kv.batch(rowOps(rows.map((after) => ({ before: undefined, after }))), { sync: false })
+  return { kv, rows: rowsStore }
+}
+
+test('a row is found by key, by place, by directory and by inode', async () => {
+  const a = row(1, ROOT, 'a b/ü%'.replace('/', '_'))
+  const b = row(2, id(1), 'b', { racy: true, provisional: { stagedIno: '9', oldRoot: 'ff' } })
+  const { rows } = await storeWith(a, b)
+  expect(await rows.get(a.key)).toEqual(a)
+  expect(await rows.at(ROOT, a.localName)).toEqual(a)
+  expect([...(await rows.inDirectory(id(1)))]).toEqual([['b', b]])
+  expect(await rows.byInode('1', '2')).toEqual([b])
+  expect(await rows.provisional()).toEqual([b])
+  expect(await rows.localPathOf(b)).toBe(`${a.localName}/b`)
+  expect(await rows.count()).toBe(2)
+})
+
+test('two rows that swap their places in one batch keep both places and both keys', async () => {
+  const a = row(1, ROOT, 'a')
+  const b = row(2, ROOT, 'b')
+  const { kv, rows } = await storeWith(a, b)
+  const swapped = [
+    { before: a, after: { ...a, localName: 'b' } },
+    { before: b, after: { ...b, localName: 'a' } },
+  ]
+  await kv.batch(rowOps(swapped), { sync: false })
+  expect((await rows.at(ROOT, 'a'))?.key).toBe(b.key)
+  expect((await rows.at(ROOT, 'b'))?.key).toBe(a.key)
+  expect((await rows.get(a.key))?.localName).toBe('b')
+})
+
+test('a row that is removed leaves no index behind', async () => {
+  const a = row(1, ROOT, 'a', { provisional: { stagedIno: '3' } })
+  const { kv } = await storeWith(a)
+  await kv.batch(rowOps([{ before: a, after: undefined }]), { sync: false })
+  const left: string[] = []
+  for await (const page of kv.range({ gte: ' ', lt: '~' })) left.push(...page.map(([key]) => key))
+  expect(left).toEqual([])
+})
+
+test('the path of a row below a directory without a row is not known', async () => {
+  const { rows } = await storeWith(row(3, id(2), 'c'))
+  expect(await rows.localPathOf(row(3, id(2), 'c'))).toBeUndefined()
+})
+
+test('the bound directory has a record of its own', async () => {
+  const { kv, rows } = await storeWith()
+  expect(await rows.root()).toBeUndefined()
+  const root = { bindingId: 'x', dev: '1', ino: '2', imported: false }
+  await kv.batch(rootOps(root), { sync: true })
+  expect(await rows.root()).toEqual(root)
+})
+
+test('rows of many inodes are found in one call, and only theirs', async () => {
+  const { rows } = await storeWith(
+    row(7, ROOT, 'a'),
+    row(8, ROOT, 'b'),
+    row(9, ROOT, 'c'),
+    row(100_000, ROOT, 'd'),
+  )
+  const found = await rows.byInodes('1', ['7', '9', '100000', '5'])
+  expect([...found.keys()].sort()).toEqual(['100000', '7', '9'])
+  expect(await rows.byInode('2', '7')).toEqual([])
+})

@@ -1,0 +1,255 @@
+import type { EntryKey, KeyValueOp, KeyValueReader, ViewEntry } from '@tidemark/engine'
+import { ROOT } from '@tidemark/protocol'
+import type { Fingerprint, ProvisionalPlace, SyncedRow } from './rows.js'
+
+/** What the database says about the bound directory itself. */
+export interface BoundRoot {
+  /** Also in the marker file: a folder without it is not the one that was bound. */
+  readonly bindingId: string
+  readonly dev: string
+  readonly ino: string
+  /** The first import has ended: from then on a missing file is a deletion. */
+  readonly imported: boolean
+}
+
+/** A row before and after a change; a side that is absent has no row. */
+export interface RowChange {
+  readonly before: SyncedRow | undefined
+  readonly after: SyncedRow | undefined
+}
+
+/**
+ * Reads the synced rows. Nothing is kept in memory: the row stands under its directory and local name
+ * (one range read a directory), with an index by entry key and one by inode.
+ *
+ * Writes are made as KeyValueOps by `rowOps`, so that they go into the batch of the commit or of the
+ * materialisation that they belong to.
+ */
+export class RowsStore {
+  readonly #kv: KeyValueReader
+
+  constructor(kv: KeyValueReader) {
+    this.#kv = kv
+  }
+
+  async get(key: EntryKey): Promise<SyncedRow | undefined> {
+    const place = await this.#kv.get(keyIndex(key))
+    if (place === undefined) return undefined
+    const at = decoder.decode(place)
+    return decodeSynced(at, await this.#kv.get(at))
+  }
+
+  /** Rows of these keys, in order. Two reads however many keys. */
+  async getMany(keys: readonly EntryKey[]): Promise<(SyncedRow | undefined)[]> {
+    if (keys.length === 0) return []
+    const places = (await this.#kv.getMany(keys.map(keyIndex))).map((place) => place && decoder.decode(place))
+    const known = places.filter((place) => place !== undefined)
+    const values = known.length === 0 ? [] : await this.#kv.getMany(known)
+    let next = 0
+    return places.map((place) => (place === undefined ? undefined : decodeSynced(place, values[next++])))
+  }
+
+  /** What stands under a name on disk, by its directory's key (ROOT: the bound directory). */
+  async at(dir: EntryKey, localName: string): Promise<SyncedRow | undefined> {
+    const place = placeKey(dir, localName)
+    return decodeSynced(place, await this.#kv.get(place))
+  }
+
+  /** All rows of one directory, by local name. */
+  async inDirectory(dir: EntryKey): Promise<Map<string, SyncedRow>> {
+    const rows = new Map<string, SyncedRow>()
+    for await (const page of this.#kv.range(directoryRange(dir))) {
+      for (const [place, value] of page) {
+        const row = decodeSynced(place, value)!
+        rows.set(row.localName, row)
+      }
+    }
+    return rows
+  }
+
+  /** Whether a directory has any row. */
+  async isEmpty(dir: EntryKey): Promise<boolean> {
+    for await (const page of this.#kv.range(directoryRange(dir))) if (page.length > 0) return false
+    return true
+  }
+
+  /** Several rows share an inode where a file has several links. */
+  async byInode(dev: string, ino: string): Promise<SyncedRow[]> {
+    return (await this.byInodes(dev, [ino])).get(ino) ?? []
+  }
+
+  /** Rows of these inodes. Inodes that were made together lie together: one range read for neighbours. */
+  async byInodes(dev: string, inos: readonly string[]): Promise<Map<string, SyncedRow[]>> {
+    const wanted = new Set(inos.map(padInode))
+    const sorted = [...wanted].sort()
+    const keys: EntryKey[] = []
+    for (let first = 0; first < sorted.length; ) {
+      let last = first
+      while (last + 1 < sorted.length && BigInt(sorted[last + 1]!) - BigInt(sorted[last]!) <= INODE_GAP) last++
+      const range = { gte: `i/${dev}:${sorted[first]}/`, lt: `i/${dev}:${sorted[last]}0` }
+      for await (const page of this.#kv.range(range)) {
+        for (const [at] of page) {
+          const [, inode, key] = at.split('/') as [string, string, EntryKey]
+          if (wanted.has(inode.slice(inode.indexOf(':') + 1))) keys.push(key)
+        }
+      }
+      first = last + 1
+    }
+    const found = new Map<string, SyncedRow[]>()
+    for (const row of await this.getMany(keys)) {
+      if (!row) continue
+      const { ino } = row.fingerprint
+      const rows = found.get(ino)
+      if (rows) rows.push(row)
+      else found.set(ino, [row])
+    }
+    return found
+  }
+
+  /**
+   * Path on disk below the bound directory, segments joined by `/`; `undefined` while a directory above
+   * it has no row.
+   */
+  async localPathOf(row: Pick<SyncedRow, 'dir' | 'localName'>): Promise<string | undefined> {
+    const above = await this.pathOfDirectory(row.dir)
+    if (above === undefined) return undefined
+    return above === '' ? row.localName : `${above}/${row.localName}`
+  }
+
+  /** As `localPathOf`, by a directory's key; `''` for ROOT. */
+  async pathOfDirectory(dir: EntryKey): Promise<string | undefined> {
+    const names: string[] = []
+    for (let key = dir; key !== ROOT; ) {
+      const place = await this.#kv.get(keyIndex(key))
+      if (place === undefined) return undefined
+      const [parent, name] = splitPlace(decoder.decode(place))
+      names.unshift(name)
+      key = parent
+    }
+    return names.join('/')
+  }
+
+  /** Every row, in pages, in the order of directory keys. */
+  async *all(): AsyncIterable<readonly SyncedRow[]> {
+    for await (const page of this.#kv.range({ gte: 'd/', lt: 'd0' })) {
+      yield page.map(([place, value]) => decodeSynced(place, value)!)
+    }
+  }
+
+  /** How many rows there are. Reads all keys. */
+  async count(): Promise<number> {
+    let count = 0
+    for await (const page of this.#kv.range({ gte: 'k/', lt: 'k0' })) count += page.length
+    return count
+  }
+
+  /** Rows whose rename into place was under way when the process ended, or is now. */
+  async provisional(): Promise<SyncedRow[]> {
+    const keys: EntryKey[] = []
+    for await (const page of this.#kv.range({ gte: 'p/', lt: 'p0' })) {
+      for (const [at] of page) keys.push(at.slice(2))
+    }
+    return (await this.getMany(keys)).filter((row) => row !== undefined)
+  }
+
+  async root(): Promise<BoundRoot | undefined> {
+    const value = await this.#kv.get(ROOT_RECORD)
+    return value === undefined ? undefined : (JSON.parse(decoder.decode(value)) as BoundRoot)
+  }
+}
+
+/**
+ * The ops that make these changes, all keys that vanish first: rows may swap places in one call. Changes
+ * of one batch belong into one call.
+ */
+export function rowOps(changes: readonly RowChange[]): KeyValueOp[] {
+  const vanished = new Set<string>()
+  const puts = new Map<string, Uint8Array>()
+  for (const { before } of changes) if (before) for (const key of indexKeys(before)) vanished.add(key)
+  for (const { after } of changes) {
+    if (!after) continue
+    const place = placeKey(after.dir, after.localName)
+    puts.set(place, encodeSynced(after))
+    puts.set(keyIndex(after.key), encoder.encode(place))
+    puts.set(inodeKey(after), EMPTY)
+    if (after.provisional) puts.set(provisionalKey(after.key), EMPTY)
+  }
+  const ops: KeyValueOp[] = []
+  for (const key of vanished) if (!puts.has(key)) ops.push({ type: 'del', key })
+  for (const [key, value] of puts) ops.push({ type: 'put', key, value })
+  return ops
+}
+
+export function rootOps(root: BoundRoot): KeyValueOp[] {
+  return [{ type: 'put', key: ROOT_RECORD, value: encoder.encode(JSON.stringify(root)) }]
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+const EMPTY = new Uint8Array(0)
+const ROOT_RECORD = 'root'
+
+const keyIndex = (key: EntryKey): string => `k/${key}`
+const provisionalKey = (key: EntryKey): string => `p/${key}`
+const placeKey = (dir: EntryKey, localName: string): string => `d/${dir}/${encodeURIComponent(localName)}`
+/** Decimal digits of 2^64: padded, numbers order like text. */
+const padInode = (ino: string): string => ino.padStart(20, '0')
+const inodeKey = ({ key, fingerprint: { dev, ino } }: SyncedRow): string => `i/${dev}:${padInode(ino)}/${key}`
+/** Inodes this near each other are read in one range. */
+const INODE_GAP = 256n
+
+function indexKeys(row: SyncedRow): string[] {
+  const keys = [placeKey(row.dir, row.localName), keyIndex(row.key), inodeKey(row)]
+  if (row.provisional) keys.push(provisionalKey(row.key))
+  return keys
+}
+
+/** '0' is the character after '/'. */
+const rangeBelow = (prefix: string): { gte: string; lt: string } => ({
+  gte: prefix,
+  lt: `${prefix.slice(0, -1)}0`,
+})
+const directoryRange = (dir: EntryKey) => rangeBelow(`d/${dir}/`)
+
+function splitPlace(place: string): [dir: EntryKey, localName: string] {
+  const slash = place.lastIndexOf('/')
+  return [place.slice(2, slash), decodeURIComponent(place.slice(slash + 1))]
+}
+
+/** The row without what its key says, numbers in arrays: rows are read on every scan. */
+type Packed = [
+  key: EntryKey,
+  entry: ViewEntry,
+  fingerprint: [string, string, string, number, string, string, number, number],
+  racy: 0 | 1,
+  provisional?: ProvisionalPlace,
+]
+
+function encodeSynced(row: SyncedRow): Uint8Array {
+  const { dev, ino, birthtimeNs, size, mtimeNs, ctimeNs, mode, nlink } = row.fingerprint
+  const packed: Packed = [
+    row.key,
+    row.entry,
+    [dev, ino, birthtimeNs, size, mtimeNs, ctimeNs, mode, nlink],
+    row.racy ? 1 : 0,
+  ]
+  if (row.provisional) packed.push(row.provisional)
+  return encoder.encode(JSON.stringify(packed))
+}
+
+function decodeSynced(place: string, value: Uint8Array | undefined): SyncedRow | undefined {
+  if (value === undefined) return undefined
+  const [key, entry, stamps, racy, provisional] = JSON.parse(decoder.decode(value)) as Packed
+  const [dir, localName] = splitPlace(place)
+  const [dev, ino, birthtimeNs, size, mtimeNs, ctimeNs, mode, nlink] = stamps
+  const fingerprint: Fingerprint = { dev, ino, birthtimeNs, size, mtimeNs, ctimeNs, mode, nlink }
+  return {
+    key,
+    dir,
+    localName,
+    entry,
+    fingerprint,
+    ...(racy ? { racy: true } : {}),
+    ...(provisional ? { provisional } : {}),
+  }
+}

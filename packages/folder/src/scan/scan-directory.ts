@@ -1,0 +1,169 @@
+import { nameDefect, PATH_DEPTH_MAX } from '@tidemark/protocol'
+import { errnoOf } from '../adapters/node-file-system.js'
+import type { FileStat, FileSystem } from '../ports/file-system.js'
+import type { Problem } from '../rows.js'
+import { IGNORE_FILE, IGNORE_FILE_BYTES_MAX, type IgnoreRules } from './ignore-rules.js'
+
+/** What one directory holds. */
+export type DirectoryScan =
+  | {
+      readonly state: 'listed'
+      /** By local name. */
+      readonly found: ReadonlyMap<string, FileStat>
+      /** Names that are there but that we do not look at: absent from the tree, and yet not deleted. */
+      readonly hidden: ReadonlySet<string>
+      readonly problems: readonly Problem[]
+      /** Its ignore rules are not those of the last scan: what lies below must be looked at again. */
+      readonly rulesChanged: boolean
+    }
+  /** Not there, or another directory by now: the directory above says what happened. */
+  | { readonly state: 'gone' }
+  /** There, but it cannot be known what is in it. */
+  | { readonly state: 'unknown'; readonly problem: Problem }
+
+export interface ScanTarget {
+  /** Absolute path of the bound directory. */
+  readonly root: string
+  /** Relative; `''` is the bound directory. */
+  readonly path: string
+  /** What the directory must be. */
+  readonly dev: string
+  readonly ino: string
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const lossy = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/** Lists one directory, never through a symlink, and never on another device. */
+export function scanDirectory(files: FileSystem, rules: IgnoreRules, target: ScanTarget): DirectoryScan {
+  const { root, path, dev, ino } = target
+  const absolute = path === '' ? root : `${root}/${path}`
+  const isIt = () => {
+    const stat = files.lstat(absolute)
+    return stat?.kind === 'dir' && stat.dev === dev && stat.ino === ino
+  }
+  try {
+    if (!isIt()) return { state: 'gone' }
+    const names = files.readdir(absolute)
+    const scan = new Listing(files, rules, target, absolute)
+    scan.readRules(names)
+    for (const name of names) scan.add(name)
+    // A directory that was swapped for another while we read it told us names of two.
+    return isIt() ? scan.result() : { state: 'gone' }
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') return { state: 'gone' }
+    if (errno === undefined) throw error
+    return {
+      state: 'unknown',
+      problem: {
+        path,
+        cause: 'unreadable',
+        detail: `the directory cannot be listed (${errno})`,
+        fix: 'give this user the right to read and enter it',
+      },
+    }
+  }
+}
+
+class Listing {
+  readonly #found = new Map<string, FileStat>()
+  readonly #hidden = new Set<string>()
+  readonly #problems: Problem[] = []
+  #rulesChanged = false
+
+  constructor(
+    private readonly files: FileSystem,
+    private readonly rules: IgnoreRules,
+    private readonly target: ScanTarget,
+    private readonly absolute: string,
+  ) {}
+
+  readRules(names: readonly Uint8Array[]): void {
+    const has = names.some((name) => name.length === IGNORE_FILE.length && lossy.decode(name) === IGNORE_FILE)
+    const text = has ? this.#rulesText() : undefined
+    this.#rulesChanged = this.rules.set(this.target.path, text)
+  }
+
+  add(bytes: Uint8Array): void {
+    const name = this.#decode(bytes)
+    if (name === undefined) return
+    const path = this.#pathOf(name)
+    const stat = this.files.lstat(`${this.absolute}/${name}`)
+    if (!stat) return
+    const reason = this.rules.isIgnored(path, stat.kind === 'dir') ? 'ignored' : this.#refusal(name, path, stat)
+    if (reason === undefined) {
+      this.#found.set(name, stat)
+      return
+    }
+    this.#hidden.add(name)
+    if (reason !== 'ignored') this.#problems.push(reason)
+  }
+
+  result(): DirectoryScan {
+    return {
+      state: 'listed',
+      found: this.#found,
+      hidden: this.#hidden,
+      problems: this.#problems,
+      rulesChanged: this.#rulesChanged,
+    }
+  }
+
+  #decode(bytes: Uint8Array): string | undefined {
+    try {
+      return decoder.decode(bytes)
+    } catch {
+      this.#problems.push({
+        path: this.#pathOf(lossy.decode(bytes)),
+        cause: 'not-utf8',
+        detail: 'the name is not UTF-8, other devices could not write it',
+        fix: 'rename it',
+      })
+      return undefined
+    }
+  }
+
+  #refusal(name: string, path: string, stat: FileStat): Problem | undefined {
+    if (stat.kind === 'special') {
+      return {
+        path,
+        cause: 'special-file',
+        detail: 'a fifo, socket or device cannot be synced',
+        fix: `move it out of the folder, or name it in ${IGNORE_FILE}`,
+      }
+    }
+    if (stat.dev !== this.target.dev) {
+      return {
+        path,
+        cause: 'other-device',
+        detail: 'another file system is mounted here; it is not looked into',
+        fix: 'bind it as a folder of its own',
+      }
+    }
+    const defect = nameDefect(name.normalize('NFC'))
+    if (defect !== undefined) {
+      return { path, cause: 'bad-name', detail: `the name ${defect}`, fix: 'rename it' }
+    }
+    if (path.split('/').length > PATH_DEPTH_MAX) {
+      return {
+        path,
+        cause: 'too-deep',
+        detail: `deeper than ${PATH_DEPTH_MAX} directories`,
+        fix: 'move it up',
+      }
+    }
+    return undefined
+  }
+
+  #rulesText(): string | undefined {
+    const stat = this.files.lstat(`${this.absolute}/${IGNORE_FILE}`)
+    if (stat?.kind !== 'file' || stat.size > IGNORE_FILE_BYTES_MAX) return undefined
+    // Unreadable rules throw: the whole directory is unknown then, rather than shared against its rules.
+    return lossy.decode(this.files.readFile(`${this.absolute}/${IGNORE_FILE}`))
+  }
+
+  #pathOf(name: string): string {
+    return this.target.path === '' ? name : `${this.target.path}/${name}`
+  }
+}

@@ -1,0 +1,103 @@
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MemoryKeyValueStore, openReplica, type Replica, type Space, type ViewEntry } from '@tidemark/engine'
+import { nodePlatform } from '@tidemark/engine/node'
+import { bindFolder, type FolderBinding, type FolderEvent, type FolderOptions } from '@tidemark/folder'
+import { createHub, type Hub } from '@tidemark/server-reference'
+import { webSocketTransport } from '@tidemark/transport-ws'
+import { afterEach } from 'vitest'
+
+const closing: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close()
+})
+
+export function atEnd(close: () => Promise<void> | void): void {
+  closing.push(async () => close())
+}
+
+export function temporaryDirectory(): string {
+  const directory = realpathSync(mkdtempSync(join(tmpdir(), 'tidemark-folder-')))
+  atEnd(() => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
+export interface Bound {
+  readonly replica: Replica
+  readonly space: Space
+  readonly binding: FolderBinding
+  readonly directory: string
+  readonly storage: MemoryKeyValueStore
+  readonly events: FolderEvent[]
+  path(relative: string): string
+}
+
+export interface BindOptions extends FolderOptions {
+  /** Connected to it from the start. */
+  readonly hub?: Hub
+  readonly directory?: string
+  readonly storage?: MemoryKeyValueStore
+}
+
+/** A replica bound to a directory. */
+export async function bind({
+  directory = temporaryDirectory(),
+  storage = new MemoryKeyValueStore(),
+  hub,
+  ...options
+}: BindOptions = {}): Promise<Bound> {
+  const replica = await openReplica({ storage, platform: nodePlatform })
+  atEnd(() => replica.close())
+  if (hub) replica.connect(webSocketTransport(hub.url))
+  const space = await replica.openSpace('default', { bound: true })
+  const events: FolderEvent[] = []
+  const onEvent = (event: FolderEvent) => void events.push(event)
+  const binding = await bindFolder(space.binding, directory, { onEvent, ...options })
+  atEnd(() => binding.close())
+  return {
+    replica,
+    space,
+    binding,
+    directory,
+    storage,
+    events,
+    path: (relative) => join(directory, relative),
+  }
+}
+
+/** Path → node of everything that the space shows. */
+export async function shown(space: Space): Promise<Map<string, ViewEntry>> {
+  const entries = new Map<string, ViewEntry>()
+  for await (const { path, entry } of space.walk()) entries.set(path, entry)
+  return entries
+}
+
+export async function paths(space: Space): Promise<string[]> {
+  return [...(await shown(space)).keys()].sort()
+}
+
+/** On a free port of 127.0.0.1. */
+export async function hub(): Promise<Hub> {
+  const running = await createHub({ dataDirectory: temporaryDirectory(), port: 0, drainTimeoutMs: 100 })
+  atEnd(() => running.close())
+  return running
+}
+
+/** Relative path → text, `→ target` or `/`, of everything on disk but the tool's own directory. */
+export function onDisk(directory: string): Record<string, string> {
+  const tree: Record<string, string> = {}
+  const walk = (at: string): void => {
+    for (const entry of readdirSync(join(directory, at), { withFileTypes: true })) {
+      const path = at === '' ? entry.name : `${at}/${entry.name}`
+      if (path === '.tidemark') continue
+      if (entry.isSymbolicLink()) tree[path] = `→ ${readlinkSync(join(directory, path))}`
+      else if (entry.isDirectory()) {
+        tree[path] = '/'
+        walk(path)
+      } else tree[path] = readFileSync(join(directory, path), 'utf8')
+    }
+  }
+  walk('')
+  return tree
+}

@@ -1,0 +1,101 @@
+import * as fs from 'node:fs'
+import { dirname } from 'node:path'
+import { expect, test } from 'vitest'
+import { type Bound, bind, hub, onDisk } from './fixture.js'
+
+/** Replay one failure: `TIDEMARK_SEED=…`. */
+const SEEDS = process.env.TIDEMARK_SEED ? [Number(process.env.TIDEMARK_SEED)] : [1, 2, 3, 4]
+const ROUNDS = Number(process.env.TIDEMARK_ROUNDS ?? 4)
+
+/** mulberry32, a small generator in the public domain by Tommy Ettinger: the same script for one seed. */
+function generator(seed: number): (below: number) => number {
+  let state = seed >>> 0
+  return (below) => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) % below
+  }
+}
+
+/** One thing that a user does; what cannot be done is skipped. */
+function act({ directory, path }: Bound, random: (below: number) => number, text: string): string {
+  const tree = onDisk(directory)
+  const all = Object.keys(tree)
+  const dirs = ['', ...all.filter((name) => tree[name] === '/')]
+  const files = all.filter((name) => tree[name] !== '/')
+  const pick = <T>(from: readonly T[]): T => from[random(from.length)]!
+  const fresh = () => [pick(dirs), pick(['a', 'b', 'c', 'ä', 'x.txt'])].filter(Boolean).join('/')
+  const doing = random(10)
+  try {
+    if (doing < 3) {
+      const name = fresh()
+      fs.writeFileSync(path(name), text)
+      return `write ${name}`
+    }
+    if (doing < 4) {
+      const name = fresh()
+      fs.mkdirSync(path(name))
+      return `mkdir ${name}`
+    }
+    if (doing < 5 && files.length > 0) {
+      const name = pick(files)
+      fs.writeFileSync(path(`${name}.tmp`), text)
+      fs.renameSync(path(`${name}.tmp`), path(name))
+      return `save by rename ${name}`
+    }
+    if (doing < 8 && all.length > 0) {
+      const from = pick(all)
+      const to = fresh()
+      fs.renameSync(path(from), path(to))
+      return `rename ${from} ${to}`
+    }
+    if (all.length > 0) {
+      const name = pick(all)
+      fs.rmSync(path(name), { recursive: true })
+      return `rm ${name} (in ${dirname(name)})`
+    }
+  } catch (error) {
+    return `refused: ${(error as Error).message.slice(0, 30)}`
+  }
+  return 'nothing'
+}
+
+test.each(SEEDS)('two folders under random hands end equal (TIDEMARK_SEED=%i)', async (seed) => {
+  const random = generator(seed)
+  const theHub = await hub()
+  const both = [await bind({ hub: theHub }), await bind({ hub: theHub })]
+  const log: string[] = []
+  const settleAll = async () => {
+    for (let round = 0; round < 2; round++) {
+      await Promise.all(both.map(({ binding }) => binding.settled({ signal: AbortSignal.timeout(30_000) })))
+    }
+  }
+  try {
+    for (let round = 0; round < ROUNDS; round++) {
+      for (let step = 0; step < 12; step++) {
+        const side = random(2)
+        log.push(`${'ab'[side]}: ${act(both[side]!, random, `${round}.${step} by ${side}`)}`)
+        if (random(3) === 0) await new Promise((resolve) => setTimeout(resolve, random(60)))
+      }
+      await settleAll()
+      log.push('settled')
+      expect(onDisk(both[0]!.directory)).toEqual(onDisk(both[1]!.directory))
+    }
+  } catch (error) {
+    const status = both.map(({ binding }) => JSON.stringify(binding.status))
+    if (process.env.TIDEMARK_DUMP) for (const each of both) {
+      const { RowsStore } = await import('../src/rows-store.js')
+      const sb = each.space.binding
+      const rows = new RowsStore(sb.rows)
+      const lines: string[] = ['DUMP', JSON.stringify(onDisk(each.directory))]
+      for await (const page of rows.all()) for (const r of page) lines.push(`row ${r.key.slice(-6)} in ${r.dir.slice(-6)} ${r.localName} ino ${r.fingerprint.ino} prov ${JSON.stringify(r.provisional ?? null)} entry ${r.entry.name} ${r.entry.parent.slice(-6)} ${r.entry.role} b${r.entry.backing.length}`)
+      for (const k of await sb.dirty(100)) lines.push(`dirty ${k.slice(-6)} ${JSON.stringify(await sb.received.entry(k))} synced ${JSON.stringify(await sb.synced.entry(k))}`)
+      for (const which of ['received','synced'] as const) { const walk = async (id: never, at: string): Promise<void> => { for await (const page of sb[which].children(id)) for (const e of page) { lines.push(`${which} ${at}${e.name} ${e.kind} ${e.node.slice(-6)} ${e.role} backing ${e.backing.map((b) => b.slice(-6))}`); if (e.kind === 'dir') await walk(e.node as never, `${at}${e.name}/`) } }
+        await walk('00000000000000000000000000000000' as never, '') }
+      lines.push(...each.events.slice(-30).map((e) => JSON.stringify(e)))
+      log.push(lines.join('\n'))
+    }
+    throw new Error([...log, ...status, String(error)].join('\n'), { cause: error })
+  }
+}, 60_000)
