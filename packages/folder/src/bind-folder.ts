@@ -101,7 +101,10 @@ class Binding implements FolderBinding {
     const isWatched = options.watch !== false
     const schedule = new RescanSchedule(isWatched ? RESCAN_MS : undefined, timers.monotonicMs())
     const onEvent = (event: FolderEvent) => {
-      this.#decisions.note(event.path, `${new Date(clock.nowMs()).toISOString()} ${event.type}: ${event.detail}`)
+      this.#decisions.note(
+        event.path,
+        `${new Date(clock.nowMs()).toISOString()} ${event.type}: ${event.detail}`,
+      )
       options.onEvent?.(event)
     }
     this.#watcher = isWatched

@@ -1,25 +1,26 @@
 import type { LinkState } from '@tidemark/engine'
 import { BehaviorSubject, type Subscription } from 'rxjs'
-import { applyRemote, recoverProvisional } from './apply/index.js'
+import { applyRemote, Downloads, recoverProvisional } from './apply/index.js'
 import type { ApplyContext } from './apply-context.js'
 import type { FolderStatus } from './folder-binding.js'
 import { type DeleteLimit, exceeds, type Hold } from './holds.js'
 import { Absences } from './local/absences.js'
 import { LargeFiles } from './local/large-files.js'
 import { runLocalPass } from './local/local-pass.js'
+import { mendOrphans } from './local/orphans.js'
 import type { PushContext } from './local/push-context.js'
 import { Retries } from './local/retries.js'
 import type { Watcher } from './ports/watcher.js'
+import { RemotePace } from './remote-pace.js'
 import { revertHeld } from './revert.js'
 import { acceptRoot, checkRoot, type RootCheckOptions } from './root-check.js'
 import { type BoundRoot, rootOps } from './rows-store.js'
 import type { IgnoreRules } from './scan/ignore-rules.js'
 import { statusOf } from './status.js'
+import type { Wakeups } from './wakeups.js'
 import type { ExpectedHints } from './watch/expected-hints.js'
 import type { Hints } from './watch/hints.js'
 import type { RescanSchedule } from './watch/rescan-schedule.js'
-import { RemotePace } from './remote-pace.js'
-import type { Wakeups } from './wakeups.js'
 
 /** Entries that are counted as pending; more are "many". */
 const DIRTY_COUNTED_MAX = 1_000
@@ -52,6 +53,7 @@ export class FolderLoop {
   readonly #absences = new Absences()
   readonly #retries = new Retries()
   readonly #large: LargeFiles
+  readonly #downloads = new Downloads(() => this.#onChanged())
   readonly #unpushed = new Set<string>()
   readonly #pace: RemotePace
   readonly #abort = new AbortController()
@@ -83,6 +85,7 @@ export class FolderLoop {
     this.#large = new LargeFiles({
       space: push.space,
       files: push.files,
+      clock: push.clock,
       directory: push.directory,
       onSettled: (path) => this.hint(parentOf(path)),
     })
@@ -140,12 +143,12 @@ export class FolderLoop {
     this.options.wakeups.wake()
     await this.#running
     await this.#large.close()
+    await this.#downloads.close()
     this.status$.complete()
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#abort
-    const { wakeups } = this.options
     let isRecovered = false
     while (!signal.aborted) {
       this.#isRunning = true
@@ -154,6 +157,7 @@ export class FolderLoop {
         const root = await this.#checkRoot()
         if (root && !isRecovered) {
           await recoverProvisional(this.options.apply)
+          await mendOrphans(this.options.push)
           isRecovered = true
         }
         if (root) await this.#turn(root)
@@ -170,7 +174,7 @@ export class FolderLoop {
       this.#turnsEnded = turn
       if (signal.aborted) break
       this.status$.next(this.#status())
-      await wakeups.sleep(this.#sleepMs())
+      await this.#sleep()
     }
   }
 
@@ -193,9 +197,11 @@ export class FolderLoop {
     const { due, over } = this.#retries.takeDue(push.clock.nowMs())
     for (const path of due) hints.add(parentOf(path), false, nowMs)
     for (const path of over) push.problems.set(path, [])
-    if (this.options.schedule.isDue(push.clock.nowMs(), nowMs)) hints.addFull(nowMs)
+    if (this.options.schedule.isDue(push.clock.nowMs(), nowMs) && !hints.isFull) hints.addFull(nowMs)
     if (this.#hold?.kind !== 'deletes') {
-      for (const directory of this.#absences.directoriesDue(nowMs)) hints.add(directory, false, nowMs)
+      for (const directory of this.#absences.directoriesDue(nowMs)) {
+        if (!hints.has(directory)) hints.add(directory, false, nowMs)
+      }
     }
     for (const directory of expected.due(nowMs)) hints.add(directory, false, nowMs)
     if (hints.dueInMs(nowMs) === 0) await this.#local(root)
@@ -266,11 +272,14 @@ export class FolderLoop {
     const startMs = wakeups.monotonicMs()
     this.#pace.started(startMs)
     try {
-      const { applied, deferred, problems, rescan } = await applyRemote(apply, stop.signal)
+      const { applied, deferred, problems, rescan } = await applyRemote(apply, stop.signal, this.#downloads)
       this.options.push.problems.set('remote', problems)
       const nowMs = wakeups.monotonicMs()
       if (this.#pace.ended({ applied, deferred, rescan: rescan.length }, nowMs)) {
         for (const directory of rescan) hints.add(directory, false, nowMs)
+      } else if (await mendOrphans(this.options.push)) {
+        this.#isRemoteWanted = true
+        hints.addFull(nowMs)
       }
     } catch (error) {
       if (!stop.signal.aborted || this.#abort.signal.aborted) throw error
@@ -343,10 +352,19 @@ export class FolderLoop {
     wakeups.wake()
   }
 
+  async #sleep(): Promise<void> {
+    const { wakeups } = this.options
+    if (!this.#error) return wakeups.sleep(this.#sleepMs())
+    // After a failure no event shortens the wait: what caused it may cause events too.
+    const untilMs = wakeups.monotonicMs() + Math.min(60_000, 250 * 2 ** Math.min(this.#failures, 8))
+    while (!this.#abort.signal.aborted && wakeups.monotonicMs() < untilMs) {
+      await wakeups.sleep(untilMs - wakeups.monotonicMs())
+    }
+  }
+
   #sleepMs(): number {
     const { hints, expected, wakeups, push } = this.options
     const nowMs = wakeups.monotonicMs()
-    if (this.#error) return Math.min(60_000, 500 * 2 ** Math.min(this.#failures, 7))
     if (this.#hold?.kind === 'folder') return 5_000
     const waits = [60_000]
     const add = (ms: number | undefined) => ms !== undefined && waits.push(Math.max(0, ms))
@@ -360,20 +378,26 @@ export class FolderLoop {
     const retryMs = this.#retries.nextMs
     if (retryMs !== undefined) add(retryMs - push.clock.nowMs())
     const absentMs = this.#absences.nextMs
-    if (absentMs !== undefined && !this.#hold) add(absentMs - nowMs)
+    // What is overdue has been hinted.
+    if (absentMs !== undefined && absentMs > nowMs && !this.#hold) add(absentMs - nowMs)
     return Math.min(...waits)
   }
 
   #status(): FolderStatus {
     const { hints, expected, push } = this.options
-    const local = hints.size + this.#retries.changing + this.#large.pending + this.#unpushed.size
     return statusOf({
       link: this.#link,
       hold: this.#hold,
       error: this.#error,
       isRunning: this.#isRunning,
       isImported: this.#isImported,
-      localPending: local + this.#absences.size + (expected.hasLate ? 1 : 0),
+      local: {
+        hinted: hints.size + (expected.hasLate ? 1 : 0),
+        changing: this.#retries.changing,
+        uploading: this.#large.pending,
+        absent: this.#absences.size,
+        unpushed: this.#unpushed.size,
+      },
       remotePending: this.#remotePending + (this.#isRemoteWanted ? 1 : 0),
       problems: push.problems.list(),
       transfer: this.#large.progress,

@@ -1,8 +1,8 @@
 import type { SpaceBinding } from '@tidemark/engine'
-import { type Home, prepareHome, readMarker, writeMarker } from './home.js'
 import type { Hold } from './holds.js'
+import { type Home, prepareHome, readMarker, writeMarker } from './home.js'
 import type { FileSystem } from './ports/file-system.js'
-import { type BoundRoot, rootOps, type RowsStore, rowOps } from './rows-store.js'
+import { type BoundRoot, type RowsStore, rootOps, rowOps } from './rows-store.js'
 
 export interface RootCheckOptions {
   readonly space: Pick<SpaceBinding, 'writeRows'>

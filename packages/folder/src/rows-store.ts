@@ -85,7 +85,8 @@ export class RowsStore {
     const keys: EntryKey[] = []
     for (let first = 0; first < sorted.length; ) {
       let last = first
-      while (last + 1 < sorted.length && BigInt(sorted[last + 1]!) - BigInt(sorted[last]!) <= INODE_GAP) last++
+      while (last + 1 < sorted.length && BigInt(sorted[last + 1]!) - BigInt(sorted[last]!) <= INODE_GAP)
+        last++
       const range = { gte: `i/${dev}:${sorted[first]}/`, lt: `i/${dev}:${sorted[last]}0` }
       for await (const page of this.#kv.range(range)) {
         for (const [at] of page) {
@@ -134,6 +135,25 @@ export class RowsStore {
     for await (const page of this.#kv.range({ gte: 'd/', lt: 'd0' })) {
       yield page.map(([place, value]) => decodeSynced(place, value)!)
     }
+  }
+
+  /** Directories that have rows below them and none of their own. Reads all keys. */
+  async orphanDirectories(): Promise<EntryKey[]> {
+    const orphans: EntryKey[] = []
+    let last: EntryKey = ROOT
+    for await (const page of this.#kv.range({ gte: 'd/', lt: 'd0' })) {
+      const found: EntryKey[] = []
+      for (const [place] of page) {
+        const [dir] = splitPlace(place)
+        if (dir === last) continue
+        last = dir
+        if (dir !== ROOT) found.push(dir)
+      }
+      if (found.length === 0) continue
+      const known = await this.#kv.getMany(found.map(keyIndex))
+      for (const [i, dir] of found.entries()) if (known[i] === undefined) orphans.push(dir)
+    }
+    return orphans
   }
 
   /** How many rows there are. Reads all keys. */

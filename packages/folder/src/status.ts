@@ -3,6 +3,20 @@ import type { FolderStatus } from './folder-binding.js'
 import type { Hold } from './holds.js'
 import type { Problem } from './rows.js'
 
+/** Local changes that are not done, by what they wait for. */
+export interface LocalPending {
+  /** Directories to look at. */
+  readonly hinted: number
+  /** Files that are being written. */
+  readonly changing: number
+  /** Large files on their way up. */
+  readonly uploading: number
+  /** Things that are gone and may turn up elsewhere. */
+  readonly absent: number
+  /** Directories with changes that wait for the hub. */
+  readonly unpushed: number
+}
+
 /** All that the state of a folder depends on. */
 export interface StatusFacts {
   readonly link: LinkState
@@ -11,8 +25,7 @@ export interface StatusFacts {
   readonly error: Error | undefined
   readonly isRunning: boolean
   readonly isImported: boolean
-  /** Local: directories hinted or left for later, files that change, files on their way up, absences. */
-  readonly localPending: number
+  readonly local: LocalPending
   /** Entries of the space that the disk does not show yet. */
   readonly remotePending: number
   readonly problems: readonly Problem[]
@@ -26,7 +39,7 @@ export function statusOf(facts: StatusFacts): FolderStatus {
   return {
     state,
     connected: link.connected,
-    pending: facts.localPending + facts.remotePending,
+    pending: sum(facts.local) + facts.remotePending,
     detail,
     problems,
     transfer,
@@ -35,14 +48,27 @@ export function statusOf(facts: StatusFacts): FolderStatus {
 }
 
 function stateOf(facts: StatusFacts): [state: FolderStatus['state'], detail: string] {
-  const { link, hold, error, localPending, remotePending } = facts
+  const { link, hold, error, local, remotePending } = facts
   if (hold) return ['held', hold.reason]
   if (error) return ['error', error.message]
   if (link.configured && !link.connected) return ['offline', 'the hub cannot be reached; changes wait here']
   if (link.configured && !link.everSynced) return ['busy', 'waiting for the first sync with the hub']
   if (facts.isRunning) return ['busy', facts.isImported ? 'working' : 'first scan of the folder']
-  if (localPending > 0) return ['busy', `${localPending} local change(s) are not sent yet`]
+  if (sum(local) > 0) return ['busy', `not sent yet: ${inWords(local)}`]
   if (remotePending > 0) return ['busy', `${remotePending} change(s) of others are not on disk yet`]
   if (link.configured && !link.equal) return ['busy', 'the hub and this device are exchanging changes']
   return ['idle', 'both sides are equal']
+}
+
+const sum = (local: LocalPending): number => Object.values(local).reduce((total, count) => total + count, 0)
+
+function inWords({ hinted, changing, uploading, absent, unpushed }: LocalPending): string {
+  const parts = [
+    [hinted, 'directories to look at'],
+    [changing, 'files that are being written'],
+    [uploading, 'large files on their way'],
+    [absent, 'things that are gone and may turn up elsewhere'],
+    [unpushed, 'directories with changes that waited for the hub'],
+  ] as const
+  return parts.flatMap(([count, what]) => (count > 0 ? `${count} ${what}` : [])).join(', ')
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Timers } from '@tidemark/engine'
 
 /** The loop's sleep, and whatever ends it. */
@@ -26,6 +27,9 @@ export class Wakeups {
         this.#resolve = resolve
       })
       cancel()
+    } else {
+      // Whatever the loop believes it has to do, it never keeps others from doing theirs.
+      await setImmediate()
     }
     this.#resolve = undefined
     this.#isWoken = false

@@ -45,7 +45,10 @@ test('[FB10] a swap of two files and of two directories keeps every node with it
   fs.writeFileSync(path('d/in d'), '')
   await binding.settled()
   const before = await shown(space)
-  for (const [from, to] of [['a', 'b'], ['d', 'e']] as const) {
+  for (const [from, to] of [
+    ['a', 'b'],
+    ['d', 'e'],
+  ] as const) {
     fs.renameSync(path(from), path('t'))
     fs.renameSync(path(to), path(from))
     fs.renameSync(path('t'), path(to))

@@ -14,30 +14,25 @@ const inOrder = (model: ReadonlyMap<string, number>) => [...model].sort(([a], [b
 describe('sorted map', () => {
   it('is a map in key order, and a fork never sees what the other changes', () => {
     fc.assert(
-      fc.property(
-        fc.array(command, { maxLength: 1500, size: 'max' }),
-        key,
-        key,
-        (commands, gte, lt) => {
-          const map = SortedMap.empty<number>()
-          const model = new Map<string, number>()
-          const forks: [SortedMap<number>, [string, number][]][] = []
-          for (const command of commands) {
-            if (command.do === 'set') {
-              map.set(command.key, command.value)
-              model.set(command.key, command.value)
-            } else if (command.do === 'delete') {
-              map.delete(command.key)
-              model.delete(command.key)
-            } else if (forks.length < 20) forks.push([map.fork(), inOrder(model)])
-          }
-          expect([...map.range('', '~')]).toEqual(inOrder(model))
-          expect([...map.range(gte, lt)]).toEqual(inOrder(model).filter(([k]) => k >= gte && k < lt))
-          for (const [k, value] of model) expect(map.get(k)).toBe(value)
-          expect(map.get(gte)).toBe(model.get(gte))
-          for (const [fork, entries] of forks) expect([...fork.range('', '~')]).toEqual(entries)
-        },
-      ),
+      fc.property(fc.array(command, { maxLength: 1500, size: 'max' }), key, key, (commands, gte, lt) => {
+        const map = SortedMap.empty<number>()
+        const model = new Map<string, number>()
+        const forks: [SortedMap<number>, [string, number][]][] = []
+        for (const command of commands) {
+          if (command.do === 'set') {
+            map.set(command.key, command.value)
+            model.set(command.key, command.value)
+          } else if (command.do === 'delete') {
+            map.delete(command.key)
+            model.delete(command.key)
+          } else if (forks.length < 20) forks.push([map.fork(), inOrder(model)])
+        }
+        expect([...map.range('', '~')]).toEqual(inOrder(model))
+        expect([...map.range(gte, lt)]).toEqual(inOrder(model).filter(([k]) => k >= gte && k < lt))
+        for (const [k, value] of model) expect(map.get(k)).toBe(value)
+        expect(map.get(gte)).toBe(model.get(gte))
+        for (const [fork, entries] of forks) expect([...fork.range('', '~')]).toEqual(entries)
+      }),
       { numRuns: 100 },
     )
   })

@@ -1,10 +1,4 @@
-import { type Dot, makeContext, type NodeEntry, type Register, type ReplicaId } from '@tidemark/protocol'
-
-/** Whether any sibling was written by this incarnation. */
-export function holdsDotOf(entry: NodeEntry, rid: ReplicaId): boolean {
-  const registers: readonly Register<unknown>[] = [entry.loc, entry.content, entry.attr]
-  return registers.some((register) => register.some(({ dot }) => dot.rid === rid))
-}
+import { type Dot, makeContext, type NodeEntry, type Register } from '@tidemark/protocol'
 
 /**
  * The same values and stamps under new dots that cover the old ones.

@@ -86,7 +86,10 @@ export interface VersionGroup {
  * The versions of a file or symlink. The winner has the node's name, the others are conflict copies; a
  * void with `copies` says that these stay copies although their winner is gone.
  */
-export function versions(entry: NodeEntry): { winner: VersionGroup | undefined; copies: readonly VersionGroup[] } {
+export function versions(entry: NodeEntry): {
+  winner: VersionGroup | undefined
+  copies: readonly VersionGroup[]
+} {
   const visible = visibleContents(entry)
   const only = visible[0]
   if (only && entry.content.length === 1) {

@@ -2,6 +2,7 @@ import type { NodeEntry, NodeId } from '@tidemark/protocol'
 import type { UserOp } from '../core/user-op.js'
 import type { ViewChange, ViewEntry } from '../core/view-entry.js'
 import type { WriteContext } from '../core/write-context.js'
+import { anchorTargets } from './ops-anchor.js'
 import { Drafts } from './ops-drafts.js'
 import { ChangeSet, pinUnasked } from './ops-pin.js'
 import { rescueTouched } from './ops-rescue.js'
@@ -50,7 +51,9 @@ export async function commitOps(options: CommitOpsOptions): Promise<CommittedOps
     findGrave: (kind, place) => synced.graveAt(txn, kind, place),
     isShown: async (key) => (await syncedReader.entry(key)) !== undefined,
   })
-  await ops.write(await resolveOps(options.ops, syncedReader, receivedReader))
+  const resolved = await resolveOps(options.ops, syncedReader, receivedReader)
+  await anchorTargets(resolved, syncedReader, drafts)
+  await ops.write(resolved)
   await rescueTouched(ops.touched, drafts)
 
   const changes = new ChangeSet()

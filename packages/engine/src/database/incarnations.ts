@@ -19,8 +19,8 @@ type Run = readonly [RunId, number]
 const RUNS_KEPT_MAX = 1_024
 
 /**
- * Who this database has been: every open for writing is a run of its own, and takes a replica id of its
- * own at its first write, so that a restored backup or a clone can never name a second event with a dot
+ * Who this database has been: every open for writing is a run with a replica id of its own, kept from its
+ * first write on, so that a restored backup or a clone can never name a second event with a dot
  * that is in use (semantics-rules, 5.4).
  */
 export class Incarnations {
@@ -29,11 +29,14 @@ export class Incarnations {
   readonly #own: ReplicaId[] = []
   readonly #lost = new Map<ReplicaId, number>()
   #runs: readonly Run[] = []
-  #current: ReplicaId | undefined
+  readonly #current: ReplicaId
+  readonly #partialRun: RunId
 
   constructor(prefix: string, random: Random) {
     this.#prefix = prefix
     this.#random = random
+    this.#current = this.#newId<ReplicaId>()
+    this.#partialRun = this.#newId<RunId>()
   }
 
   /** Reads what there is and begins a run; the caller commits `txn` durably before anything is written. */
@@ -53,6 +56,7 @@ export class Incarnations {
         this.#lost.set(key.slice(`${this.#prefix}lost/`.length) as ReplicaId, decodeJson<number>(value)!)
       }
     }
+    this.#own.push(this.#current)
     this.#runs = [...before.slice(1 - RUNS_KEPT_MAX), [this.#newId<RunId>(), lseq]]
     txn.put(`${this.#prefix}runs`, encodeJson(this.#runs))
   }
@@ -62,25 +66,35 @@ export class Incarnations {
     return this.#runs.at(-1)![0]
   }
 
+  /**
+   * Names positions inside a round, for as long as this open lasts. Such a position means "all below it,
+   * in the log as it was at the head of that round": a node that stood below it may since have moved up, so
+   * a database that went back must not take it for one of its own past.
+   */
+  get partialRun(): RunId {
+    return this.#partialRun
+  }
+
   /** Whether `cursor` names a place in this database's own past. */
   isGood(cursor: Cursor, lseq: number): boolean {
+    if (cursor.run === this.#partialRun) return cursor.lseq <= lseq
     const at = this.#runs.findIndex(([run]) => run === cursor.run)
     if (at === -1) return false
     const end = this.#runs[at + 1]?.[1] ?? lseq
     return cursor.lseq <= end
   }
 
-  /** The replica id of this open, taken at the first write; `txn` holds that it is ours. */
-  mustCurrent(txn: Transaction): ReplicaId {
-    if (this.#current === undefined) {
-      this.#current = this.#newId<ReplicaId>()
-      this.#own.push(this.#current)
-    }
-    txn.put(`${this.#prefix}own/${this.#current}`, encodeJson(1))
+  /**
+   * The replica id of this open. Peers hear it before its first write: only so can they tell, when this
+   * database comes back without it, whose writes are lost.
+   */
+  get current(): ReplicaId {
     return this.#current
   }
 
-  get current(): ReplicaId | undefined {
+  /** For a write: `txn` holds that the id is ours. */
+  takeCurrent(txn: Transaction): ReplicaId {
+    txn.put(`${this.#prefix}own/${this.#current}`, encodeJson(1))
     return this.#current
   }
 
@@ -92,6 +106,15 @@ export class Incarnations {
   /** Replica ids whose database was rolled back: some of their dots may be in nobody's frontier. */
   get lost(): Vector {
     return this.#lost
+  }
+
+  /** Ids of earlier opens of which somebody knows more than `frontier`: this database went back. */
+  behind(met: Vector, frontier: Vector): Map<ReplicaId, number> {
+    const lost = new Map<ReplicaId, number>()
+    for (const [rid, seq] of this.own(frontier)) {
+      if (rid !== this.#current && (met.get(rid) ?? 0) > seq) lost.set(rid, seq)
+    }
+    return lost
   }
 
   /** @returns those that were not known to be lost. */

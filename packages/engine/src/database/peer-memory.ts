@@ -9,8 +9,10 @@ export interface PeerMemory {
   readonly cursor?: Cursor
   /** Its frontier at the last sync point. */
   readonly frontier: Vector
-  /** Replica ids that its device named as its own, with the highest sequence number that it knew of each. */
-  readonly own: Vector
+  /** Replica ids that its device named as its own when it said OPEN last. */
+  readonly own: readonly ReplicaId[]
+  /** Those that it named before and not any more: its database went back, or they were never used. */
+  readonly disowned: readonly ReplicaId[]
   /** A sync point of it was reached. */
   readonly synced: boolean
 }
@@ -19,10 +21,22 @@ interface Row {
   readonly cursor?: Cursor
   readonly synced: boolean
   readonly frontier: readonly (readonly [ReplicaId, number])[]
-  readonly own: readonly (readonly [ReplicaId, number])[]
+  readonly own: readonly ReplicaId[]
+  readonly disowned: readonly ReplicaId[]
 }
 
-const NOTHING: PeerMemory = { frontier: new Map(), own: new Map(), synced: false }
+/** Ids of opens without a write are disowned too: these must not pile up. */
+const DISOWNED_MAX = 256
+
+const NOTHING: PeerMemory = { frontier: new Map(), own: [], disowned: [], synced: false }
+
+/** @returns `memory` after the peer's device named these ids as its own. */
+export function withOwn(memory: PeerMemory, own: readonly ReplicaId[]): PeerMemory {
+  const named = new Set(own)
+  const before = new Set([...memory.disowned, ...memory.own])
+  const disowned = [...before].filter((rid) => !named.has(rid)).slice(-DISOWNED_MAX)
+  return { ...memory, own, disowned }
+}
 
 /** One row a peer device. */
 export class PeerMemories {
@@ -34,21 +48,28 @@ export class PeerMemories {
     return {
       ...(row.cursor ? { cursor: row.cursor } : {}),
       frontier: new Map(row.frontier),
-      own: new Map(row.own),
+      own: row.own,
+      disowned: row.disowned,
       synced: row.synced,
     }
   }
 
-  /** Whether a sync point of any peer was ever reached. */
-  async any(kv: KeyValueReader): Promise<boolean> {
+  /** Whether a sync point of any peer was ever reached, and what the peers have disowned. */
+  async summary(kv: KeyValueReader): Promise<{ everSynced: boolean; disowned: Set<ReplicaId> }> {
+    let everSynced = false
+    const disowned = new Set<ReplicaId>()
     for await (const page of kv.range({ gte: this.prefix, lt: `${this.prefix}~` })) {
-      for (const [, row] of page) if (decodeJson<Row>(row)?.synced) return true
+      for (const [, bytes] of page) {
+        const row = decodeJson<Row>(bytes)!
+        everSynced ||= row.synced
+        for (const rid of row.disowned) disowned.add(rid)
+      }
     }
-    return false
+    return { everSynced, disowned }
   }
 
-  write(txn: Transaction, peer: DeviceId, { cursor, frontier, own, synced }: PeerMemory): void {
-    const row: Row = { ...(cursor ? { cursor } : {}), synced, frontier: [...frontier], own: [...own] }
+  write(txn: Transaction, peer: DeviceId, { cursor, frontier, own, disowned, synced }: PeerMemory): void {
+    const row: Row = { ...(cursor ? { cursor } : {}), synced, frontier: [...frontier], own, disowned }
     txn.put(this.prefix + peer, encodeJson(row))
   }
 }

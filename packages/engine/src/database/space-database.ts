@@ -5,12 +5,14 @@ import {
   type Dot,
   HLC_ZERO,
   type Hlc,
+  joinVectors,
   maxHlc,
   NODE_ID_BYTES,
   type NodeEntry,
   type NodeId,
   nextHlc,
   ProtocolError,
+  type ReplicaId,
   type RunId,
   type SpaceName,
   type Vector,
@@ -18,7 +20,7 @@ import {
   vectorHas,
 } from '@tidemark/protocol'
 import type { Materialised } from '../binding.js'
-import { adoptSiblings, holdsDotOf } from '../core/adopt-lost.js'
+import { adoptSiblings } from '../core/adopt-lost.js'
 import { checkIncoming, dropIgnored, stampsOf } from '../core/incoming.js'
 import type { UserOp } from '../core/user-op.js'
 import type { Sha256 } from '../core/view/names.js'
@@ -31,7 +33,7 @@ import { type CommittedOps, commitOps } from './commit-ops.js'
 import { DirtyMarks } from './dirty-marks.js'
 import { Incarnations } from './incarnations.js'
 import { decodeJson, encodeJson } from './json-row.js'
-import { PeerMemories, type PeerMemory } from './peer-memory.js'
+import { PeerMemories, type PeerMemory, withOwn } from './peer-memory.js'
 import { Transaction } from './transaction.js'
 import { Tree } from './tree.js'
 import type { TreeReader } from './tree-reader.js'
@@ -100,6 +102,10 @@ export class SpaceDatabase {
   readonly #listeners = new Set<(change: SpaceChange) => void>()
   #counters: Counters = { lseq: 0, dirty: 0, hlc: HLC_ZERO }
   #everSynced = false
+  /** Replica ids that their device no longer names. */
+  #disowned = new Set<ReplicaId>()
+  /** Per lost replica id the highest dot among those that were looked for in all registers. */
+  readonly #adopted = new Map<ReplicaId, number>()
   #tail: Promise<unknown> = Promise.resolve()
 
   private constructor(options: SpaceDatabaseOptions) {
@@ -130,8 +136,9 @@ export class SpaceDatabase {
     const txn = new Transaction(storage)
     await this.#incarnations.begin(storage, txn, this.#counters.lseq, this.#options.device)
     await txn.commit({ sync: true })
-    this.#everSynced = await this.#peers.any(storage)
-    if (this.#incarnations.lost.size > 0) await this.adoptLost()
+    const { everSynced, disowned } = await this.#peers.summary(storage)
+    this.#everSynced = everSynced
+    this.#disowned = disowned
   }
 
   get received(): TreeReader {
@@ -154,6 +161,11 @@ export class SpaceDatabase {
 
   get run(): RunId {
     return this.#incarnations.run
+  }
+
+  /** Of positions inside a round. */
+  get partialRun(): RunId {
+    return this.#incarnations.partialRun
   }
 
   get lost(): Vector {
@@ -216,7 +228,7 @@ export class SpaceDatabase {
           space,
           sha256,
           nextDot: (): Dot => {
-            const rid = this.#incarnations.mustCurrent(txn)
+            const rid = this.#incarnations.takeCurrent(txn)
             seq = (seq ?? this.frontier.get(rid) ?? 0) + 1
             const dot = { rid, seq }
             change.wrote(dot)
@@ -231,7 +243,7 @@ export class SpaceDatabase {
       })
       const moved = await this.#appendLog(txn, result.nodes)
       const dirty = this.#synced
-        ? await this.#markDifferent(txn, result.receivedChanges)
+        ? await this.#markDifferent(txn, [...result.receivedChanges, ...result.changes])
         : this.#counters.dirty
       this.#putRows(txn, await rows(result))
       return {
@@ -290,8 +302,11 @@ export class SpaceDatabase {
    *
    * @throws {ProtocolError} FRONTIER_UNFOUNDED: the sender claims what it never showed; nothing changed.
    */
-  async syncPoint(peer: DeviceId, point: { cursor: Cursor; frontier: Vector; lost: Vector }): Promise<void> {
-    const fresh = await this.#write(async (txn) => {
+  async syncPoint(
+    peer: DeviceId,
+    point: { cursor: Cursor; frontier: Vector; met: Vector; lost: Vector },
+  ): Promise<void> {
+    await this.#write(async (txn) => {
       const isBootstrap = this.frontier.size === 0
       if (!isBootstrap && !vectorAtMost(point.frontier, this.met)) {
         throw new ProtocolError('FRONTIER_UNFOUNDED', 'the peer claims writes that it never showed')
@@ -306,10 +321,14 @@ export class SpaceDatabase {
         frontier: point.frontier,
         synced: true,
       })
-      const lost = this.#incarnations.declareLost(txn, point.lost)
+      const known = joinVectors(this.frontier, point.frontier)
+      const lost = this.#incarnations.declareLost(
+        txn,
+        new Map([...point.lost, ...this.#incarnations.behind(point.met, known), ...this.#metDisowned()]),
+      )
       const rises = change.frontier.size > 0
       return {
-        value: lost.length,
+        value: undefined,
         sync: true,
         vectors: change,
         counters: this.#counters,
@@ -317,7 +336,7 @@ export class SpaceDatabase {
       }
     })
     this.#everSynced = true
-    if (fresh > 0 || this.lost.size > 0) await this.adoptLost()
+    await this.#adoptLost()
   }
 
   /** What we remember of a peer. */
@@ -336,29 +355,30 @@ export class SpaceDatabase {
 
   /**
    * What a peer's OPEN says of incarnations. Declares lost: our own ids of which the peer met more than we
-   * know, and the peer's of which we met more than it knows.
+   * know, and ids that the peer's device once named and no longer does. (Of those that it names it can tell
+   * best itself: what we met of its current one may have overtaken its OPEN on another way.)
    */
   async noteIncarnations(peer: DeviceId, theirs: { own: Vector; met: Vector }): Promise<void> {
-    const fresh = await this.#write(async (txn) => {
-      const memory = await this.#peers.read(txn, peer)
-      const lost = new Map<Dot['rid'], number>()
-      for (const [rid, seq] of this.own) if ((theirs.met.get(rid) ?? 0) > seq) lost.set(rid, seq)
-      for (const [rid, seq] of new Map([
-        ...[...memory.own.keys()].map((rid) => [rid, 0] as const),
-        ...theirs.own,
-      ])) {
-        if ((this.met.get(rid) ?? 0) > seq) lost.set(rid, seq)
-      }
-      this.#peers.write(txn, peer, { ...memory, own: new Map([...memory.own, ...theirs.own]) })
-      const declared = this.#incarnations.declareLost(txn, lost)
+    await this.#write(async (txn) => {
+      const memory = withOwn(await this.#peers.read(txn, peer), [...theirs.own.keys()])
+      this.#peers.write(txn, peer, memory)
+      for (const rid of memory.disowned) this.#disowned.add(rid)
+      const declared = this.#incarnations.declareLost(
+        txn,
+        new Map([...this.#incarnations.behind(theirs.met, this.frontier), ...this.#metDisowned()]),
+      )
       return {
-        value: declared.length,
+        value: undefined,
         sync: true,
         counters: this.#counters,
         ...(declared.length > 0 ? { change: { view: [] } } : {}),
       }
     })
-    if (fresh > 0) await this.adoptLost()
+  }
+
+  /** Disowned replica ids that did write. */
+  #metDisowned(): Map<ReplicaId, number> {
+    return new Map([...this.#disowned].filter((rid) => this.met.has(rid)).map((rid) => [rid, 0]))
   }
 
   isGoodCursor(cursor: Cursor): boolean {
@@ -367,30 +387,31 @@ export class SpaceDatabase {
 
   /**
    * Dots of lost incarnations that no frontier holds would hold up every planner for ever: their holders
-   * write the values again under dots of their own (semantics-rules B8).
+   * write the values again under dots of their own (semantics-rules B8). Only after a sync point: before
+   * it such a dot may still be on its way.
    */
-  async adoptLost(): Promise<void> {
+  async #adoptLost(): Promise<void> {
+    if (!this.#hasStrays()) return
     await this.#write(async (txn) => {
       const { frontier, lost } = this
+      const { held } = this.#vectors
       const isStray = (dot: Dot): boolean => lost.has(dot.rid) && !vectorHas(frontier, dot)
       const written: NodeEntry[] = []
       const change = this.#vectors.change()
       let seq: number | undefined
-      for (const [rid, seqHeld] of this.#vectors.held) {
-        if (!isStray({ rid, seq: seqHeld })) continue
-        for await (const page of this.#received.all(txn)) {
-          for (const entry of page) {
-            if (!holdsDotOf(entry, rid)) continue
-            const adopted = adoptSiblings(entry, isStray, () => {
-              const current = this.#incarnations.mustCurrent(txn)
-              seq = (seq ?? this.frontier.get(current) ?? 0) + 1
-              change.wrote({ rid: current, seq })
-              return { rid: current, seq }
-            })
-            if (adopted) written.push(adopted)
-          }
+      const nextDot = (): Dot => {
+        const current = this.#incarnations.takeCurrent(txn)
+        seq = (seq ?? frontier.get(current) ?? 0) + 1
+        change.wrote({ rid: current, seq })
+        return { rid: current, seq }
+      }
+      for await (const page of this.#received.all(txn)) {
+        for (const entry of page) {
+          const adopted = adoptSiblings(entry, isStray, nextDot)
+          if (adopted) written.push(adopted)
         }
       }
+      for (const rid of lost.keys()) this.#adopted.set(rid, held.get(rid) ?? 0)
       const { nodes, changes } = await this.#received.join(txn, written)
       const moved = await this.#appendLog(txn, nodes)
       const dirty = this.#synced ? await this.#markDifferent(txn, changes) : this.#counters.dirty
@@ -402,6 +423,14 @@ export class SpaceDatabase {
         ...(written.length > 0 ? { change: { view: changes } } : {}),
       }
     })
+  }
+
+  #hasStrays(): boolean {
+    for (const rid of this.lost.keys()) {
+      const held = this.#vectors.held.get(rid) ?? 0
+      if (held > (this.frontier.get(rid) ?? 0) && held > (this.#adopted.get(rid) ?? 0)) return true
+    }
+    return false
   }
 
   /** Oldest first; empty while the view is not whole. */
@@ -418,7 +447,7 @@ export class SpaceDatabase {
     const synced = this.#synced
     if (!synced) throw new TypeError('the space is not bound')
     await this.#write(async (txn) => {
-      await synced.join(
+      const { changes } = await synced.join(
         txn,
         done.flatMap((item) => item.nodes),
       )
@@ -428,8 +457,11 @@ export class SpaceDatabase {
         if (sameEntry(await received.entry(key), as)) clean.push(key)
       }
       await this.#marks.clear(txn, clean)
+      const planned = new Set(done.map(({ key }) => key))
+      const shifted = changes.filter(({ key }) => !planned.has(key))
+      const dirty = await this.#markDifferent(txn, shifted)
       this.#putRows(txn, rows)
-      return { value: undefined, sync: options.sync, counters: this.#counters }
+      return { value: undefined, sync: options.sync, counters: { ...this.#counters, dirty } }
     })
   }
 
@@ -485,11 +517,14 @@ export class SpaceDatabase {
     return { lseq: lseq + entries.length, entries }
   }
 
+  /** Marks those that the two trees show differently: a change of either may be one that the other lacks. */
   async #markDifferent(txn: Transaction, changes: readonly ViewChange[]): Promise<number> {
+    if (changes.length === 0) return this.#counters.dirty
     const synced = this.#synced!.reader(txn)
+    const received = this.#received.reader(txn)
     const different: EntryKey[] = []
-    for (const { key, after } of changes) {
-      if (!sameEntry(await synced.entry(key), after)) different.push(key)
+    for (const key of new Set(changes.map((change) => change.key))) {
+      if (!sameEntry(await synced.entry(key), await received.entry(key))) different.push(key)
     }
     return this.#marks.mark(txn, different, this.#counters.dirty)
   }

@@ -2,8 +2,9 @@ import { equalBytes, type NodeId, ROOT } from '@tidemark/protocol'
 import { type Candidate, candidateOf, claimsName, resolveGroup, type Sha256 } from '../core/view/names.js'
 import { namesDisturbedBy } from '../core/view/tags.js'
 import { type EntryKey, entryKey, type ViewChange, type ViewEntry } from '../core/view-entry.js'
+import { decodeEntry, encodeEntry } from './entry-row.js'
 import type { Placement, Spot } from './tree-placement.js'
-import { decodeEntry, encodeEntry, parseSlotKey } from './tree-rows.js'
+import { parseSlotKey } from './tree-rows.js'
 import type { TreeWorkspace } from './tree-workspace.js'
 
 /**

@@ -1,8 +1,9 @@
 import { type NodeId, ROOT } from '@tidemark/protocol'
 import type { ViewEntry } from '../core/view-entry.js'
 import type { KeyValueReader } from '../ports/key-value-store.js'
+import { decodeEntry } from './entry-row.js'
 import type { TreeReader } from './tree-reader.js'
-import { decodeDir, decodeEntry, decodeSlot, readEntry, readNode, type TreeKeys } from './tree-rows.js'
+import { decodeDir, decodeSlot, readEntry, readNode, type TreeKeys } from './tree-rows.js'
 
 /** Reads one tree's rows. */
 export function readTree(kv: KeyValueReader, keys: TreeKeys): TreeReader {

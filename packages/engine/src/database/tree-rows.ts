@@ -9,6 +9,8 @@ import {
 } from '@tidemark/protocol'
 import type { EntryKey, ViewEntry } from '../core/view-entry.js'
 import type { KeyRange, KeyValueReader } from '../ports/key-value-store.js'
+import { decodeEntry } from './entry-row.js'
+import { decodeJson as decodeRow, encodeJson as encodeRow } from './json-row.js'
 
 /** What the view keeps of a directory, or of a parent that is not known yet. */
 export interface DirRow {
@@ -36,14 +38,8 @@ export interface SlotRow {
   taken?: EntryKey | undefined
 }
 
-const encoder = new TextEncoder()
-const decoder = new TextDecoder()
-
-export const encodeRow = (row: unknown): Uint8Array => encoder.encode(JSON.stringify(row))
-
-export function decodeRow<T>(bytes: Uint8Array | undefined): T | undefined {
-  return bytes === undefined ? undefined : (JSON.parse(decoder.decode(bytes)) as T)
-}
+export { decodeEntry } from './entry-row.js'
+export { decodeJson as decodeRow, encodeJson as encodeRow } from './json-row.js'
 
 const freshDir = (id: NodeId): DirRow => ({ up: 0, inU: id === ROOT, rep: id, waiting: 0 })
 
@@ -83,9 +79,6 @@ export function decodeSlot(bytes: Uint8Array | undefined): SlotRow {
   }
   return decodeRow<SlotRow>(bytes) ?? { ids: [], keys: [], claimed: false }
 }
-
-export const encodeEntry = (entry: ViewEntry): Uint8Array => encodeRow(entry)
-export const decodeEntry = (bytes: Uint8Array): ViewEntry => decodeRow<ViewEntry>(bytes)!
 
 /** Keys of one tree's rows. Names are escaped to ASCII. */
 export class TreeKeys {

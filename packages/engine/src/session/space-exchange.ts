@@ -170,6 +170,7 @@ export class SpaceExchange implements SpaceEndpoint {
     await database.syncPoint(peer, {
       cursor: { run: point.run, lseq: point.lseq },
       frontier: point.frontier,
+      met: point.met,
       lost: new Map(point.lost.map(({ rid, seq }) => [rid, seq])),
     })
     this.#theirs = joinVectors(this.#theirs ?? new Map(), point.frontier)
@@ -185,6 +186,8 @@ export class SpaceExchange implements SpaceEndpoint {
       .catch((error: Error) => this.#options.fail(error))
       .finally(() => {
         this.#running = false
+        // What came between the last look and here would wait for the next change.
+        if (this.#wanted) this.#wake()
         this.#options.onChange()
       })
   }
@@ -241,7 +244,7 @@ export class SpaceExchange implements SpaceEndpoint {
     let sent = 0
     const flush = async (lseq: number): Promise<void> => {
       if (entries.length === 0) return
-      const frame: Entries = { type: 'entries', channel, run: database.run, lseq, entries, inline }
+      const frame: Entries = { type: 'entries', channel, run: database.partialRun, lseq, entries, inline }
       sent += entries.length
       entries = []
       inline = []

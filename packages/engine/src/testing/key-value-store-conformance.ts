@@ -7,7 +7,11 @@ export interface KeyValueStoreFixture {
   dispose?(): Promise<void>
 }
 
-const put = (key: string, ...value: number[]): KeyValueOp => ({ type: 'put', key, value: Uint8Array.from(value) })
+const put = (key: string, ...value: number[]): KeyValueOp => ({
+  type: 'put',
+  key,
+  value: Uint8Array.from(value),
+})
 const del = (key: string): KeyValueOp => ({ type: 'del', key })
 const ALL: KeyRange = { gte: '', lt: '\x7f' }
 const NOW = { sync: false }

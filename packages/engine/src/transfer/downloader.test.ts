@@ -53,6 +53,21 @@ describe('fetch', () => {
     expect(it.hub.bytesRead).toBeLessThan(41 * MIB)
   })
 
+  test('chunks that stand in another order in the store are written where they belong', async () => {
+    const it = world()
+    const bytes = seededBytes(19, 500_000)
+    const { file } = await uploadOf(bytes)
+    let at = 0
+    const chunks = Array.from(file.chunks.lengths, (length, i) => {
+      at += length
+      return { id: chunkIdAt(file.chunks, i), bytes: bytes.subarray(at - length, at) }
+    })
+    await it.hub.addPack([...chunks.toReversed(), ...file.manifest])
+    const sink = new MemorySink(file.size)
+    await new Downloader(it).fetch(file, sink)
+    expect(same(sink.bytes, bytes)).toBe(true)
+  })
+
   test('a chunk that occurs many times is fetched once', async () => {
     const it = world()
     const file = await stored(it, new Uint8Array(8 * MIB))

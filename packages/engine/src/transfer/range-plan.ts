@@ -29,7 +29,7 @@ export interface RangeBounds {
  * The fewest ranges that bring these chunks. A place that cannot be (outside the blob, an unknown codec,
  * not the length that is wanted) is left out: its chunk has no place.
  *
- * @param lengths The chunks that are wanted; whether a length is one that may be.
+ * @param isWanted Whether this chunk is wanted, and may have this many bytes.
  */
 export function planRanges(
   located: Pick<Located, 'blobs' | 'chunks'>,

@@ -262,6 +262,27 @@ describe('what is done at the same time elsewhere', () => {
     expect(await asObject(b)).toEqual({ d: 'dir', x: rootOf('child') })
   })
 
+  it('the inner one of two directories that were moved into each other can be renamed (seed 75374)', async () => {
+    const [a, b] = pair()
+    await a.commit([makeDirectory('p')])
+    const p = (await a.at('p')).node
+    await a.commit([makeDirectory('d', p), makeDirectory('e', p)])
+    await meet(a, b)
+    const [d, e] = [(await a.at('p/d')).node, (await a.at('p/e')).node]
+    await a.commit([{ type: 'move', entry: d, parent: { node: e }, name: 'd' }])
+    await b.commit([{ type: 'move', entry: e, parent: { node: d }, name: 'e' }])
+    await meet(a, b)
+    const outer = [...(await a.disk()).keys()].find((path) => /^p\/.$/.test(path))!
+    const inner = [...(await a.disk()).keys()].find((path) => path.startsWith(`${outer}/`))!
+    await a.commit([
+      { type: 'move', entry: await a.keyAt(inner), parent: { node: (await a.at(outer)).node }, name: 'p' },
+    ])
+    const expected = { p: 'dir', [outer]: 'dir', [`${outer}/p`]: 'dir' }
+    expect(await asObject(a)).toEqual(expected)
+    await meet(a, b)
+    expect(await asObject(b)).toEqual(expected)
+  })
+
   it('a node that everybody else has collected comes back whole when its user moves it', async () => {
     const [a, b] = pair()
     await a.commit([makeDirectory('d'), { ...create('f', 'kept'), parent: { ref: 'd' } } as never])

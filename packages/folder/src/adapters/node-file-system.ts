@@ -139,11 +139,15 @@ class NodeOpenFile implements OpenFile {
 const fsyncAsync = promisify(fs.fsync)
 const readAt = (fd: number, into: Uint8Array, at: number, position: number) =>
   new Promise<number>((resolve, reject) => {
-    fs.read(fd, into, at, into.length - at, position, (error, count) => (error ? reject(error) : resolve(count)))
+    fs.read(fd, into, at, into.length - at, position, (error, count) =>
+      error ? reject(error) : resolve(count),
+    )
   })
 const writeAt = (fd: number, from: Uint8Array, at: number, position: number) =>
   new Promise<number>((resolve, reject) => {
-    fs.write(fd, from, at, from.length - at, position, (error, count) => (error ? reject(error) : resolve(count)))
+    fs.write(fd, from, at, from.length - at, position, (error, count) =>
+      error ? reject(error) : resolve(count),
+    )
   })
 
 function toStat(stats: fs.BigIntStats): FileStat {

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { applyRemote } from './apply-remote.js'
-import { MTIME_MS, rootOf, type Thing } from './testing/fake-space.js'
+import { MTIME_MS, nodeId, rootOf, type Thing } from './testing/fake-space.js'
 import { allBytes, treeOf, World } from './testing/world.js'
 
 const never = new AbortController().signal
@@ -55,9 +55,23 @@ test('the executable bit follows without a new file; a replaced file keeps its p
 })
 
 test('names that rotate, directories that swap levels and renames over a deleted name arrive without a fetch', async () => {
-  await shows([FILE(1, 'a', 'A'), FILE(2, 'b', 'B'), FILE(3, 'c', 'C'), DIR(4, 'p'), DIR(5, 'q', 4), FILE(6, 'x', 'X', 5)])
+  await shows([
+    FILE(1, 'a', 'A'),
+    FILE(2, 'b', 'B'),
+    FILE(3, 'c', 'C'),
+    DIR(4, 'p'),
+    DIR(5, 'q', 4),
+    FILE(6, 'x', 'X', 5),
+  ])
   const before = world.space.fetchedSmall
-  await shows([FILE(1, 'b', 'A'), FILE(2, 'c', 'B'), FILE(3, 'a', 'C'), DIR(5, 'p'), DIR(4, 'q', 5), FILE(6, 'x', 'X', 5)])
+  await shows([
+    FILE(1, 'b', 'A'),
+    FILE(2, 'c', 'B'),
+    FILE(3, 'a', 'C'),
+    DIR(5, 'p'),
+    DIR(4, 'q', 5),
+    FILE(6, 'x', 'X', 5),
+  ])
   await shows([FILE(1, 'c', 'A'), DIR(5, 'p'), DIR(4, 'q', 5), FILE(6, 'x', 'X', 4)])
   expect(world.space.fetchedSmall).toBe(before)
 })
@@ -73,6 +87,16 @@ test('a merged directory whose representative changes keeps its inode and its ch
   await shows([{ ...DIR(3, 'd'), alsoBacking: [5] }, FILE(7, 'f', 'F', 3)])
   expect(fs.statSync(world.path('d')).ino).toBe(ino)
   await shows([DIR(3, 'e'), DIR(5, 'd'), FILE(7, 'f', 'F', 5)])
+})
+
+test('what waits in a directory whose representative changes stays found in it', async () => {
+  await shows([DIR(5, 'd'), FILE(7, 'f', 'F', 5)])
+  fs.writeFileSync(world.path('d/f'), 'my edit')
+  world.space.show([{ ...DIR(3, 'd'), alsoBacking: [5] }, FILE(7, 'f', 'F', 3)])
+  await applyRemote(world.ctx(), never)
+  const row = await world.ctx().rows.get(nodeId(7))
+  expect(row).toMatchObject({ dir: nodeId(3), localName: 'f' })
+  expect(world.disk()).toEqual({ d: '/', 'd/f': 'my edit' })
 })
 
 test('a deleted tree goes bottom up; what the rows do not know stays, with its directories', async () => {
@@ -109,7 +133,14 @@ test('[FB9] a local edit, a local file at the wanted name and a replaced directo
     FILE(8, 'z', 'Z2'),
   ])
   const result = await applyRemote(world.ctx(), never)
-  expect(world.disk()).toEqual({ f: 'my edit', new: 'my new', moved: '/', 'moved/in': 'I', d: '->/tmp', z: 'Z2' })
+  expect(world.disk()).toEqual({
+    f: 'my edit',
+    new: 'my new',
+    moved: '/',
+    'moved/in': 'I',
+    d: '->/tmp',
+    z: 'Z2',
+  })
   expect(result).toMatchObject({ applied: 1, deferred: 4, rescan: [''] })
   expect(fs.readdirSync(world.path('.tidemark/staging'))).toEqual([])
 })
@@ -128,7 +159,11 @@ test('bytes that nobody has are a problem, and the rest goes on', async () => {
   world.space.show([FILE(1, 'f', 'here'), FILE(2, 'g', 'nowhere')])
   world.space.chunks.delete(rootOf('nowhere'))
   const result = await applyRemote(world.ctx(), never)
-  expect(result).toMatchObject({ applied: 1, deferred: 1, problems: [{ path: 'g', cause: 'waiting-for-bytes' }] })
+  expect(result).toMatchObject({
+    applied: 1,
+    deferred: 1,
+    problems: [{ path: 'g', cause: 'waiting-for-bytes' }],
+  })
   expect(world.disk()).toEqual({ f: 'here' })
 })
 
@@ -143,7 +178,12 @@ test('nothing is staged without room for it and the reserve', async () => {
 test('ignored places are taken over without an effect', async () => {
   await shows([FILE(1, 'a.o', 'A'), DIR(2, 'd')])
   world.ignored = (path) => path.endsWith('.o')
-  world.space.show([FILE(1, 'a.o', 'B'), DIR(2, 'd'), FILE(3, 'b.o', 'B', 2), { ...FILE(4, '.tidemark', 'evil') }])
+  world.space.show([
+    FILE(1, 'a.o', 'B'),
+    DIR(2, 'd'),
+    FILE(3, 'b.o', 'B', 2),
+    { ...FILE(4, '.tidemark', 'evil') },
+  ])
   const result = await applyRemote(world.ctx(), never)
   expect(world.disk()).toEqual({ 'a.o': 'A', d: '/' })
   expect(result).toMatchObject({ deferred: 0, problems: [] })

@@ -1,6 +1,6 @@
+import { join } from 'node:path'
 import type { EntryKey, Materialised, ViewEntry } from '@tidemark/engine'
 import { RESERVED_NAME, ROOT } from '@tidemark/protocol'
-import { join } from 'node:path'
 import type { ApplyContext } from '../apply-context.js'
 import { type RowChange, rowOps } from '../rows-store.js'
 import { matchesRow, mustBeSystemError } from './disk.js'
@@ -89,7 +89,15 @@ async function applyBatch(tools: BatchTools, batch: Gathered): Promise<void> {
   const dirs = soundDirs(locator, batch.dirs)
   const changed = changedOnDisk(tools, items)
   const free = items.filter(({ key }) => !changed.has(key))
-  const { staged, waiting } = await stage(ctx, area, downloads, free, report, (item) => paths.of(item), signal)
+  const { staged, waiting } = await stage(
+    ctx,
+    area,
+    downloads,
+    free,
+    report,
+    (item) => paths.of(item),
+    signal,
+  )
   try {
     const blocked = new Set([...changed, ...waiting])
     const steps = plan({ items, dirs, settled: batch.settled, blocked })
@@ -104,7 +112,8 @@ function changedOnDisk({ ctx, locator, report }: BatchTools, items: readonly Ite
   const changed = new Set<EntryKey>()
   for (const item of items) {
     const { key, row, want } = item
-    if (!row || (want && !moves(item) && !contentDiffers(row, want) && !executableDiffers(row, want))) continue
+    if (!row || (want && !moves(item) && !contentDiffers(row, want) && !executableDiffers(row, want)))
+      continue
     const unsound = locator.unsound(row.dir)
     const place = { dir: row.dir, name: row.localName }
     if (unsound === undefined && isAsRow(ctx, locator.absolute(place)!, row)) continue
@@ -150,7 +159,8 @@ class WantedPaths {
     let dir = entry.parent as EntryKey
     for (let depth = 0; dir !== ROOT && depth <= this.#byKey.size; depth++) {
       const item = this.#byKey.get(dir)
-      if (!item?.want) return [this.locator.relativeDir(dir), ...names].filter((each) => each !== '').join('/')
+      if (!item?.want)
+        return [this.locator.relativeDir(dir), ...names].filter((each) => each !== '').join('/')
       names.unshift(wantedLocalName(item.row, item.want))
       dir = item.want.parent
     }

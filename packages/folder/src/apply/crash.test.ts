@@ -1,10 +1,10 @@
 import * as fs from 'node:fs'
 import { expect, test } from 'vitest'
-import { applyRemote } from './apply-remote.js'
 import { rowOps } from '../rows-store.js'
+import { applyRemote } from './apply-remote.js'
 import { sameFile, untouched } from './disk.js'
 import { recoverProvisional } from './recover.js'
-import { stamps } from './run.js'
+import { stamps } from './stamps.js'
 import type { Thing } from './testing/fake-space.js'
 import { allBytes, Crash, intercepted, treeOf, unsyncedFileSystem, World } from './testing/world.js'
 
@@ -43,7 +43,9 @@ const AFTER: readonly Thing[] = [
   F(15, 'new', 'new', 14),
   F(16, 'large', 'L'.repeat(150_000), 14),
 ]
-const KNOWN_BYTES = new Set([...BEFORE, ...AFTER].map(({ bytes }) => bytes).filter((bytes) => bytes !== undefined))
+const KNOWN_BYTES = new Set(
+  [...BEFORE, ...AFTER].map(({ bytes }) => bytes).filter((bytes) => bytes !== undefined),
+)
 
 async function worldWith(things: readonly Thing[]): Promise<World> {
   const world = new World()
@@ -55,7 +57,8 @@ async function worldWith(things: readonly Thing[]): Promise<World> {
 
 function expectNothingTornOrLost(world: World, when: string): void {
   for (const [path, text] of Object.entries(world.disk())) {
-    if (text !== '/' && !text.startsWith('->')) expect(KNOWN_BYTES.has(text), `${when}: ${path} is torn`).toBe(true)
+    if (text !== '/' && !text.startsWith('->'))
+      expect(KNOWN_BYTES.has(text), `${when}: ${path} is torn`).toBe(true)
   }
   const bytes = allBytes(world.directory)
   for (const { bytes: text } of BEFORE) {
@@ -86,7 +89,8 @@ async function foundByScan(world: World): Promise<string[]> {
       }
     }
   }
-  for (const [path, text] of Object.entries(world.disk())) if (!named.has(path) && text !== '/') found.push(`+ ${path}`)
+  for (const [path, text] of Object.entries(world.disk()))
+    if (!named.has(path) && text !== '/') found.push(`+ ${path}`)
   return found
 }
 
@@ -188,6 +192,14 @@ const ACTS: Readonly<Record<string, UserAct>> = {
       return undefined
     }
   },
+  'makes a file where a new one is to come': (world) => {
+    try {
+      fs.writeFileSync(world.path('taken/new'), 'made by me', { flag: 'wx' })
+      return 'made by me'
+    } catch {
+      return undefined
+    }
+  },
   'makes a file in a directory that is to go': (world) => {
     try {
       fs.writeFileSync(world.path('gone/mine'), 'made by me')
@@ -206,35 +218,41 @@ const ACTS: Readonly<Record<string, UserAct>> = {
   },
 }
 
-test.each(Object.entries(ACTS))('[PL17] a user who %s at any moment keeps the bytes', async (_, act) => {
-  for (let at = 0; ; at++) {
-    const world = await worldWith(BEFORE)
-    try {
-      world.space.show(AFTER)
-      let moments = 0
-      let mine: string | undefined
-      let hasActed = false
-      let isAfterChange = true
-      const files = intercepted(unsyncedFileSystem, (call) => {
-        // Between two looks nothing of ours happens: one moment there is enough.
-        const isMoment = isAfterChange || !LOOKS.has(call)
-        isAfterChange = !LOOKS.has(call)
-        if (!isMoment || moments++ !== at) return
-        hasActed = true
-        mine = act(world)
-      })
-      await applyRemote(world.ctx(files), never)
-      if (!hasActed) {
-        expect(at).toBeGreaterThan(50)
-        return
+test.each(Object.entries(ACTS))(
+  '[PL17] a user who %s at any moment keeps the bytes',
+  async (_, act) => {
+    for (let at = 0; ; at++) {
+      const world = await worldWith(BEFORE)
+      try {
+        world.space.show(AFTER)
+        let moments = 0
+        let mine: string | undefined
+        let hasActed = false
+        let isAfterChange = true
+        const files = intercepted(unsyncedFileSystem, (call) => {
+          // Between two looks nothing of ours happens: one moment there is enough.
+          const isMoment = isAfterChange || !LOOKS.has(call)
+          isAfterChange = !LOOKS.has(call)
+          if (!isMoment || moments++ !== at) return
+          hasActed = true
+          mine = act(world)
+        })
+        await applyRemote(world.ctx(files), never)
+        if (!hasActed) {
+          expect(at).toBeGreaterThan(50)
+          return
+        }
+        if (mine !== undefined) {
+          const texts = Object.values(world.disk())
+          expect(texts.includes(mine), `${mine}, before call ${at}: ${JSON.stringify(world.disk())}`).toBe(
+            true,
+          )
+        }
+        await recoverProvisional(world.ctx(unsyncedFileSystem))
+      } finally {
+        world.close()
       }
-      if (mine !== undefined) {
-        const texts = Object.values(world.disk())
-        expect(texts.includes(mine), `${mine}, before call ${at}: ${JSON.stringify(world.disk())}`).toBe(true)
-      }
-      await recoverProvisional(world.ctx(unsyncedFileSystem))
-    } finally {
-      world.close()
     }
-  }
-}, 120_000)
+  },
+  120_000,
+)

@@ -8,7 +8,11 @@ const FSYNC_EACH_MAX = 8
  * Makes files (their bytes) and directories (their names) durable: each by fsync when they are few, else
  * all with the file system, and each again where that is not possible.
  */
-export async function makeDurable(files: FileSystem, paths: readonly string[], volume: string): Promise<void> {
+export async function makeDurable(
+  files: FileSystem,
+  paths: readonly string[],
+  volume: string,
+): Promise<void> {
   if (paths.length > FSYNC_EACH_MAX) {
     try {
       await files.syncAll(volume)

@@ -118,7 +118,8 @@ export class Effects {
     if (row.entry.kind !== 'file') {
       this.files.rename(source, target)
       const stat = this.files.lstat(target)
-      if (stat && stat.dev === row.fingerprint.dev && stat.ino === row.fingerprint.ino) return { done: true, stat }
+      if (stat && stat.dev === row.fingerprint.dev && stat.ino === row.fingerprint.ino)
+        return { done: true, stat }
       putBack(this.files, target, from.directory, from.name)
       return CHANGED
     }

@@ -1,5 +1,5 @@
-import type { ChunkId } from '@tidemark/protocol'
 import type { SpaceBinding } from '@tidemark/engine'
+import type { ChunkId } from '@tidemark/protocol'
 
 const GROUP_FILES_MAX = 500
 const GROUP_BYTES_MAX = 8 * 1024 * 1024

@@ -1,6 +1,6 @@
+import { join } from 'node:path'
 import type { EntryKey } from '@tidemark/engine'
 import { ROOT } from '@tidemark/protocol'
-import { join } from 'node:path'
 import type { FileSystem } from '../ports/file-system.js'
 import type { SyncedRow } from '../rows.js'
 import { type DirId, type Place, STAGING_DIR } from './plan.js'
@@ -91,6 +91,9 @@ export class Locator {
 }
 
 /** The directories that are what their rows say; those below one that is not are left out too. */
-export function soundDirs(locator: Locator, dirs: ReadonlyMap<EntryKey, SyncedRow>): Map<EntryKey, SyncedRow> {
+export function soundDirs(
+  locator: Locator,
+  dirs: ReadonlyMap<EntryKey, SyncedRow>,
+): Map<EntryKey, SyncedRow> {
   return new Map([...dirs].filter(([key]) => locator.unsound(key) === undefined))
 }

@@ -22,11 +22,7 @@ export class Moves {
   #pending: Pending[] = []
   readonly #steps: Step[] = []
 
-  constructor(
-    items: readonly Item[],
-    dirs: ReadonlyMap<EntryKey, SyncedRow>,
-    settled: readonly SyncedRow[],
-  ) {
+  constructor(items: readonly Item[], dirs: ReadonlyMap<EntryKey, SyncedRow>, settled: readonly SyncedRow[]) {
     const rows = new Map<EntryKey, SyncedRow>()
     for (const row of dirs.values()) rows.set(row.key, row)
     for (const row of settled) rows.set(row.key, row)

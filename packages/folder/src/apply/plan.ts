@@ -2,7 +2,14 @@ import type { EntryKey } from '@tidemark/engine'
 import { ROOT } from '@tidemark/protocol'
 import type { SyncedRow } from '../rows.js'
 import { linkedKeys } from './components.js'
-import { compareText, contentDiffers, executableDiffers, isContent, type Item, wantedLocalName } from './item.js'
+import {
+  compareText,
+  contentDiffers,
+  executableDiffers,
+  type Item,
+  isContent,
+  wantedLocalName,
+} from './item.js'
 import { Moves } from './plan-moves.js'
 
 /**

@@ -1,5 +1,5 @@
-import type { EntryKey, Materialised } from '@tidemark/engine'
 import { dirname, join } from 'node:path'
+import type { EntryKey, Materialised } from '@tidemark/engine'
 import { ROOT } from '@tidemark/protocol'
 import type { ApplyContext } from '../apply-context.js'
 import type { FileStat } from '../ports/file-system.js'
@@ -9,9 +9,10 @@ import { placeNew, putBack, sameFile } from './disk.js'
 import { makeDurable } from './durable.js'
 import { batchDel, type Intent, type Lift, liftDel, readBatch, readLifts } from './journal.js'
 import { STAGING_DIR } from './plan.js'
-import { stamps } from './run.js'
+import { childrenOfRekeyed } from './rekeyed.js'
 import { isPart, isStagedContent } from './staging.js'
-import { Trash } from './trash.js'
+import { stamps } from './stamps.js'
+import { pruneTrash, Trash } from './trash.js'
 
 /** A download that nobody continued for this long is given up. */
 const PART_AGE_MS_MAX = 7 * 24 * 3_600_000
@@ -19,13 +20,14 @@ const PART_AGE_MS_MAX = 7 * 24 * 3_600_000
 /**
  * Settles by looking what was under way when the process ended, before the first scan: what is in place
  * is recorded, what was half done is finished or taken back, and whatever is the user's gets its name
- * back. Then staging is cleared. Idempotent, and safe to be interrupted itself.
+ * back. Then staging is cleared and the trash pruned. Idempotent, and safe to be interrupted itself.
  */
 export async function recoverProvisional(ctx: ApplyContext): Promise<void> {
   const intents = await readBatch(ctx.space.rows)
   if (intents.length > 0) await settleBatch(ctx, intents)
   for (const lift of await readLifts(ctx.space.rows)) await settleLift(ctx, lift)
   clearStaging(ctx)
+  pruneTrash(ctx.files, ctx.trash, ctx.clock.nowMs())
 }
 
 async function settleBatch(ctx: ApplyContext, intents: readonly Intent[]): Promise<void> {
@@ -67,6 +69,7 @@ async function settleBatch(ctx: ApplyContext, intents: readonly Intent[]): Promi
     if (after !== before) changes.push({ before, after })
   }
   const landed = intents.filter(({ type, key }) => type === 'land' && rows.get(key) !== stored.get(key))
+  changes.push(...(await childrenOfRekeyed(ctx.rows, changes)))
   const ops = [...rowOps(changes), ...landed.map(({ rowKey }) => liftDel(rowKey!)), batchDel]
   await ctx.space.materialised(shown, ops, { sync: true })
 }
@@ -77,7 +80,9 @@ async function settleBatch(ctx: ApplyContext, intents: readonly Intent[]): Promi
  */
 function untorn(done: readonly Intent[], failed: readonly Intent[]): Intent[] {
   const torn = new Set(
-    failed.flatMap(({ rowKey, shown }) => (rowKey === undefined ? [] : (shown?.nodes ?? []).map(({ id }) => id))),
+    failed.flatMap(({ rowKey, shown }) =>
+      rowKey === undefined ? [] : (shown?.nodes ?? []).map(({ id }) => id),
+    ),
   )
   return done.filter(({ shown }) => !shown!.nodes.some(({ id, kind }) => kind !== 'dir' && torn.has(id)))
 }
@@ -245,7 +250,8 @@ async function settleLift(ctx: ApplyContext, { row, path }: Lift): Promise<void>
   const lifted = join(ctx.directory, path)
   const stored = await ctx.rows.get(row.key)
   const above = await ctx.rows.pathOfDirectory(row.dir)
-  const dir = above === undefined || ctx.files.lstat(join(ctx.directory, above))?.kind !== 'dir' ? ROOT : row.dir
+  const dir =
+    above === undefined || ctx.files.lstat(join(ctx.directory, above))?.kind !== 'dir' ? ROOT : row.dir
   const directory = dir === ROOT ? ctx.directory : join(ctx.directory, above!)
   const localName = ctx.files.lstat(lifted)
     ? putBack(ctx.files, lifted, directory, row.localName)

@@ -1,48 +1,25 @@
-import type { EntryKey, Materialised } from '@tidemark/engine'
-import { ROOT } from '@tidemark/protocol'
 import { dirname, join, relative } from 'node:path'
+import type { EntryKey } from '@tidemark/engine'
+import { ROOT } from '@tidemark/protocol'
 import type { ApplyContext } from '../apply-context.js'
 import type { FileStat } from '../ports/file-system.js'
-import type { Fingerprint, SyncedRow } from '../rows.js'
-import { type RowChange, rowOps } from '../rows-store.js'
-import { linkedKeys } from './components.js'
+import { rowOps } from '../rows-store.js'
+import { batches } from './batches.js'
 import { mustBeSystemError, putBack, untouched } from './disk.js'
 import { makeDurable } from './durable.js'
 import { attempt, Effects, type Outcome, pathOf, type Spot } from './effects.js'
 import type { Item } from './item.js'
 import { batchDel, batchPut, type Intent, liftDel, liftPut } from './journal.js'
-import type { Locator } from './locator.js'
 import { modeFor } from './mode.js'
-import { type DirId, newDirId, type Place, type Plan, type PlannedPlace, STAGING_DIR, type Step } from './plan.js'
+import type { DirId, Plan, Step } from './plan.js'
+import { type Prepared, prepare, type RunTools } from './prepare.js'
 import { keepsIgnored, refusedByDisk } from './problems.js'
-import type { Report } from './report.js'
-import type { Staged, StagingArea } from './staging.js'
-import type { Trash } from './trash.js'
+import { childrenOfRekeyed } from './rekeyed.js'
+import { RunState } from './run-state.js'
+import { fresh } from './stamps.js'
 
-/** Effects in one durable group: large enough to share its syncs, small enough to journal in one write. */
-const BATCH_STEPS_MAX = 2_048
 /** Effects between two turns of the event loop. */
 const SLICE_STEPS = 128
-
-export interface RunTools {
-  readonly ctx: ApplyContext
-  readonly locator: Locator
-  readonly trash: Trash
-  readonly staging: StagingArea
-  readonly staged: ReadonlyMap<EntryKey, Staged>
-  readonly report: Report
-}
-
-/** A step with its paths as they are when its batch begins. */
-interface Prepared {
-  readonly step: Step
-  readonly intent: Intent
-  readonly from: Spot | undefined
-  readonly to: Spot | undefined
-  readonly aside: string | undefined
-  /** Directories that must be what the rows say. */
-  readonly through: readonly string[]
-}
 
 interface Aside {
   readonly path: string
@@ -58,38 +35,14 @@ interface Aside {
  */
 export class Run {
   readonly #effects: Effects
-  /** What stands for each item now; differs from its first row as steps are done. */
-  readonly #rows = new Map<EntryKey, SyncedRow | undefined>()
-  /** The same, as the database has it. */
-  readonly #stored = new Map<EntryKey, SyncedRow | undefined>()
-  readonly #lastStep = new Map<EntryKey, Step>()
-  readonly #failed = new Set<EntryKey>()
-  readonly #groups: ReadonlyMap<EntryKey, readonly EntryKey[]>
-  /** Their last step is done. */
-  readonly #finished = new Set<EntryKey>()
-  /** Their registers are taken over. */
-  readonly #shown = new Set<EntryKey>()
-  /** Where each item's thing stands, in terms of directories on disk. */
-  readonly #places = new Map<EntryKey, Place>()
-  readonly #lifted = new Set<EntryKey>()
-  readonly #items: ReadonlyMap<EntryKey, Item>
+  readonly #state: RunState
 
   constructor(
     private readonly tools: RunTools,
     private readonly plan: Plan,
   ) {
     this.#effects = new Effects(tools.ctx.files)
-    const items = new Map<EntryKey, Item>()
-    for (const step of plan.steps) {
-      items.set(step.item.key, step.item)
-      this.#lastStep.set(step.item.key, step)
-      this.#rows.set(step.item.key, step.item.row)
-      this.#stored.set(step.item.key, step.item.row)
-      const { row } = step.item
-      if (row) this.#places.set(step.item.key, { dir: row.dir, name: row.localName })
-    }
-    this.#items = items
-    this.#groups = linkedKeys([...items.values()])
+    this.#state = new RunState(plan, tools.locator)
   }
 
   /** @throws the signal's reason, between two groups. */
@@ -101,16 +54,16 @@ export class Run {
         await this.#runBatch(batch)
       }
     } finally {
-      if (this.#lifted.size > 0) await this.#putBackLifted()
+      if (this.#state.lifted.size > 0) await this.#putBackLifted()
     }
-    for (const key of this.#finished) if (!this.#shown.has(key)) this.tools.report.defer(key)
+    for (const key of this.#state.heldBack()) this.tools.report.defer(key)
   }
 
   async #runBatch(steps: readonly Step[]): Promise<void> {
     const { ctx } = this.tools
     const prepared: Prepared[] = []
     for (const step of steps) {
-      if (this.#failed.has(step.item.key)) continue
+      if (this.#state.failed.has(step.item.key)) continue
       const each = this.#tryPrepare(step)
       if (each) prepared.push(each)
       else this.#fail(step.item, '')
@@ -126,11 +79,11 @@ export class Run {
     const done: Prepared[] = []
     for (const [i, each] of prepared.entries()) {
       if (i % SLICE_STEPS === SLICE_STEPS - 1) await new Promise((resolve) => setImmediate(resolve))
-      if (this.#failed.has(each.step.item.key)) continue
+      if (this.#state.failed.has(each.step.item.key)) continue
       const outcome = await this.#perform(each)
       if (!outcome.done) this.#explain(each, outcome)
       else {
-        this.#record(each, outcome.stat)
+        this.#state.record(each.step, outcome.stat)
         done.push(each)
         const aside = asideOf(each, ctx)
         if (aside) asides.push(aside)
@@ -145,63 +98,17 @@ export class Run {
 
   #tryPrepare(step: Step): Prepared | undefined {
     try {
-      return this.#prepare(step)
+      return prepare(this.tools, this.#state, step)
     } catch (error) {
       this.tools.report.problem(refusedByDisk(step.item.want?.name ?? '', mustBeSystemError(error)))
       return undefined
     }
   }
 
-  #prepare(step: Step): Prepared | undefined {
-    const { locator, trash, staging, ctx, staged } = this.tools
-    const { item } = step
-    const row = this.#rows.get(item.key)
-    const target = 'to' in step ? step.to : undefined
-    const isLift = step.type === 'lift'
-    const fromPlace = this.#places.get(item.key)
-    if (step.type === 'mkdir') locator.announce(newDirId(item.key), step.to)
-    const toPlace = isLift ? { dir: STAGING_DIR, name: liftName(row!) } : target
-    const [from, to] = [fromPlace && this.#spot(fromPlace), toPlace && this.#spot(toPlace)]
-    if ((fromPlace && !from) || (toPlace && !to)) return undefined
-    let aside: string | undefined
-    if (step.type === 'remove' || step.type === 'replace') {
-      aside = trash.placeFor(locator.relative(fromPlace!))
-    } else if (changesPlace(step) && row!.entry.kind === 'file') {
-      aside = staging.scratch()
-    }
-    const content = step.type === 'create' || step.type === 'replace' ? staged.get(item.key) : undefined
-    const rel = (path: string) => relative(ctx.directory, path)
-    const isLast = this.#lastStep.get(item.key) === step
-    const intent: Intent = {
-      type: step.type,
-      key: item.key,
-      ...(row ? { rowKey: row.key } : {}),
-      ...(target && !isLift
-        ? { after: { dir: target.dirKey, localName: target.name, entry: this.#entryAfter(item, isLast, row) } }
-        : {}),
-      ...(isLast ? { shown: { ...(item.want ? { as: item.want } : {}), nodes: item.nodes } } : {}),
-      ...(from ? { from: rel(pathOf(from)) } : {}),
-      ...(to ? { to: rel(pathOf(to)) } : {}),
-      ...(aside ? { aside: rel(aside) } : {}),
-      ...(content ? { staged: { path: rel(content.path), fingerprint: content.fingerprint } } : {}),
-    }
-    const through = [fromPlace?.dir, toPlace?.dir].filter((dir) => dir !== undefined)
-    return { step, intent, from, to, aside, through }
-  }
-
-  #entryAfter(item: Item, isLast: boolean, row: SyncedRow | undefined) {
-    return isLast || !row ? item.want! : row.entry
-  }
-
-  #spot(place: Place): Spot | undefined {
-    const directory = this.tools.locator.absoluteDir(place.dir)
-    return directory === undefined ? undefined : { directory, name: place.name }
-  }
-
   #journal(intents: readonly Intent[]) {
     const ops = [batchPut(intents)]
     for (const { type, key, to } of intents) {
-      if (type === 'lift') ops.push(liftPut({ row: this.#rows.get(key)!, path: to! }))
+      if (type === 'lift') ops.push(liftPut({ row: this.#state.rows.get(key)!, path: to! }))
     }
     return ops
   }
@@ -214,7 +121,7 @@ export class Run {
       this.tools.report.rescan(unsound)
       return { done: false, cause: 'changed' }
     }
-    const row = this.#rows.get(step.item.key)
+    const row = this.#state.rows.get(step.item.key)
     const effects = this.#effects
     switch (step.type) {
       case 'note':
@@ -234,9 +141,7 @@ export class Run {
       case 'create':
         return attempt(() => this.#createContent(step.item, to!))
       case 'replace':
-        return attempt(() =>
-          effects.replace(from!, row!, aside!, () => this.#createContent(step.item, to!)),
-        )
+        return attempt(() => effects.replace(from!, row!, aside!, () => this.#createContent(step.item, to!)))
       case 'chmod':
         return attempt(() =>
           effects.chmod(to!, row!, modeFor(row!.fingerprint.mode, step.item.want!.executable)),
@@ -280,72 +185,31 @@ export class Run {
   }
 
   #fail({ key }: Item, rescan: string): void {
-    this.#failed.add(key)
+    this.#state.failed.add(key)
     this.tools.report.defer(key)
     if (!rescan.startsWith('.tidemark')) this.tools.report.rescan(rescan)
-  }
-
-  /** Updates the models of places and rows after an effect. */
-  #record({ step }: Prepared, stat: FileStat | undefined): void {
-    const { locator } = this.tools
-    const { item } = step
-    const row = this.#rows.get(item.key)
-    if (step.type === 'remove' || step.type === 'rmdir' || !('to' in step) || !step.to) {
-      if (row) locator.remove(row.key)
-      this.#rows.set(item.key, undefined)
-      this.#places.delete(item.key)
-      return
-    }
-    if (step.type === 'lift') {
-      this.#lifted.add(item.key)
-      const place = { dir: STAGING_DIR, name: liftName(row!) }
-      this.#places.set(item.key, place)
-      locator.move(row!.key, place)
-      this.#rows.set(item.key, { ...row!, dir: place.dir, localName: place.name, fingerprint: fresh(row!, stat!) })
-      return
-    }
-    this.#lifted.delete(item.key)
-    this.#places.set(item.key, step.to)
-    if (step.type === 'mkdir') locator.set(newDirId(item.key), step.to, stat!)
-    else if (row) locator.move(row.key, step.to)
-    const isLast = this.#lastStep.get(item.key) === step
-    this.#rows.set(item.key, this.#rowAfter(step, step.to, row, stat, isLast))
-  }
-
-  #rowAfter(
-    step: Step,
-    to: PlannedPlace,
-    row: SyncedRow | undefined,
-    stat: FileStat | undefined,
-    isLast: boolean,
-  ): SyncedRow {
-    const { item } = step
-    const isNewContent = step.type === 'create' || step.type === 'replace' || step.type === 'mkdir'
-    return {
-      key: isLast || !row ? item.key : row.key,
-      dir: to.dirKey,
-      localName: to.name,
-      entry: this.#entryAfter(item, isLast, row),
-      fingerprint: !stat ? row!.fingerprint : isNewContent ? stamps(stat) : fresh(row!, stat),
-      ...(row?.racy && !isNewContent ? { racy: true } : {}),
-    }
   }
 
   /** What could not land goes back, beside its old place if that is taken meanwhile. */
   async #putBackLifted(): Promise<void> {
     const { ctx, locator, report } = this.tools
-    for (const key of this.#lifted) {
-      const old = this.#items.get(key)!.row!
-      const staged = this.#rows.get(key)!
+    for (const key of this.#state.lifted) {
+      const old = this.#state.items.get(key)!.row!
+      const staged = this.#state.rows.get(key)!
       const hasDir = locator.unsound(old.dir) === undefined
       const dir = hasDir ? old.dir : ROOT
       const directory = locator.absoluteDir(dir)!
       const from = join(ctx.staging, staged.localName)
       const localName = putBack(ctx.files, from, directory, old.localName)
       const stat = ctx.files.lstat(join(directory, localName))
-      const after = { ...old, dir: this.#dirKey(dir), localName, fingerprint: stat ? fresh(old, stat) : old.fingerprint }
+      const after = {
+        ...old,
+        dir: this.#dirKey(dir),
+        localName,
+        fingerprint: stat ? fresh(old, stat) : old.fingerprint,
+      }
       await makeDurable(ctx.files, [directory], ctx.directory)
-      const ops = [...rowOps([{ before: this.#stored.get(key), after }]), liftDel(old.key)]
+      const ops = [...rowOps([{ before: this.#state.stored.get(key), after }]), liftDel(old.key)]
       await ctx.space.writeRows(ops, { sync: false })
       report.defer(key)
       report.rescan(relative(ctx.directory, directory))
@@ -354,8 +218,8 @@ export class Run {
 
   /** The key that rows below a directory have as their `dir` now. */
   #dirKey(dir: DirId): EntryKey {
-    for (const { key, row } of this.#items.values()) {
-      if (row?.key === dir && this.#shown.has(key)) return key
+    for (const { key, row } of this.#state.items.values()) {
+      if (row?.key === dir && this.#state.isShown(key)) return key
     }
     return dir
   }
@@ -373,28 +237,12 @@ export class Run {
 
   async #store(prepared: readonly Prepared[], done: readonly Prepared[], journaled: boolean): Promise<void> {
     const { ctx, report } = this.tools
-    for (const { step } of done) {
-      if (this.#lastStep.get(step.item.key) === step) this.#finished.add(step.item.key)
-    }
-    const keys = new Set(prepared.map(({ step }) => step.item.key))
-    const shown: Materialised[] = []
-    const changes: RowChange[] = []
-    const lifts = []
-    for (const key of withGroups(keys, this.#groups)) {
-      const item = this.#items.get(key)
-      if (!item) continue
-      if (this.#shown.has(key)) continue
-      const isShown = this.#finished.has(key) && this.#groupIsDone(key)
-      const after = isShown || !this.#finished.has(key) ? this.#rows.get(key) : this.#heldRow(item)
-      if (after !== this.#stored.get(key)) changes.push({ before: this.#stored.get(key), after })
-      this.#stored.set(key, after)
-      if (!isShown) continue
-      this.#shown.add(key)
-      shown.push({ key, as: item.want, nodes: item.nodes })
-    }
-    for (const { step } of done) if (step.type === 'land') lifts.push(liftDel(step.item.row!.key))
-    changes.push(...(await this.#childrenOfRekeyed(changes)))
-    const ops = [...rowOps(changes), ...lifts, ...(journaled ? [batchDel] : [])]
+    const state = this.#state
+    const { shown, changes } = state.settle(new Set(prepared.map(({ step }) => step.item.key)))
+    const lifts = done.flatMap(({ step }) => (step.type === 'land' ? [liftDel(step.item.row!.key)] : []))
+    const children = await childrenOfRekeyed(ctx.rows, changes)
+    for (const { before, after } of children) state.follow(before!, after!)
+    const ops = [...rowOps([...changes, ...children]), ...lifts, ...(journaled ? [batchDel] : [])]
     await ctx.space.materialised(shown, ops, { sync: false })
     report.applied += shown.length
     for (const { key } of shown) report.deferred.delete(key)
@@ -403,73 +251,7 @@ export class Run {
       ctx.onEvent({ type: 'applied', path: relative(ctx.directory, pathOf(to ?? from!)), detail: step.type })
     }
   }
-
-  /** Rows name their directory by its key: where that changed, those that stay in it follow. */
-  async #childrenOfRekeyed(changes: readonly RowChange[]): Promise<RowChange[]> {
-    const children: RowChange[] = []
-    const own = new Set(changes.flatMap(({ before }) => before?.key ?? []))
-    for (const { before, after } of changes) {
-      if (!before || !after || before.key === after.key || after.entry.kind !== 'dir') continue
-      for (const row of (await this.tools.ctx.rows.inDirectory(before.key)).values()) {
-        if (own.has(row.key)) continue
-        const moved = { ...row, dir: after.key }
-        children.push({ before: row, after: moved })
-        for (const [key, stored] of this.#stored) {
-          if (stored?.key !== row.key) continue
-          if (this.#rows.get(key) === stored) this.#rows.set(key, moved)
-          this.#stored.set(key, moved)
-        }
-      }
-    }
-    return children
-  }
-
-  /**
-   * Whether all that must reach the disk together with this item has. What never stood on disk and waits
-   * holds nobody back.
-   */
-  #groupIsDone(key: EntryKey): boolean {
-    for (const other of this.#groups.get(key) ?? []) {
-      const item = this.#items.get(other)
-      if (!item || !this.#lastStep.has(other) || this.#finished.has(other)) continue
-      if (this.#failed.has(other) && !item.row) continue
-      return false
-    }
-    return true
-  }
-
-  /** The disk shows the new state, but its registers are not taken over yet: the entry stays what it was. */
-  #heldRow(item: Item): SyncedRow | undefined {
-    const row = this.#rows.get(item.key)
-    return row && { ...row, key: item.row?.key ?? item.key, entry: item.row?.entry ?? row.entry }
-  }
 }
-
-function* batches(steps: readonly Step[]): Generator<readonly Step[]> {
-  let batch: Step[] = []
-  const keys = new Set<EntryKey>()
-  for (const step of steps) {
-    const alone = movesDirectory(step)
-    if (batch.length > 0 && (alone || batch.length === BATCH_STEPS_MAX || keys.has(step.item.key))) {
-      yield batch
-      batch = []
-      keys.clear()
-    }
-    if (alone) yield [step]
-    else {
-      batch.push(step)
-      keys.add(step.item.key)
-    }
-  }
-  if (batch.length > 0) yield batch
-}
-
-const changesPlace = ({ type }: Step): boolean => type === 'move' || type === 'lift' || type === 'land'
-
-const movesDirectory = (step: Step): boolean =>
-  changesPlace(step) && (step.type !== 'move' || step.item.row!.entry.kind === 'dir')
-
-const liftName = (row: SyncedRow): string => `lift-${row.key.replace(':', '-')}`
 
 const stagedPaths = (prepared: readonly Prepared[], directory: string): string[] =>
   prepared.flatMap(({ intent }) => (intent.staged ? [join(directory, intent.staged.path)] : []))
@@ -499,26 +281,4 @@ function asideOf({ step, from, aside }: Prepared, ctx: ApplyContext): Aside | un
   if (step.item.row!.entry.kind !== 'file') return undefined
   const stat = ctx.files.lstat(aside!)
   return stat && { path: aside!, at: from!, dir: relative(ctx.directory, from!.directory), stat }
-}
-
-/** All members of the groups of these keys. */
-function withGroups(
-  keys: ReadonlySet<EntryKey>,
-  groups: ReadonlyMap<EntryKey, readonly EntryKey[]>,
-): ReadonlySet<EntryKey> {
-  const all = new Set(keys)
-  for (const key of keys) for (const other of groups.get(key) ?? []) all.add(other)
-  return all
-}
-
-export function stamps(stat: FileStat): Fingerprint {
-  const { dev, ino, birthtimeNs, size, mtimeNs, ctimeNs, mode, nlink } = stat
-  return { dev, ino, birthtimeNs, size, mtimeNs, ctimeNs, mode, nlink }
-}
-
-/** Stamps after a rename; what was written meanwhile stays a difference for the next scan. */
-function fresh(row: SyncedRow, stat: FileStat): Fingerprint {
-  const old = row.fingerprint
-  if (stat.kind !== 'dir' && (stat.size !== old.size || stat.mtimeNs !== old.mtimeNs)) return old
-  return stamps(stat)
 }

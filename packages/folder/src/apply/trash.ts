@@ -110,7 +110,8 @@ function sizeOf(files: FileSystem, path: string): number {
   const stat = files.lstat(path)
   if (stat?.kind !== 'dir') return stat?.size ?? 0
   let size = 0
-  for (const bytes of files.readdir(path)) size += sizeOf(files, join(path, Buffer.from(bytes).toString('utf8')))
+  for (const bytes of files.readdir(path))
+    size += sizeOf(files, join(path, Buffer.from(bytes).toString('utf8')))
   return size
 }
 
@@ -118,7 +119,8 @@ function sizeOf(files: FileSystem, path: string): number {
 function removeTree(files: FileSystem, path: string): void {
   try {
     if (files.lstat(path)?.kind === 'dir') {
-      for (const bytes of files.readdir(path)) removeTree(files, join(path, Buffer.from(bytes).toString('utf8')))
+      for (const bytes of files.readdir(path))
+        removeTree(files, join(path, Buffer.from(bytes).toString('utf8')))
       files.rmdir(path)
     } else files.unlink(path)
   } catch (error) {

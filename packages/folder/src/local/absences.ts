@@ -11,15 +11,16 @@ export class Absences {
    * Takes the result of one scan.
    *
    * @param absent Keys that it missed, with the directory (relative path) that they were missing from.
-   * @param wasScanned Whether a directory was part of the scan: what it did not miss there is back.
+   * @param wasAsked Whether a directory was part of the scan, or should have been: what is not missed
+   *   there is back, or its directory is gone too.
    */
   update(
     absent: ReadonlyMap<EntryKey, string>,
-    wasScanned: (directory: string) => boolean,
+    wasAsked: (directory: string) => boolean,
     nowMs: number,
   ): void {
     for (const [key, { directory }] of this.#since) {
-      if (!absent.has(key) && wasScanned(directory)) this.#since.delete(key)
+      if (!absent.has(key) && wasAsked(directory)) this.#since.delete(key)
     }
     for (const [key, directory] of absent) {
       if (!this.#since.has(key)) this.#since.set(key, { sinceMs: nowMs, directory })

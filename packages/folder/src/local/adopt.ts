@@ -2,8 +2,8 @@ import { type CommitResult, entryKey, type Materialised, type ViewEntry } from '
 import type { NodeEntry } from '@tidemark/protocol'
 import type { SyncedRow } from '../rows.js'
 import { rowOps } from '../rows-store.js'
-import { isExecutable } from './identity.js'
 import type { Planned } from './commit-rows.js'
+import { isExecutable } from './identity.js'
 import type { Item } from './item.js'
 import { makeRow } from './make-row.js'
 import type { PushContext } from './push-context.js'
@@ -16,7 +16,7 @@ export interface Adoption {
   /** The same bytes: bound as it is. Else the local bytes become a version beside the shown one. */
   readonly isEqual: boolean
   /** The row of the local bytes once the `adopt` op is committed; `undefined`: it showed nothing new. */
-  rowAfter(result: CommitResult, nowMs: number): SyncedRow | undefined
+  rowAfter(result: CommitResult): SyncedRow | undefined
 }
 
 /** Looks up which of these creations are in the space already. */
@@ -36,11 +36,11 @@ export async function findAdoptions(
       entry,
       materialised: { key: entryKey(entry), as: entry, nodes: await nodesOf(context, entry) },
       isEqual: entry.version?.root === read.content.root,
-      rowAfter(result, nowMs) {
+      rowAfter(result) {
         const copy = result.changes.find(
           ({ after }) => after?.node === entry.node && after.version?.root === read.content.root,
         )?.after
-        return copy && makeRow(copy, dirKey, item.name, read.stat, nowMs)
+        return copy && makeRow(copy, dirKey, item.name, read.stat, read.isRacy)
       },
     })
   }
@@ -62,10 +62,9 @@ export async function shownAt(
  * without touching the disk where it does not.
  */
 export async function adoptAll(context: PushContext, adoptions: readonly Adoption[]): Promise<void> {
-  const nowMs = context.clock.nowMs()
   const equal = adoptions.filter(({ isEqual }) => isEqual)
   const rows = equal.map(({ entry, planned: { item, read } }) =>
-    makeRow(entry, item.dir.key!, item.name, read!.stat, nowMs),
+    makeRow(entry, item.dir.key!, item.name, read!.stat, read!.isRacy),
   )
   await context.space.materialised(
     adoptions.map(({ materialised }) => materialised),
@@ -86,7 +85,7 @@ export async function adoptDirectory(
   if (item.dir.node === undefined) return undefined
   const entry = await shownAt(context, item)
   if (!entry) return undefined
-  const row = makeRow(entry, item.dir.key!, item.name, item.stat, context.clock.nowMs())
+  const row = makeRow(entry, item.dir.key!, item.name, item.stat, false)
   await context.space.materialised(
     [{ key: entryKey(entry), as: entry, nodes: await nodesOf(context, entry) }],
     rowOps([{ before: undefined, after: row }]),

@@ -1,5 +1,5 @@
 import { type CommitResult, type EntryKey, entryKey, type ViewEntry } from '@tidemark/engine'
-import type { Fingerprint, SyncedRow } from '../rows.js'
+import type { SyncedRow } from '../rows.js'
 import type { RowChange, RowsStore } from '../rows-store.js'
 import { isExecutable } from './identity.js'
 import type { Item } from './item.js'
@@ -27,9 +27,8 @@ export async function planRows(
   rows: RowsStore,
   planned: readonly Planned[],
   result: CommitResult,
-  nowMs: number,
 ): Promise<RowPlan> {
-  const plan = new Planner(result, nowMs)
+  const plan = new Planner(result)
   const created = [...result.created.values()].map(entryKey)
   const changed = result.changes.map(({ key }) => key)
   const known = new Map<EntryKey, SyncedRow>()
@@ -46,10 +45,7 @@ class Planner {
   readonly #changes = new Map<EntryKey, RowChange>()
   readonly #twins: Item[] = []
 
-  constructor(
-    private readonly commit: CommitResult,
-    private readonly nowMs: number,
-  ) {
+  constructor(private readonly commit: CommitResult) {
     for (const { key, after } of commit.changes) {
       if (!after) continue
       this.#afterByKey.set(key, after)
@@ -60,21 +56,27 @@ class Planner {
   add({ item, read, isUnread }: Planned, known: ReadonlyMap<EntryKey, SyncedRow>): void {
     switch (item.type) {
       case 'create':
-        return this.#created(item, read, known)
+        this.#created(item, read, known)
+        return
       case 'verify':
       case 'rebind': {
-        const entry = this.#entryOf(item.row, item.row.dir, item.row.localName)
-        return this.#put(item.row, this.#row(item.row.dir, item.row.localName, entry, read?.stat ?? item.stat))
+        const { dir, localName } = item.row
+        const entry = this.#entryOf(item.row, dir, localName)
+        const row = makeRow(entry, dir, localName, read?.stat ?? item.stat, read?.isRacy === true)
+        this.#put(item.row, row)
+        return
       }
       case 'move': {
         const dir = this.#keyOf(item.dir)
-        const entry = this.#entryOf(item.row, dir, item.name)
-        const row = this.#row(dir, item.name, entry, read?.stat ?? item.stat)
+        const entry = this.#entryOf(item.row, dir, item.entryName)
+        const racy = read ? read.isRacy : item.row.racy === true
+        const row = makeRow(entry, dir, item.name, read?.stat ?? item.stat, racy)
         // Old stamps with the old bytes: the next scan sees that the file must be read.
-        return this.#put(item.row, isUnread ? { ...row, fingerprint: item.row.fingerprint } : row)
+        this.#put(item.row, isUnread ? { ...row, fingerprint: item.row.fingerprint } : row)
+        return
       }
       case 'delete':
-        return this.#put(item.row, undefined)
+        this.#put(item.row, undefined)
     }
   }
 
@@ -105,7 +107,11 @@ class Planner {
     const other = known.get(key)
     const isFree = !other || this.#changes.has(key)
     if (!isFree || this.#changes.get(key)?.after) this.#twins.push(item)
-    else this.#put(other, this.#row(this.#keyOf(item.dir), item.name, entry, read?.stat ?? item.stat))
+    else
+      this.#put(
+        other,
+        makeRow(entry, this.#keyOf(item.dir), item.name, read?.stat ?? item.stat, read?.isRacy === true),
+      )
   }
 
   #keyOf(dir: { readonly key: EntryKey | undefined; readonly ref: string }): EntryKey {
@@ -121,10 +127,6 @@ class Planner {
       this.#afterByPlace.get(placeOf(dir, localName.normalize('NFC'))) ??
       row.entry
     )
-  }
-
-  #row(dir: EntryKey, localName: string, entry: ViewEntry, stat: Fingerprint): SyncedRow {
-    return makeRow(entry, dir, localName, stat, this.nowMs)
   }
 
   #put(before: SyncedRow | undefined, after: SyncedRow | undefined): void {

@@ -116,12 +116,7 @@ describe('what a scan says about one directory', () => {
       { a: 'f3', b: 'f1', c: 'f2' },
       ['move a→b', 'move b→c', 'move c→a'],
     ],
-    [
-      'a chain of renames is moves',
-      { a: 'f1', b: 'f2' },
-      { b: 'f1', c: 'f2' },
-      ['move a→b', 'move b→c'],
-    ],
+    ['a chain of renames is moves', { a: 'f1', b: 'f2' }, { b: 'f1', c: 'f2' }, ['move a→b', 'move b→c']],
     [
       'rename over: the content of the target was replaced, the other is gone',
       { a: 'f1', b: 'f2' },
@@ -135,7 +130,12 @@ describe('what a scan says about one directory', () => {
       { d: 'd2', e: 'd1' },
       ['create d', 'move d→e'],
     ],
-    ['a swap of directories is two moves', { a: 'd1', b: 'd2' }, { a: 'd2', b: 'd1' }, ['move a→b', 'move b→a']],
+    [
+      'a swap of directories is two moves',
+      { a: 'd1', b: 'd2' },
+      { a: 'd2', b: 'd1' },
+      ['move a→b', 'move b→a'],
+    ],
     ['a directory that was replaced waits', { d: 'd1' }, { d: 'd2' }, ['wait']],
     ['a file that became a directory waits', { a: 'f1' }, { a: 'd2' }, ['wait']],
     [

@@ -1,3 +1,4 @@
+import { NAME_BYTES_MAX, utf8Length } from '@tidemark/protocol'
 import type { FileStat } from '../ports/file-system.js'
 import type { SyncedRow } from '../rows.js'
 
@@ -27,8 +28,16 @@ export class EntryNames {
     const first = all.find((name) => this.rows.has(name)) ?? all[0]!
     if (localName === first) return nfc
     const number = all.filter((name) => name !== first).indexOf(localName) + 2
-    const dot = nfc.lastIndexOf('.')
-    const split = dot > 0 ? dot : nfc.length
-    return `${nfc.slice(0, split)} (${number})${nfc.slice(split)}`
+    return numbered(nfc, number)
   }
+}
+
+/** `stem (2).ext`, cut so that it fits NAME_BYTES_MAX bytes. */
+export function numbered(name: string, number: number): string {
+  const dot = name.lastIndexOf('.')
+  const split = dot > 0 ? dot : name.length
+  const suffix = ` (${number})${name.slice(split)}`
+  let stem = name.slice(0, split)
+  while (utf8Length(stem + suffix) > NAME_BYTES_MAX) stem = [...stem].slice(0, -1).join('')
+  return (stem + suffix).normalize('NFC')
 }

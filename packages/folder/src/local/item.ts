@@ -10,7 +10,7 @@ export type Item =
       readonly dir: DirRef
       /** On disk. */
       readonly name: string
-      /** In the space: differs where this name's NFC form is taken by another local name. */
+      /** In the space: differs where the NFC form of `name` is taken by something else. */
       readonly entryName: string
       readonly stat: FileStat
       /** The directory that it becomes. */
@@ -23,6 +23,7 @@ export type Item =
       readonly row: SyncedRow
       readonly dir: DirRef
       readonly name: string
+      readonly entryName: string
       readonly stat: FileStat
     }
   /** A directory that took the place, and is now the entry, of an earlier one. */

@@ -1,4 +1,4 @@
-import type { SpaceBinding } from '@tidemark/engine'
+import type { Clock, SpaceBinding } from '@tidemark/engine'
 import type { FileStat, FileSystem } from '../ports/file-system.js'
 import { type ReadContent, readContent } from './read-content.js'
 
@@ -20,6 +20,7 @@ interface Job {
 export interface LargeFilesOptions {
   readonly space: Pick<SpaceBinding, 'chunk' | 'ensureStored'>
   readonly files: FileSystem
+  readonly clock: Clock
   readonly directory: string
   /** A file is stored, or failed: what is at this path (relative) can be pushed now. */
   readonly onSettled: (path: string) => void
@@ -91,10 +92,10 @@ export class LargeFiles {
   }
 
   async #run(job: Job): Promise<void> {
-    const { space, files, directory } = this.options
+    const { directory, space } = this.options
     const { signal } = job.abort
     try {
-      const read = await readContent({ files, space, path: `${directory}/${job.path}`, signal }, job.stat)
+      const read = await readContent({ ...this.options, path: `${directory}/${job.path}`, signal }, job.stat)
       if (read.upload) {
         const onProgress = (durableBytes: number) => {
           job.doneBytes = durableBytes

@@ -135,7 +135,8 @@ class LocalPass {
       return
     }
     context.problems.set(source, scan.problems)
-    const rows = dir.key === undefined ? new Map<string, SyncedRow>() : await context.rows.inDirectory(dir.key)
+    const rows =
+      dir.key === undefined ? new Map<string, SyncedRow>() : await context.rows.inDirectory(dir.key)
     const input = await lookUp(context, root.dev, { ...scan, rows })
     const names = new EntryNames(scan.found, rows)
     const findings = diffDirectory(input)
@@ -212,7 +213,10 @@ class LocalPass {
     for (const { key } of resolution.missing) absent.set(key, this.#missing.get(key)!.directory)
     const places = new Map(this.#occupied.map(({ row, dir }) => [row.key, dir.path]))
     for (const key of resolution.waiting) absent.set(key, places.get(key)!)
-    absences.update(absent, (directory) => this.#scanned.has(directory), nowMs)
+    const { hints } = this.options
+    const wasAsked = (directory: string) =>
+      hints.isFull || hints.directories.has(directory) || this.#scanned.has(directory)
+    absences.update(absent, wasAsked, nowMs)
     await this.#pushDisplaced(resolution)
     await this.#flush()
     await this.#drain()
@@ -229,7 +233,8 @@ class LocalPass {
     // One batch: names change hands in it.
     await this.#flush()
     for (const { row, dir, name, stat } of moves) {
-      this.#group.push({ type: 'move', path: dir.pathOf(name), row, dir, name, stat })
+      const entryName = name.normalize('NFC')
+      this.#group.push({ type: 'move', path: dir.pathOf(name), row, dir, name, entryName, stat })
       if (stat.kind === 'dir' || stat.nlink > 1) this.#lookAgain(dir.pathOf(name), true)
     }
     for (const { row, stat } of verifies) {
@@ -259,11 +264,7 @@ class LocalPass {
   }
 
   /** Deepest first: nothing is left in a directory that is deleted. */
-  async #withAllBelow(
-    row: SyncedRow,
-    except: ReadonlySet<EntryKey>,
-    isDisplaced: boolean,
-  ): Promise<Item[]> {
+  async #withAllBelow(row: SyncedRow, except: ReadonlySet<EntryKey>, isDisplaced: boolean): Promise<Item[]> {
     const { rows } = this.options.context
     const path = await rows.localPathOf(row)
     if (path === undefined) return []

@@ -1,11 +1,12 @@
-import { type EntryKey, type UserOp, entryKey } from '@tidemark/engine'
-import { SourceChangedError, SyncError } from '@tidemark/protocol'
+import { type EntryKey, entryKey, type UserOp } from '@tidemark/engine'
+import { PathError, SourceChangedError, SyncError } from '@tidemark/protocol'
 import { errnoOf } from '../adapters/node-file-system.js'
 import type { FileStat } from '../ports/file-system.js'
 import type { SyncedRow } from '../rows.js'
 import { type RowChange, rowOps } from '../rows-store.js'
-import { adoptAll, type Adoption, findAdoptions } from './adopt.js'
+import { type Adoption, adoptAll, findAdoptions } from './adopt.js'
 import { type Planned, planRows } from './commit-rows.js'
+import { withFreeNames } from './free-names.js'
 import { isExecutable, sameStamps } from './identity.js'
 import type { Item } from './item.js'
 import { LARGE_BYTES, type LargeFiles } from './large-files.js'
@@ -177,9 +178,10 @@ async function commit(
   planned: readonly Planned[],
   adoptions: readonly Adoption[],
   options: PushOptions,
+  isRenamed = false,
 ): Promise<void> {
   const { context, isImport } = options
-  const { space, rows, clock } = context
+  const { space, rows } = context
   const ops = [
     ...planned.flatMap((entry) => opsOf(entry, isImport)),
     ...adoptions.map(({ entry, planned: { read } }): UserOp => {
@@ -189,17 +191,17 @@ async function commit(
   if (ops.length === 0) {
     // Nothing new for the space: stamps only.
     const result = { created: new Map(), changes: [] }
-    const { changes } = await planRows(rows, planned, result, clock.nowMs())
+    const { changes } = await planRows(rows, planned, result)
     if (changes.length > 0) await space.writeRows(rowOps(changes), { sync: false })
     return
   }
   const touch = new Set<EntryKey>()
   try {
     const result = await space.commit(ops, async (result) => {
-      const plan = await planRows(rows, planned, result, clock.nowMs())
+      const plan = await planRows(rows, planned, result)
       const changes: RowChange[] = [...plan.changes]
       for (const adoption of adoptions) {
-        const row = adoption.rowAfter(result, clock.nowMs())
+        const row = adoption.rowAfter(result)
         touch.add(entryKey(adoption.entry))
         if (!row) continue
         changes.push({ before: undefined, after: row })
@@ -216,6 +218,9 @@ async function commit(
     }
   } catch (error) {
     if (!(error instanceof SyncError) || error.retry !== 'never') throw error
+    if (isTaken(error) && !isRenamed) {
+      return commit(await withFreeNames(space, planned), adoptions, options, true)
+    }
     if (planned.length + adoptions.length > 1) return commitEach(planned, adoptions, options)
     const path = (planned[0] ?? adoptions[0]!.planned).item.path
     const problem = { path, cause: 'refused', detail: error.message, fix: 'rename it, or report this' }
@@ -230,6 +235,8 @@ async function commit(
     }
   }
 }
+
+const isTaken = (error: SyncError): boolean => error instanceof PathError && error.code === 'EXISTS'
 
 /** One bad change must not stop the others: in order, so that directories come before what is in them. */
 async function commitEach(
@@ -268,7 +275,7 @@ function opsOf({ item, read }: Planned, isImport: boolean): UserOp[] {
         type: 'move',
         entry: item.row.key,
         parent: item.dir.asParent,
-        name: item.name.normalize('NFC'),
+        name: item.entryName,
       }
       return [move, ...changesOf(item.row, read)]
     }
@@ -282,7 +289,8 @@ function opsOf({ item, read }: Planned, isImport: boolean): UserOp[] {
 function changesOf(row: SyncedRow, read: ReadContent | undefined): UserOp[] {
   if (!read) return []
   const ops: UserOp[] = []
-  if (row.entry.version?.root !== read.content.root) ops.push({ type: 'edit', entry: row.key, content: read.content })
+  if (row.entry.version?.root !== read.content.root)
+    ops.push({ type: 'edit', entry: row.key, content: read.content })
   const executable = isExecutable(read.stat)
   if (row.entry.kind === 'file' && row.entry.executable !== executable) {
     ops.push({ type: 'attr', entry: row.key, executable })

@@ -91,7 +91,9 @@ class Listing {
     const path = this.#pathOf(name)
     const stat = this.files.lstat(`${this.absolute}/${name}`)
     if (!stat) return
-    const reason = this.rules.isIgnored(path, stat.kind === 'dir') ? 'ignored' : this.#refusal(name, path, stat)
+    const reason = this.rules.isIgnored(path, stat.kind === 'dir')
+      ? 'ignored'
+      : this.#refusal(name, path, stat)
     if (reason === undefined) {
       this.#found.set(name, stat)
       return

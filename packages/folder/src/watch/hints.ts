@@ -29,6 +29,15 @@ export class Hints {
     this.#touch(nowMs)
   }
 
+  /** Whether this directory is hinted already. */
+  has(directory: string): boolean {
+    return this.#isFull || this.#directories.has(directory)
+  }
+
+  get isFull(): boolean {
+    return this.#isFull
+  }
+
   get isEmpty(): boolean {
     return !this.#isFull && this.#directories.size === 0
   }

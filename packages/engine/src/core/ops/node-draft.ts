@@ -66,17 +66,17 @@ export class NodeDraft {
   }
 
   writeLoc(value: Loc, observed: Register<Loc>): void {
-    const sibling = makeSibling({ register: this.#known.loc, observed, ...this.#stamp(), value })
+    const sibling = makeSibling({ register: this.#siblings('loc'), observed, ...this.#stamp(), value })
     this.#add({ loc: [sibling] }, sibling)
   }
 
   writeContent(value: Content, observed: Register<Content>): void {
-    const sibling = makeSibling({ register: this.#known.content, observed, ...this.#stamp(), value })
+    const sibling = makeSibling({ register: this.#siblings('content'), observed, ...this.#stamp(), value })
     this.#add({ content: [sibling] }, sibling)
   }
 
   writeAttr(value: Attr, observed: Register<Attr>): void {
-    const sibling = makeSibling({ register: this.#known.attr, observed, ...this.#stamp(), value })
+    const sibling = makeSibling({ register: this.#siblings('attr'), observed, ...this.#stamp(), value })
     this.#add({ attr: [sibling] }, sibling)
   }
 
@@ -88,6 +88,17 @@ export class NodeDraft {
     const { loc, content, attr } = this.#synced
     this.#written = new Set()
     return { id: this.id, kind: this.kind, loc: own(loc), content: own(content), attr: own(attr) }
+  }
+
+  /**
+   * Every sibling of both trees, those too that the other tree has superseded: a context must not take in
+   * what stands on the disk beside the observed value, whatever became of it elsewhere.
+   */
+  #siblings<K extends 'loc' | 'content' | 'attr'>(register: K): NodeEntry[K] {
+    return [
+      ...this.#synced[register],
+      ...this.#known[register],
+    ] as readonly Sibling<unknown>[] as NodeEntry[K]
   }
 
   #stamp(): { dot: Dot; hlc: Hlc } {

@@ -68,25 +68,32 @@ export function writeTombstone(draft: NodeDraft, lastPlace: Place): void {
 }
 
 /**
- * Keeps a node where it stood although writes of others would shift it. It stands for the living writes
- * that it covers and leaves deletions uncovered: a pin is nobody's wish, so it never brings a node back.
+ * Keeps a node where it stood although writes of others would shift it. Leaves deletions uncovered: a pin
+ * is nobody's wish, so it never brings a node back.
+ *
+ * One pin for each living write, so that a deletion that knew one of them takes away its pin too, and what
+ * that write had carried, whatever the others say.
  */
-export function writePin(draft: NodeDraft, { parent, name }: Place, alt: boolean): void {
-  const observed = draft.synced.loc.filter(({ value }) => !value.dead)
+export function writePin(draft: NodeDraft, place: Place, alt: boolean): void {
   const live = liveLocs(draft.synced)
-  draft.writeLoc(
-    {
-      parent,
-      name,
-      dead: false,
-      ...seenField(inheritedSeen(observed)),
-      ...heldField(inheritedHeld(draft.synced)),
-      pin: normalizeDots(live.flatMap(({ dot, value }) => value.pin ?? [dot])),
-      ...(alt ? { alt } : {}),
-    },
-    observed,
-  )
+  const groups = live.length > 0 ? live.map((sibling) => [sibling]) : [draft.synced.loc.filter(isNotDead)]
+  for (const observed of groups) {
+    draft.writeLoc(
+      {
+        parent: place.parent,
+        name: place.name,
+        dead: false,
+        ...seenField(inheritedSeen(observed)),
+        ...heldField(live.length > 0 ? observed.flatMap(({ value }) => value.held ?? []) : []),
+        pin: normalizeDots(live.length > 0 ? observed.flatMap(({ dot, value }) => value.pin ?? [dot]) : []),
+        ...(alt ? { alt } : {}),
+      },
+      observed,
+    )
+  }
 }
+
+const isNotDead = ({ value }: { readonly value: Loc }): boolean => !value.dead
 
 /** What the deletions behind these siblings knew: every loc write carries it on. */
 function inheritedSeen(observed: Register<Loc>): Context {

@@ -98,6 +98,19 @@ describe('content writes', () => {
     expect(shownOrVoid.map(({ value }) => value.root)).toEqual([undefined])
   })
 
+  it('a write does not take in what stands on the disk beside it, superseded elsewhere or not (seed 75754)', () => {
+    const start = made('0')
+    const copy = change(start, A, (draft) => writeEdit(draft, content('1')))
+    const onDisk = joinEntries(
+      copy,
+      change(start, A, (draft) => writeEdit(draft, content('2'))),
+    )
+    const received = change(copy, B, (draft) => writeEdit(draft, content('3')))
+    const draft = draftOf(onDisk, A, received)
+    writeWinnerVoid(draft, versions(draft.synced).winner!.dots)
+    expect(rootsOf(draft.synced)).toEqual([root('1')])
+  })
+
   it('voids of many copies are one sibling', () => {
     let entry = made('0')
     for (let i = 1; i < 5; i++) {
@@ -170,6 +183,21 @@ describe('loc writes', () => {
     const dead = change(start, A, (draft) => writeTombstone(draft, PLACE))
     expect(liveLocs(joinEntries(pinned, dead))).toEqual([])
     expect(liveLocs(change(dead, C, (draft) => writePin(draft, PLACE, false)))).toEqual([])
+  })
+
+  it('a pin of two writes carries nothing against a deletion that knew the one that carried it (seed 101863)', () => {
+    const start = made('0')
+    const moved = change(start, A, (draft) => writeMove(draft, PLACE))
+    const edited = change(start, B, (draft) => {
+      writeEdit(draft, content('1'))
+      writePlace(draft, PLACE)
+    })
+    const other = change(moved, A, (draft) => writeEdit(draft, content('2')))
+    const carried = change(other, A, (draft) => writeMove(draft, PLACE))
+    const pinned = change(joinEntries(carried, edited), C, (draft) => writePin(draft, PLACE, false))
+    const dead = change(carried, A, (draft) => writeTombstone(draft, PLACE))
+    expect(rootsOf(joinEntries(pinned, dead))).toEqual([root('1')])
+    expect(pinned.loc).toHaveLength(2)
   })
 
   it('a later write of a batch covers the earlier one, and only the later one is handed out', () => {

@@ -37,6 +37,12 @@ export function resolveGroup(
   isClaimed: (name: string) => boolean,
   sha256: Sha256,
 ): ViewEntry[] {
+  const only = candidates.length === 1 ? candidates[0] : undefined
+  if (only && claimsName(only)) {
+    const { winner, copies } = versions(only.entry)
+    const rival = { members: candidates, isDirectory: false, version: winner, alt: false }
+    if (copies.length === 0) return [entryOf(parent, only.place.value.name, 'main', rival)]
+  }
   const ordered = [...candidates].sort((a, b) => (a.entry.id < b.entry.id ? -1 : 1))
   const rivals = mergeRivals(ordered)
   const incumbent = rivals.filter((rival) => !rival.alt).sort(compareRivals)[0]
@@ -81,7 +87,11 @@ function mergeRivals(candidates: readonly Candidate[]): Rival[] {
     const winner = holdsBytes ? versions(entry).winner : undefined
     if (holdsBytes && !winner) continue
     const alt = place.value.alt === true ? 'alt' : ''
-    const key = winner ? `${entry.kind}:${winner.root}` : entry.kind === 'dir' ? `dir${alt}` : `${entry.kind}:${entry.id}`
+    const key = winner
+      ? `${entry.kind}:${winner.root}`
+      : entry.kind === 'dir'
+        ? `dir${alt}`
+        : `${entry.kind}:${entry.id}`
     const group = groups.get(key)
     if (group) group.members.push(candidate)
     else groups.set(key, { members: [candidate], version: winner })

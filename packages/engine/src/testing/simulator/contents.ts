@@ -24,14 +24,14 @@ export class Contents {
     changes: readonly ViewChange[],
     writes: readonly Write[],
     synced: (node: NodeId) => Promise<NodeEntry | undefined>,
-    entries: () => Promise<readonly ViewEntry[]>,
+    entries: readonly ViewEntry[],
   ): Promise<void> {
     const before = byRoot(changes.map((change) => change.before))
     const after = byRoot(changes.map((change) => change.after))
     for (const root of new Set([...before.keys(), ...after.keys()])) {
       const type = !after.has(root) ? 'killed' : before.has(root) ? 'moved' : 'made'
       if (type === 'moved' && before.get(root) === after.get(root)) continue
-      if (type === 'killed' && byRoot(await entries()).has(root)) continue
+      if (type === 'killed' && byRoot(entries).has(root)) continue
       const moves = (this.#events.get(root) ?? []).filter((event) => event.type === 'moved')
       const knownMoves = new Set<Event>()
       if (type === 'killed') {

@@ -102,7 +102,7 @@ export class Ledger {
   checkTruth(who: string, state: State, frontier: ReadonlyMap<ReplicaId, number>): void {
     for (const write of this.#writes) {
       if (!vectorHas(frontier, write.sibling.dot)) continue
-      mustHold(isIn(state, write), 'EX6', () => `${who} claims ${describe(write)} and does not have it`)
+      mustHold(isIn(state, write), 'EX6', () => `${who} claims ${describe(write)} and holds ${told(state, write)}`)
     }
   }
 
@@ -146,6 +146,17 @@ function holds(entry: NodeEntry | undefined, { part, sibling }: Write): boolean 
   if (!entry) return false
   const register = entry[part] as Register<unknown>
   return register.some((other) => sameDot(other.dot, sibling.dot) || contextHas(other.ctx, sibling.dot))
+}
+
+function told(state: State, { node, part }: Write): string {
+  const register = (state.get(node)?.[part] ?? []) as Register<unknown>
+  return register
+    .map(({ dot, ctx }) => {
+      const vector = [...ctx.vector].map(([rid, seq]) => `${rid}:${seq}`)
+      const except = ctx.except.map((other) => `-${dotKey(other)}`)
+      return `${dotKey(dot)} {${[...vector, ...except].join(' ')}}`
+    })
+    .join(', ')
 }
 
 export const describe = ({ node, part, sibling, author }: Write): string =>

@@ -1,11 +1,9 @@
 import { decodeMessage, encodeMessage, type Message } from '@tidemark/protocol'
 import { SerialQueue } from '../../session/serial-queue.js'
 import type { ExchangeMessage } from '../../session/session.js'
-import type { SpaceExchange } from '../../session/space-exchange.js'
 import { ChunkCache } from '../../transfer/chunk-cache.js'
 import { nodeHasher } from '../../node/node-hasher.js'
-import type { PlantedBug } from './planted-bugs.js'
-import { plantedExchange } from './planted-bugs.js'
+import { type Endpoint, type PlantedBug, plantedExchange } from './planted-bugs.js'
 import type { Site } from './site.js'
 
 /** Frames under way in one direction before the sender has to wait. */
@@ -25,7 +23,7 @@ export interface LinkHost {
 
 interface End {
   readonly site: Site
-  readonly exchange: SpaceExchange
+  readonly exchange: Endpoint
   readonly inbox: SerialQueue
   /** Frames on their way to this end. */
   readonly queue: (Uint8Array | ExchangeMessage)[]

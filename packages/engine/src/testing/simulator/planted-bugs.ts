@@ -1,12 +1,204 @@
-import type { SpaceDatabase, SpaceDatabaseOptions } from '../../database/space-database.js'
-import { SpaceDatabase as RealDatabase } from '../../database/space-database.js'
+import {
+  type Context,
+  contextHas,
+  decodeNodeEntry,
+  encodeNodeEntry,
+  type Message,
+  type NodeEntry,
+  type NodeId,
+  type Register,
+  type ReplicaId,
+} from '@tidemark/protocol'
+import { SpaceDatabase, type SpaceDatabaseOptions } from '../../database/space-database.js'
+import type { KeyValueOp } from '../../ports/key-value-store.js'
 import type { Random } from '../../ports/random.js'
+import type { ExchangeMessage } from '../../session/session.js'
 import { SpaceExchange, type SpaceExchangeOptions } from '../../session/space-exchange.js'
 
-export type PlantedBug = never
+/**
+ * Mistakes that a test puts in to see that the simulator finds them. They wrap the real classes; nothing
+ * of them is in the engine.
+ */
+export type PlantedBug =
+  /** What a user writes covers what was received, seen or not. Only a bound space tells the two apart. */
+  | 'context-from-latest-state'
+  /** A context is a plain version vector. */
+  | 'context-without-exceptions'
+  /** The frontier takes in the dots of each frame. */
+  | 'frontier-before-sync-point'
+  /** Every cursor is good. */
+  | 'cursor-kept-over-rollback'
+  /** A database that was opened again goes on under its old replica id. */
+  | 'dots-used-twice'
+  /** What came from the peer once is never sent to it again, whoever changed it since. */
+  | 'echo-by-node'
+  /** Every sync point is answered. */
+  | 'answers-every-sync-point'
+  /** A receiver believes that it has what it lost in a crash. */
+  | 'cursor-before-entries'
 
-export const plantedDatabase = (_bug: PlantedBug | undefined, options: SpaceDatabaseOptions): Promise<SpaceDatabase> =>
-  RealDatabase.open(options)
-export const plantedRandom = (_bug: PlantedBug | undefined, random: Random, _index: number): Random => random
-export const plantedExchange = (_bug: PlantedBug | undefined, options: SpaceExchangeOptions): SpaceExchange =>
-  new SpaceExchange(options)
+export type Endpoint = Pick<SpaceExchange, 'start' | 'receive' | 'closed'>
+
+export async function plantedDatabase(
+  bug: PlantedBug | undefined,
+  options: SpaceDatabaseOptions,
+): Promise<SpaceDatabase> {
+  const database = await SpaceDatabase.open(options)
+  if (bug === 'cursor-kept-over-rollback') database.isGoodCursor = () => true
+  if (bug === 'context-without-exceptions') dropExceptions(database, options)
+  if (bug === 'context-from-latest-state' && options.mode === 'bound') observeEverything(database)
+  return database
+}
+
+/** @param index Of the site. */
+export function plantedRandom(bug: PlantedBug | undefined, random: Random, index: number): Random {
+  if (bug !== 'dots-used-twice') return random
+  let ids = 0
+  // The first id of an open is the replica's; only that one repeats.
+  return {
+    bytes: (length) =>
+      length === 8 && ids++ === 0 ? new Uint8Array(8).fill(index + 1) : random.bytes(length),
+  }
+}
+
+export function plantedExchange(
+  bug: PlantedBug | undefined,
+  options: SpaceExchangeOptions,
+): Endpoint {
+  switch (bug) {
+    case 'frontier-before-sync-point':
+      return earlyFrontier(options)
+    case 'cursor-kept-over-rollback':
+      return trusting(options)
+    case 'echo-by-node':
+      return echoByNode(options)
+    case 'answers-every-sync-point':
+      return talkative(options)
+    case 'cursor-before-entries':
+      return cursorFirst(options)
+    default:
+      return new SpaceExchange(options)
+  }
+}
+
+/** An exchange whose incoming messages pass `before`. */
+function listening(
+  options: SpaceExchangeOptions,
+  before: (message: ExchangeMessage) => Promise<ExchangeMessage>,
+): Endpoint {
+  const exchange = new SpaceExchange(options)
+  return {
+    start: () => exchange.start(),
+    receive: async (message) => exchange.receive(await before(message)),
+    closed: () => exchange.closed(),
+  }
+}
+
+function earlyFrontier(options: SpaceExchangeOptions): Endpoint {
+  const { database, peer } = options
+  const exchange = new SpaceExchange(options)
+  return {
+    start: () => exchange.start(),
+    closed: () => exchange.closed(),
+    receive: async (message) => {
+      await exchange.receive(message)
+      if (message.type !== 'entries') return
+      const { run, lseq } = message
+      const frontier = new Map<ReplicaId, number>()
+      for (const { dot } of message.entries.flatMap(siblingsOf)) {
+        frontier.set(dot.rid, Math.max(dot.seq, frontier.get(dot.rid) ?? 0))
+      }
+      await database.syncPoint(peer, { cursor: { run, lseq }, frontier, met: new Map(), lost: new Map() })
+    },
+  }
+}
+
+const trusting = (options: SpaceExchangeOptions): Endpoint =>
+  listening(options, async (message) =>
+    message.type === 'open' ? { ...message, remembered: new Map() } : message,
+  )
+
+function echoByNode(options: SpaceExchangeOptions): Endpoint {
+  const came = new Set<NodeId>()
+  const send = async (message: Message): Promise<void> => {
+    if (message.type !== 'entries') return options.send(message)
+    const entries = message.entries.filter(({ id }) => !came.has(id))
+    if (entries.length > 0) await options.send({ ...message, entries })
+  }
+  return listening({ ...options, send }, async (message) => {
+    if (message.type === 'entries') for (const { id } of message.entries) came.add(id)
+    return message
+  })
+}
+
+function talkative(options: SpaceExchangeOptions): Endpoint {
+  const { database, channel, send } = options
+  return listening(options, async (message) => {
+    if (message.type === 'sync-point') {
+      // With nothing in it that could be wrong.
+      const nothing = { frontier: new Map(), met: new Map(), lost: [] }
+      void send({ type: 'sync-point', channel, run: database.run, lseq: 0, ...nothing })
+    }
+    return message
+  })
+}
+
+function cursorFirst(options: SpaceExchangeOptions): Endpoint {
+  const { database, peer } = options
+  return listening(options, async (message) => {
+    if (message.type === 'entries') {
+      const { frontier } = await database.peer(peer)
+      const cursor = { run: message.run, lseq: message.lseq }
+      await database.syncPoint(peer, { cursor, frontier, met: new Map(), lost: new Map() })
+    }
+    return message
+  })
+}
+
+/** Rewrites what a commit wrote as an implementation without exceptions would have written it. */
+function dropExceptions(database: SpaceDatabase, { storage, space, mode }: SpaceDatabaseOptions): void {
+  const commit = database.commit.bind(database)
+  const trees = mode === 'bound' ? ['r', 'y'] : ['r']
+  database.commit = async (ops, rows) => {
+    const result = await commit(ops, rows)
+    const puts: KeyValueOp[] = []
+    for (const tree of trees) {
+      for (const { id } of result.nodes) {
+        const key = `s/${space}/${tree}/n/${id}`
+        const row = await storage.get(key)
+        if (row) puts.push({ type: 'put', key, value: encodeNodeEntry(withoutExceptions(decodeNodeEntry(row))) })
+      }
+    }
+    await storage.batch(puts, { sync: true })
+    return { ...result, nodes: result.nodes.map(withoutExceptions) }
+  }
+}
+
+function withoutExceptions(entry: NodeEntry): NodeEntry {
+  const plain = <V>(register: Register<V>): Register<V> => {
+    const bare = register.map((sibling) => ({
+      ...sibling,
+      ctx: { vector: sibling.ctx.vector, except: [] } satisfies Context,
+    }))
+    return bare.filter((x) => !bare.some((y) => y !== x && contextHas(y.ctx, x.dot)))
+  }
+  return { ...entry, loc: plain(entry.loc), content: plain(entry.content), attr: plain(entry.attr) }
+}
+
+/** Before each commit the synced tree takes in all that was received of the nodes that it concerns. */
+function observeEverything(database: SpaceDatabase): void {
+  const commit = database.commit.bind(database)
+  database.commit = async (ops, rows) => {
+    const chosen = typeof ops === 'function' ? await ops(database.synced) : ops
+    const nodes: NodeEntry[] = []
+    for (const op of chosen) {
+      const id = 'entry' in op ? (op.entry.split(':')[0] as NodeId) : undefined
+      const node = id && (await database.received.node(id))
+      if (node) nodes.push(node)
+    }
+    await database.materialised([{ key: '', as: undefined, nodes }], [], { sync: false })
+    return commit(chosen, rows)
+  }
+}
+
+const siblingsOf = (entry: NodeEntry) => [...entry.loc, ...entry.content, ...entry.attr]

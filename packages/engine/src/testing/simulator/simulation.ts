@@ -1,60 +1,82 @@
 import type { SpaceMode } from '../../database/space-database.js'
+import { makeBatch } from './batch.js'
+import { bringUpToDate, type Plan, planOf } from './disk.js'
 import { checkEnd, heal } from './final-checks.js'
 import { Troublemaker } from './nemesis.js'
 import type { PlantedBug } from './planted-bugs.js'
 import { SeededRandom } from './random.js'
+import type { Site } from './site.js'
 import { Trace } from './trace.js'
-import { entriesOf, quickOp } from './user.js'
+import { quickOp } from './user.js'
 import { mustHold } from './violation.js'
 import { World } from './world.js'
 
+/**
+ * `exchange`: one tree a replica, single ops on few entries, as many runs as possible. `view`: people who
+ * act on disks that lag behind, several ops at once, and everything that they must find on their disk.
+ */
+export type Profile = 'exchange' | 'view'
+
 export interface SimulationOptions {
+  readonly profile: Profile
   readonly seed: number
-  /** User ops, frames and troubles before everything heals. */
+  /** User acts, frames and troubles before everything heals. */
   readonly steps: number
   readonly bug?: PlantedBug
+  /** Gets what happens, line by line. */
   readonly print?: (line: string) => void
 }
 
 export interface SimulationResult {
+  /** Those of healing included. */
   readonly steps: number
+  /** Of everything that happened: equal for equal options. */
   readonly traceHash: string
   readonly framesSent: number
   readonly entriesSent: number
+  /** Register writes by users. */
   readonly writes: number
 }
 
-/** One run of the exchange profile. @throws {InvariantViolation} */
-export async function runExchange({ seed, steps, bug, print }: SimulationOptions): Promise<SimulationResult> {
+/** How often a replica is held against everything that was written so far. */
+const CHECK_SHARE = 0.03
+
+/**
+ * One run: a group of replicas, users, and a network that goes wrong; then everything heals and must fall
+ * silent, equal, with nothing lost.
+ *
+ * @throws {InvariantViolation} with the broken rule of docs/invariants.md.
+ */
+export async function runSimulation(options: SimulationOptions): Promise<SimulationResult> {
+  const { profile, seed, steps, bug, print } = options
   const random = new SeededRandom(seed)
   const trace = new Trace(print)
   const world = new World({
     random,
     trace,
     bug,
-    encoded: random.chance(0.1),
+    encoded: random.chance(profile === 'view' ? 0.3 : 0.1),
     entriesPerFrameMax: random.pick([1, 1, 2, 100]),
   })
-  await buildGroup(world)
-  const trouble = new Troublemaker(world, { rollbacksMax: random.pick([0, 1, 1, 2]) })
-  const share = random.pick([0.05, 0.15, 0.3])
-  const checkShare = 0.03
+  await buildGroup(world, profile)
+  const run = new Run(world, profile)
   for (const link of world.links) if (random.chance(0.8)) link.connect()
-  let done = 0
-  for (; done < steps; done++) {
+  for (let step = 0; step < steps; step++) {
     world.nowMs += random.below(2_000)
-    await step(world, trouble, share)
+    await run.step()
+    // Now and then the next thing happens before this one is through.
     if (random.chance(0.8)) await world.settle()
     else world.checkNothingBroke()
-    if (random.chance(checkShare)) await world.checkSite(random.pick(world.sites))
+    if (random.chance(CHECK_SHARE)) await world.checkSite(random.pick(world.sites))
   }
   await world.settle()
-  done += await heal(world)
+  const healing = await heal(world)
   await checkEnd(world)
+  for (const site of world.sites) if (site.mode === 'bound') await bringUpToDate(site)
   if (random.chance(0.25)) await checkSilence(world)
   for (const site of world.sites) trace.add(`${site.index} ends at ${site.database.lseq}`)
   return {
-    steps: done,
+    steps: steps + healing,
     traceHash: trace.hash,
     framesSent: world.framesSent,
     entriesSent: world.entriesSent,
@@ -62,30 +84,64 @@ export async function runExchange({ seed, steps, bug, print }: SimulationOptions
   }
 }
 
-async function step(world: World, trouble: Troublemaker, share: number): Promise<void> {
-  const { random, trace } = world
-  if (random.chance(share)) return trouble.act()
-  const ways = world.links.flatMap((link) =>
-    link.isSlow && !random.chance(0.1) ? [] : link.pending().map((to) => ({ link, to })),
-  )
-  if (ways.length > 0 && random.chance(0.7)) {
-    const { link, to } = random.pick(ways)
-    trace.add(`${link.sites[to].index} gets ${link.deliver(to).type}`)
-    return
+class Run {
+  readonly #world: World
+  readonly #profile: Profile
+  readonly #trouble: Troublemaker
+  readonly #troubleShare: number
+  readonly #plans = new Map<Site, { readonly life: number; readonly plan: Plan }>()
+
+  constructor(world: World, profile: Profile) {
+    const { random } = world
+    this.#world = world
+    this.#profile = profile
+    this.#trouble = new Troublemaker(world, { rollbacksMax: random.pick([0, 1, 1, 2]) })
+    this.#troubleShare = random.pick([0.05, 0.15, 0.3])
   }
-  const site = random.pick(world.sites.filter((candidate) => candidate.hasUser))
-  const ops = quickOp(await entriesOf(site.database.synced), random, world.newText)
-  void world.commit(site, ops)
+
+  async step(): Promise<void> {
+    const { random, trace, links, sites } = this.#world
+    if (random.chance(this.#troubleShare)) return this.#trouble.act()
+    const ways = links.flatMap((link) =>
+      link.isSlow && !random.chance(0.1) ? [] : link.pending().map((to) => ({ link, to })),
+    )
+    if (ways.length > 0 && random.chance(0.7)) {
+      const { link, to } = random.pick(ways)
+      trace.add(`${link.sites[to].index} gets ${link.deliver(to).type}`)
+      return
+    }
+    const site = random.pick(sites.filter(({ hasUser }) => hasUser))
+    if (site.mode === 'bound' && random.chance(0.4)) return this.#materialise(site)
+    const { newText } = this.#world
+    const isQuick = this.#profile === 'exchange'
+    void this.#world.commit(site, (entries) =>
+      isQuick ? { ops: quickOp(entries, random, newText) } : makeBatch(entries, random, newText),
+    )
+  }
+
+  /** Half of the time the plan is carried out later, when more has been received. */
+  async #materialise(site: Site): Promise<void> {
+    const { random, trace } = this.#world
+    const ready = this.#plans.get(site)
+    this.#plans.delete(site)
+    const plan = ready?.life === site.life ? ready.plan : await planOf(site, random)
+    if (!ready && random.chance(0.5)) {
+      this.#plans.set(site, { life: site.life, plan })
+      return
+    }
+    trace.add(`${site.index} shows ${plan.map(({ key }) => key.slice(0, 6)).join(' ')}`)
+    await site.database.materialised(plan, [], { sync: random.chance(0.5) })
+  }
 }
 
-async function buildGroup(world: World): Promise<void> {
+async function buildGroup(world: World, profile: Profile): Promise<void> {
   const { random } = world
   const count = 2 + random.below(3)
   const shape = random.pick(['star', 'star', 'chain', 'mesh'] as const)
-  const users: SpaceMode = 'direct'
+  const userMode = (): SpaceMode => (profile === 'view' && random.chance(0.7) ? 'bound' : 'direct')
   for (let i = 0; i < count; i++) {
     const isRelay = shape === 'star' ? i === 0 : i === 1 && count > 2 && random.chance(0.2)
-    await world.addSite(isRelay ? 'relay' : users)
+    await world.addSite(isRelay ? 'relay' : userMode())
   }
   const { sites } = world
   for (let i = 1; i < sites.length; i++) {

@@ -1,8 +1,9 @@
 import { type NodeEntry, type NodeId, PathError, decodeNodeEntry } from '@tidemark/protocol'
 import type { UserOp } from '../../core/user-op.js'
-import type { ViewEntry } from '../../core/view-entry.js'
+import { entryKey, type ViewChange, type ViewEntry } from '../../core/view-entry.js'
 import { decodeEntry } from '../../database/tree-rows.js'
 import type { ExchangeMessage } from '../../session/session.js'
+import { pathsOf } from './batch.js'
 import { Contents } from './contents.js'
 import { describe, Ledger, type State } from './ledger.js'
 import { Link, type LinkHost } from './link.js'
@@ -11,6 +12,7 @@ import type { SeededRandom } from './random.js'
 import { rowRange, Site } from './site.js'
 import type { SpaceMode } from '../../database/space-database.js'
 import { settle, type Trace } from './trace.js'
+import { entriesOf } from './user.js'
 import { InvariantViolation, mustHold } from './violation.js'
 
 /** The wall clock at the start of each run: any date does. */
@@ -22,6 +24,13 @@ export interface WorldOptions {
   readonly bug: PlantedBug | undefined
   readonly encoded: boolean
   readonly entriesPerFrameMax: number
+}
+
+/** What a user does, and what must be on the disk afterwards where that can be said. */
+export interface UserAct {
+  readonly ops: readonly UserOp[]
+  /** Path → root or `dir`. */
+  readonly disk?: ReadonlyMap<string, string>
 }
 
 /** Sites, what joins them, and what is known of all that was ever written. */
@@ -81,7 +90,7 @@ export class World implements LinkHost {
 
   sent(from: Site, message: ExchangeMessage): void {
     this.framesSent++
-    this.trace.add(`${from.index} says ${message.type}${message.type === 'entries' ? ` ${message.lseq}` : ''}`)
+    this.trace.add(`${from.index} says ${said(message)}`)
     if (message.type !== 'entries') return
     this.entriesSent += message.entries.length
     try {
@@ -105,19 +114,25 @@ export class World implements LinkHost {
     if (this.#violation) throw this.#violation
   }
 
-  /** A user does something. Not awaited by the caller where it should overlap with what comes next. */
-  async commit(site: Site, ops: readonly UserOp[]): Promise<void> {
+  /**
+   * A user does something, by what the database shows at that moment. Not awaited by the caller, so that it
+   * overlaps with what comes next.
+   */
+  async commit(site: Site, act: (entries: readonly ViewEntry[]) => UserAct): Promise<void> {
     const { life, database } = site
+    let before: readonly ViewEntry[] = []
+    let done: UserAct | undefined
     try {
-      const result = await database.commit(ops)
+      const result = await database.commit(async (synced) => {
+        before = await entriesOf(synced)
+        done = act(before)
+        return done.ops
+      })
       const writes = this.ledger.committed(site.index, result.nodes, site.life !== life)
       this.trace.add(`${site.index} wrote ${writes.map(describe).join(' ')}`)
-      await this.contents.committed(
-        result.changes,
-        writes,
-        (id) => database.synced.node(id),
-        () => entriesIn(site, 'synced'),
-      )
+      const after = applyChanges(before, result.changes)
+      if (done?.disk) checkDisk(site.name, after, done.disk)
+      await this.contents.committed(result.changes, writes, (id) => database.synced.node(id), after)
     } catch (error) {
       if (!(error instanceof PathError)) this.#violation ??= error as Error
     }
@@ -144,6 +159,42 @@ export class World implements LinkHost {
   /** What this site wrote was never taken from it by an old backup. */
   isSureAuthor(site: Site): boolean {
     return !this.#unsure.has(site)
+  }
+}
+
+function applyChanges(before: readonly ViewEntry[], changes: readonly ViewChange[]): ViewEntry[] {
+  const after = new Map(before.map((entry) => [entryKey(entry), entry]))
+  for (const change of changes) {
+    if (change.after) after.set(change.key, change.after)
+    else after.delete(change.key)
+  }
+  return [...after.values()]
+}
+
+/** @throws {InvariantViolation} VW14 */
+function checkDisk(who: string, entries: readonly ViewEntry[], expected: ReadonlyMap<string, string>): void {
+  // A suffix may lose some letters when a twin that a user typed goes away: nothing else may shift.
+  const text = (disk: ReadonlyMap<string, string>): string =>
+    [...disk]
+      .map(([path, root]) => `${path.replaceAll(LONG_SUFFIX, '$1)')} ${root.slice(0, 8)}`)
+      .sort()
+      .join('\n')
+  const [shown, meant] = [text(pathsOf(entries)), text(expected)]
+  mustHold(shown === meant, 'VW14', () => `${who} meant\n${meant}\nand got\n${shown}`)
+}
+
+const LONG_SUFFIX = /(\((?:conflict )?[a-z2-7]{8})[a-z2-7]*\)/g
+
+function said(message: ExchangeMessage): string {
+  switch (message.type) {
+    case 'open':
+      return `open after ${message.cursor ? `${message.cursor.run.slice(0, 4)}:${message.cursor.lseq}` : 'nothing'}`
+    case 'entries':
+      return `entries to ${message.lseq}: ${message.entries.map(({ id }) => id.slice(0, 6)).join(' ')}`
+    case 'sync-point':
+      return `sync-point ${message.run.slice(0, 4)}:${message.lseq}`
+    default:
+      return message.type
   }
 }
 

@@ -28,7 +28,12 @@ export function itemsBetween(before: readonly Thing[], after: readonly Thing[]):
     if (row && want && JSON.stringify(row.entry) === JSON.stringify(want)) continue
     const kind = (want ?? row!.entry).kind
     const ids = new Set([...(row?.entry.backing ?? []), ...(want?.backing ?? [])])
-    items.push({ key, row, want, nodes: [...ids].map((id) => ({ id, kind, loc: [], content: [], attr: [] })) })
+    items.push({
+      key,
+      row,
+      want,
+      nodes: [...ids].map((id) => ({ id, kind, loc: [], content: [], attr: [] })),
+    })
   }
   return items
 }
@@ -69,7 +74,11 @@ export class ModelDisk {
       case 'mkdir':
       case 'create':
         this.#mustBeFree(step.to)
-        this.#things.set(id, { place: step.to, isDirectory: step.type === 'mkdir', content: contentOf(item.want!) })
+        this.#things.set(id, {
+          place: step.to,
+          isDirectory: step.type === 'mkdir',
+          content: contentOf(item.want!),
+        })
         return
       case 'move':
       case 'land':
@@ -89,7 +98,8 @@ export class ModelDisk {
   }
 
   #mustBeFree(to: Place): void {
-    const isDirectory = to.dir === ROOT || to.dir === STAGING_DIR || this.#things.get(to.dir)?.isDirectory === true
+    const isDirectory =
+      to.dir === ROOT || to.dir === STAGING_DIR || this.#things.get(to.dir)?.isDirectory === true
     if (!isDirectory) throw new Error('no such directory')
     for (const { place } of this.#things.values()) {
       if (place.dir === to.dir && place.name === to.name) throw new Error('occupied')
@@ -117,4 +127,6 @@ export function modelTree(things: readonly Thing[]): Record<string, string> {
 /** Key of each thing, for tests that block some. */
 export const keyOf = (thing: Thing): EntryKey => entryKey(entryOf(thing))
 export const isUnmoved = (item: Item): boolean =>
-  item.row !== undefined && item.want !== undefined && item.row.localName === wantedLocalName(item.row, item.want)
+  item.row !== undefined &&
+  item.want !== undefined &&
+  item.row.localName === wantedLocalName(item.row, item.want)

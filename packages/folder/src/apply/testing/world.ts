@@ -57,7 +57,8 @@ export class World {
   ignored: (path: string) => boolean = () => false
 
   constructor() {
-    for (const name of ['staging', 'trash']) fs.mkdirSync(join(this.directory, '.tidemark', name), { recursive: true })
+    for (const name of ['staging', 'trash'])
+      fs.mkdirSync(join(this.directory, '.tidemark', name), { recursive: true })
   }
 
   ctx(files: FileSystem = nodeFileSystem): ApplyContext {
@@ -101,9 +102,13 @@ export function intercepted(
   files: FileSystem,
   before: (call: keyof FileSystem, paths: readonly string[]) => void,
 ): FileSystem {
-  const tell = <A extends unknown[], R>(call: keyof FileSystem, fn: (...args: A) => R) =>
+  const tell =
+    <A extends unknown[], R>(call: keyof FileSystem, fn: (...args: A) => R) =>
     (...args: A): R => {
-      before(call, args.filter((arg) => typeof arg === 'string'))
+      before(
+        call,
+        args.filter((arg) => typeof arg === 'string'),
+      )
       return fn(...args)
     }
   return {

@@ -1,0 +1,88 @@
+import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs'
+import type { Replica, Space } from '@tidemark/engine'
+import { bindFolder, type FolderBinding, type FolderOptions } from '@tidemark/folder'
+import { parseSpaceName } from '@tidemark/protocol'
+import { webSocketTransport } from '@tidemark/transport-ws'
+import { openState } from './open-state.js'
+import { bindSettings, readSettings } from './settings.js'
+import type { StatePaths } from './state-paths.js'
+
+export interface BoundFolderOptions {
+  readonly paths: StatePaths
+  readonly directory: string
+  readonly hub: string
+  readonly space: string
+  readonly token: string | undefined
+  readonly folder: FolderOptions
+}
+
+/** A folder that is kept the same as a space of a hub, until closed. */
+export interface BoundFolder extends AsyncDisposable {
+  readonly binding: FolderBinding
+  readonly space: Space
+  readonly replica: Replica
+  /** Resolves when everything is durable and released. Idempotent. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens the database, dials the hub and binds the folder, in this order, because the lock of the
+ * database keeps a second process away from everything else.
+ *
+ * @throws {Error} bound to something else, or the folder is missing; {DatabaseError} LOCKED: another
+ *   process has this state open.
+ */
+export async function openBoundFolder(options: BoundFolderOptions): Promise<BoundFolder> {
+  const { paths, space: name, hub, token } = options
+  const spaceName = parseSpaceName(name)
+  const transport = webSocketTransport(hub)
+  const directory = existingDirectory(options.directory, paths.state)
+  bindSettings(paths.state, { folder: paths.inFolder ? null : directory, hub, space: spaceName })
+  const opened: { close(): Promise<void> }[] = []
+  let closing: Promise<void> | undefined
+  const close = (): Promise<void> => {
+    closing ??= closeAll(opened)
+    return closing
+  }
+  try {
+    const replica = await openState(paths.state)
+    opened.push(replica)
+    opened.push(replica.connect(transport, token === undefined ? {} : { token }))
+    const space = await replica.openSpace(spaceName, { bound: true })
+    opened.push(space)
+    const binding = await bindFolder(space.binding, directory, options.folder)
+    opened.push(binding)
+    return { binding, space, replica, close, [Symbol.asyncDispose]: close }
+  } catch (error) {
+    await close().catch(() => undefined)
+    throw error
+  }
+}
+
+/** In reverse order of opening. Every one is closed, whatever another throws. */
+async function closeAll(opened: readonly { close(): Promise<void> }[]): Promise<void> {
+  const failures: unknown[] = []
+  for (const resource of [...opened].reverse()) {
+    try {
+      await resource.close()
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  if (failures.length > 0) throw failures[0]
+}
+
+/**
+ * Created only for a new binding: a folder that was bound and is gone may be a disk that is not
+ * mounted, and an empty one in its place would look like "everything was deleted".
+ */
+function existingDirectory(directory: string, state: string): string {
+  if (!existsSync(directory)) {
+    if (readSettings(state) !== undefined) {
+      throw new Error(`${directory} is missing: is its disk mounted? Nothing was changed`)
+    }
+    mkdirSync(directory, { recursive: true })
+  }
+  if (!statSync(directory).isDirectory()) throw new Error(`${directory} is not a directory`)
+  return realpathSync(directory)
+}

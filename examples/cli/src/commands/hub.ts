@@ -1,0 +1,30 @@
+import { systemClock } from '@tidemark/engine/node'
+import { createHub, createLogger } from '@tidemark/server-reference'
+import { flag, type Invocation, mustTextOption, textOption, UsageError } from '../args.js'
+import { untilSignal } from '../signals.js'
+
+/** The reference hub in the foreground, until interrupted. Logs go to standard error. */
+export async function runHub(invocation: Invocation): Promise<number> {
+  const stop = untilSignal()
+  const logger = createLogger({ clock: systemClock, write: (line) => process.stderr.write(line) })
+  const host = textOption(invocation, 'host')
+  const token = textOption(invocation, 'token') ?? process.env.TIDEMARK_TOKEN
+  const hub = await createHub({
+    dataDirectory: mustTextOption(invocation, 'data'),
+    port: parsePort(mustTextOption(invocation, 'port')),
+    ...(host === undefined ? {} : { host }),
+    ...(token === undefined ? {} : { token }),
+    logger,
+  })
+  const { url } = hub
+  process.stdout.write(flag(invocation, 'json') ? `${JSON.stringify({ url })}\n` : `hub ready at ${url}\n`)
+  await stop.received
+  await hub.close()
+  return 0
+}
+
+function parsePort(text: string): number {
+  const port = Number(text)
+  if (!/^\d{1,5}$/.test(text) || port > 65_535) throw new UsageError(`--port ${text}: expected 0 to 65535`)
+  return port
+}

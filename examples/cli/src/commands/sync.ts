@@ -1,0 +1,136 @@
+import type { FolderStatus } from '@tidemark/folder'
+import { SyncError } from '@tidemark/protocol'
+import { flag, type Invocation, mustTextOption, textOption } from '../args.js'
+import { type BoundFolder, openBoundFolder } from '../bound-folder.js'
+import { serveControl } from '../control.js'
+import { controlRoutes } from '../control-routes.js'
+import { parseMaxDelete } from '../max-delete.js'
+import { createProgress, type Progress } from '../progress.js'
+import { untilSignal } from '../signals.js'
+import { statePaths } from '../state-paths.js'
+import { StatusFile } from '../status-file.js'
+import { type StatusReport, statusReport } from '../status-report.js'
+
+const EXIT_DONE = 0
+const EXIT_FAILED = 1
+const EXIT_UNSETTLED = 3
+/** A graceful end that takes longer is cut: everything acknowledged is durable without it. */
+const CLOSE_TIMEOUT_MS = 1_800
+/** `--once` does not wait longer for a hub that it cannot reach. */
+const ONCE_CONNECT_TIMEOUT_MS = 30_000
+
+/** Keeps a folder in sync until interrupted; with `--once` settles and ends. */
+export async function runSync(invocation: Invocation): Promise<number> {
+  const stop = untilSignal()
+  const once = flag(invocation, 'once')
+  const paths = statePaths(invocation)
+  const hub = mustTextOption(invocation, 'hub')
+  const space = textOption(invocation, 'space') ?? 'default'
+  const maxDelete = textOption(invocation, 'max-delete')
+  const progress = createProgress(process.stdout, { json: flag(invocation, 'json') })
+  const bound = await openBoundFolder({
+    paths,
+    directory: paths.folder!,
+    hub,
+    space,
+    token: textOption(invocation, 'token') ?? process.env.TIDEMARK_TOKEN,
+    folder: {
+      watch: !once,
+      onEvent: (event) => progress.event(event),
+      ...(maxDelete === undefined ? {} : { maxDelete: parseMaxDelete(maxDelete) }),
+    },
+  })
+  const report = (): StatusReport =>
+    statusReport(bound.binding.status, { folder: bound.binding.directory, space, hub })
+  const statusFile = new StatusFile(paths.statusFile, report)
+  const control = await serveControl(paths.socket, controlRoutes({ ...bound, report }))
+  const watched = watch(bound, progress, statusFile, `${hub} (space "${space}")`)
+  try {
+    if (!once) {
+      await stop.received
+      return EXIT_DONE
+    }
+    const status = await settleOnce(bound, stop.signal, hub)
+    if (status.state === 'held') progress.note('held', status.detail)
+    return status.state === 'held' || status.problems.length > 0 ? EXIT_UNSETTLED : EXIT_DONE
+  } finally {
+    watched.unsubscribe()
+    statusFile.write()
+    progress.end()
+    await control.close()
+    if (stop.signal.aborted) cutLater(once ? EXIT_FAILED : EXIT_DONE)
+    await bound.close()
+  }
+}
+
+/** Status and connection, as lines and in the status file. */
+function watch(
+  bound: BoundFolder,
+  progress: Progress,
+  file: StatusFile,
+  hubText: string,
+): { unsubscribe(): void } {
+  let state: FolderStatus['state'] | undefined
+  const subscription = bound.binding.status$.subscribe((status) => {
+    progress.status(status)
+    if (status.state === state) file.changed()
+    else file.write()
+    state = status.state
+  })
+  let connected = false
+  subscription.add(
+    bound.space.binding.link$.subscribe((link) => {
+      if (link.connected === connected) return
+      connected = link.connected
+      progress.note(connected ? 'connected' : 'disconnected', hubText)
+      file.changed()
+    }),
+  )
+  let reason = ''
+  subscription.add(
+    bound.replica.peers$.subscribe((peers) => {
+      const error = peers.find((peer) => peer.error !== undefined)?.error
+      if (error === undefined || error.message === reason) return
+      reason = error.message
+      progress.note('not connected', error instanceof SyncError ? `${error.code}: ${reason}` : reason)
+    }),
+  )
+  return subscription
+}
+
+/** @throws the hub was not reached in time, or it refused, or a signal came. */
+async function settleOnce(bound: BoundFolder, interrupted: AbortSignal, hub: string): Promise<FolderStatus> {
+  const { binding, space, replica } = bound
+  const givenUp = new AbortController()
+  let last = ''
+  const timer = setTimeout(() => {
+    givenUp.abort(new Error(`no connection to ${hub} within ${ONCE_CONNECT_TIMEOUT_MS / 1000} s${last}`))
+  }, ONCE_CONNECT_TIMEOUT_MS)
+  const peers = replica.peers$.subscribe((statuses) => {
+    for (const { error } of statuses) {
+      if (error === undefined) continue
+      last = `: ${error.message}`
+      // A refusal: the next attempt would be refused too.
+      if (error instanceof SyncError && error.retry === 'never') givenUp.abort(error)
+    }
+  })
+  const link = space.binding.link$.subscribe(({ connected }) => {
+    if (connected) clearTimeout(timer)
+  })
+  try {
+    return await binding.settled({ signal: AbortSignal.any([interrupted, givenUp.signal]) })
+  } finally {
+    clearTimeout(timer)
+    peers.unsubscribe()
+    link.unsubscribe()
+  }
+}
+
+/** Ends the process when its graceful end takes too long; a timer that does not keep it alive. */
+function cutLater(exitCode: number): void {
+  const timer = setTimeout(() => {
+    process.stderr.write('tidemark: the end took too long and was cut\n')
+    process.exit(exitCode)
+  }, CLOSE_TIMEOUT_MS)
+  timer.unref()
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+import { SyncError } from '@tidemark/protocol'
+import { helpText, parseInvocation, UsageError } from './args.js'
+import { runAccept, runRevert } from './commands/decide.js'
+import { runHub } from './commands/hub.js'
+import { runCat, runConflicts, runExplain, runLs } from './commands/inspect.js'
+import { runStatus } from './commands/status.js'
+import { runSync } from './commands/sync.js'
+
+const RUNNERS = {
+  hub: runHub,
+  sync: runSync,
+  status: runStatus,
+  accept: runAccept,
+  revert: runRevert,
+  ls: runLs,
+  cat: runCat,
+  conflicts: runConflicts,
+  explain: runExplain,
+} as const
+
+async function main(): Promise<number> {
+  const invocation = parseInvocation(process.argv.slice(2))
+  if (invocation.command === 'help') {
+    process.stdout.write(helpText(invocation.operands[0]))
+    return 0
+  }
+  return RUNNERS[invocation.command as keyof typeof RUNNERS](invocation)
+}
+
+main().then(
+  (code) => {
+    process.exitCode = code
+  },
+  (error: unknown) => {
+    if (error instanceof UsageError) {
+      process.stderr.write(`tidemark: ${error.message}\n`)
+      process.exitCode = 2
+      return
+    }
+    const code = error instanceof SyncError ? `${error.code}: ` : ''
+    process.stderr.write(`tidemark: ${code}${error instanceof Error ? error.message : String(error)}\n`)
+    if (process.env.TIDEMARK_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+    process.exitCode = 1
+  },
+)

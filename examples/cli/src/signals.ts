@@ -1,0 +1,20 @@
+/** Exit code of a process that a second signal cuts short, as shells count: 128 + SIGINT. */
+const CUT_EXIT_CODE = 130
+
+/**
+ * Resolves at the first SIGINT or SIGTERM. A second one ends the process at once: nothing that was
+ * acknowledged depends on a graceful end.
+ */
+export function untilSignal(): { readonly signal: AbortSignal; readonly received: Promise<void> } {
+  const controller = new AbortController()
+  const received = new Promise<void>((resolve) => {
+    const handle = (name: NodeJS.Signals): void => {
+      if (controller.signal.aborted) process.exit(CUT_EXIT_CODE)
+      controller.abort(new Error(`ended by ${name}`))
+      resolve()
+    }
+    process.on('SIGINT', handle)
+    process.on('SIGTERM', handle)
+  })
+  return { signal: controller.signal, received }
+}

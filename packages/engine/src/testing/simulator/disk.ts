@@ -1,0 +1,48 @@
+import type { NodeEntry, NodeId } from '@tidemark/protocol'
+import type { Materialised } from '../../binding.js'
+import { entryKey } from '../../core/view-entry.js'
+import type { SeededRandom } from './random.js'
+import type { Site } from './site.js'
+import { mustHold } from './violation.js'
+import { entriesIn } from './world.js'
+
+const ENTRIES_MAX = 1_000
+const ROUNDS_MAX = 50
+
+/** What a folder would put on the disk, as it was when the plan was made. */
+export type Plan = readonly Materialised[]
+
+/** Reads what some of the dirty entries should be. */
+export async function planOf(site: Site, random?: SeededRandom): Promise<Plan> {
+  const { database } = site
+  const plan: Materialised[] = []
+  for (const key of await database.dirty(ENTRIES_MAX)) {
+    if (random?.chance(0.3)) continue
+    const was = await database.synced.entry(key)
+    // Registers before the entry: then they are never newer than what is shown.
+    const ids = new Set<NodeId>([key.split(':')[0] as NodeId, ...(was?.backing ?? [])])
+    const nodes: NodeEntry[] = []
+    const as = await database.received.entry(key)
+    for (const id of as?.backing ?? []) ids.add(id)
+    for (const id of ids) {
+      const node = await database.received.node(id)
+      if (node) nodes.push(node)
+    }
+    plan.push({ key, as, nodes })
+  }
+  return plan
+}
+
+/** Brings the whole disk up to date. @throws {InvariantViolation} it does not get there. */
+export async function bringUpToDate(site: Site): Promise<void> {
+  for (let round = 0; ; round++) {
+    const plan = await planOf(site)
+    if (plan.length === 0) break
+    mustHold(round < ROUNDS_MAX, 'FB13', () => `${site.name} always finds something to put on its disk`)
+    await site.database.materialised(plan, [], { sync: true })
+  }
+  const text = async (tree: 'received' | 'synced'): Promise<string> =>
+    (await entriesIn(site, tree)).map((entry) => `${entryKey(entry)} ${JSON.stringify(entry)}`).join('\n')
+  const [disk, known] = [await text('synced'), await text('received')]
+  mustHold(disk === known, 'FB13', () => `the disk of ${site.name} shows\n${disk}\nand not\n${known}`)
+}

@@ -1,0 +1,79 @@
+import { relative } from 'node:path'
+import type { EntryKey } from '@tidemark/engine'
+import type { ApplyContext } from '../apply-context.js'
+import type { SyncedRow } from '../rows.js'
+import { changesPlace } from './batches.js'
+import { pathOf, type Spot } from './effects.js'
+import type { Intent } from './journal.js'
+import type { Locator } from './locator.js'
+import { newDirId, type Place, STAGING_DIR, type Step } from './plan.js'
+import type { Report } from './report.js'
+import type { RunState } from './run-state.js'
+import type { Staged, StagingArea } from './staging.js'
+import type { Trash } from './trash.js'
+
+export interface RunTools {
+  readonly ctx: ApplyContext
+  readonly locator: Locator
+  readonly trash: Trash
+  readonly staging: StagingArea
+  readonly staged: ReadonlyMap<EntryKey, Staged>
+  readonly report: Report
+}
+
+/** A step with its paths as they are when its batch begins. */
+export interface Prepared {
+  readonly step: Step
+  readonly intent: Intent
+  readonly from: Spot | undefined
+  readonly to: Spot | undefined
+  readonly aside: string | undefined
+  /** Directories that must be what the rows say. */
+  readonly through: readonly string[]
+}
+
+export const liftName = (row: SyncedRow): string => `lift-${row.key.replace(':', '-')}`
+
+/**
+ * Resolves a step's paths and writes down what it is about to do.
+ * @returns `undefined` when a directory above has no place on disk.
+ * @throws system errors: the trash could not be prepared.
+ */
+export function prepare(tools: RunTools, state: RunState, step: Step): Prepared | undefined {
+  const { locator, trash, staging, ctx, staged } = tools
+  const { item } = step
+  const row = state.rows.get(item.key)
+  const target = 'to' in step ? step.to : undefined
+  const isLift = step.type === 'lift'
+  const fromPlace = state.places.get(item.key)
+  if (step.type === 'mkdir') locator.announce(newDirId(item.key), step.to)
+  const toPlace = isLift ? { dir: STAGING_DIR, name: liftName(row!) } : target
+  const [from, to] = [fromPlace && spotOf(locator, fromPlace), toPlace && spotOf(locator, toPlace)]
+  if ((fromPlace && !from) || (toPlace && !to)) return undefined
+  let aside: string | undefined
+  if (step.type === 'remove' || step.type === 'replace') {
+    aside = trash.placeFor(locator.relative(fromPlace!))
+  } else if (changesPlace(step) && row!.entry.kind === 'file') aside = staging.scratch()
+  const content = step.type === 'create' || step.type === 'replace' ? staged.get(item.key) : undefined
+  const rel = (path: string) => relative(ctx.directory, path)
+  const intent: Intent = {
+    type: step.type,
+    key: item.key,
+    ...(row ? { rowKey: row.key } : {}),
+    ...(target && !isLift
+      ? { after: { dir: target.dirKey, localName: target.name, entry: state.entryAfter(step) } }
+      : {}),
+    ...(state.isLast(step) ? { shown: { ...(item.want ? { as: item.want } : {}), nodes: item.nodes } } : {}),
+    ...(from ? { from: rel(pathOf(from)) } : {}),
+    ...(to ? { to: rel(pathOf(to)) } : {}),
+    ...(aside ? { aside: rel(aside) } : {}),
+    ...(content ? { staged: { path: rel(content.path), fingerprint: content.fingerprint } } : {}),
+  }
+  const through = [fromPlace?.dir, toPlace?.dir].filter((dir) => dir !== undefined)
+  return { step, intent, from, to, aside, through }
+}
+
+function spotOf(locator: Locator, { dir, name }: Place): Spot | undefined {
+  const directory = locator.absoluteDir(dir)
+  return directory === undefined ? undefined : { directory, name }
+}

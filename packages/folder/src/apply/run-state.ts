@@ -1,0 +1,160 @@
+import type { EntryKey, Materialised, ViewEntry } from '@tidemark/engine'
+import type { FileStat } from '../ports/file-system.js'
+import type { SyncedRow } from '../rows.js'
+import type { RowChange } from '../rows-store.js'
+import { linkedKeys } from './components.js'
+import type { Item } from './item.js'
+import type { Locator } from './locator.js'
+import { newDirId, type Place, type Plan, type PlannedPlace, STAGING_DIR, type Step } from './plan.js'
+import { liftName } from './prepare.js'
+import { fresh, stamps } from './stamps.js'
+
+/** What stands where while a plan is executed, and what of it the database knows. */
+export class RunState {
+  readonly items = new Map<EntryKey, Item>()
+  /** What stands for each item now; differs from its first row as steps are done. */
+  readonly rows = new Map<EntryKey, SyncedRow | undefined>()
+  /** The same, as the database has it. */
+  readonly stored = new Map<EntryKey, SyncedRow | undefined>()
+  /** Where each item's thing stands, in terms of directories on disk. */
+  readonly places = new Map<EntryKey, Place>()
+  readonly lifted = new Set<EntryKey>()
+  readonly failed = new Set<EntryKey>()
+  readonly #lastStep = new Map<EntryKey, Step>()
+  /** Their last step is done. */
+  readonly #finished = new Set<EntryKey>()
+  /** Their registers are taken over. */
+  readonly #shown = new Set<EntryKey>()
+  /** Items by the key of the row that they started from. */
+  readonly #ownerOf = new Map<EntryKey, EntryKey>()
+  readonly #groups: ReadonlyMap<EntryKey, readonly EntryKey[]>
+
+  constructor(
+    { steps }: Plan,
+    private readonly locator: Locator,
+  ) {
+    for (const step of steps) {
+      const { item } = step
+      this.items.set(item.key, item)
+      this.#lastStep.set(item.key, step)
+      this.rows.set(item.key, item.row)
+      this.stored.set(item.key, item.row)
+      if (!item.row) continue
+      this.places.set(item.key, { dir: item.row.dir, name: item.row.localName })
+      this.#ownerOf.set(item.row.key, item.key)
+    }
+    this.#groups = linkedKeys([...this.items.values()])
+  }
+
+  isLast(step: Step): boolean {
+    return this.#lastStep.get(step.item.key) === step
+  }
+
+  isShown(key: EntryKey): boolean {
+    return this.#shown.has(key)
+  }
+
+  /** What the row says that it is after a step: the new state only after the last one. */
+  entryAfter(step: Step): ViewEntry {
+    const row = this.rows.get(step.item.key)
+    return this.isLast(step) || !row ? step.item.want! : row.entry
+  }
+
+  /** Done on disk, but held back because something linked to it is not. */
+  heldBack(): EntryKey[] {
+    return [...this.#finished].filter((key) => !this.#shown.has(key))
+  }
+
+  /** Updates the models of places and rows after an effect. */
+  record(step: Step, stat: FileStat | undefined): void {
+    const { key } = step.item
+    const row = this.rows.get(key)
+    if (step.type === 'remove' || step.type === 'rmdir' || !('to' in step) || !step.to) {
+      if (row) this.locator.remove(row.key)
+      this.rows.set(key, undefined)
+      this.places.delete(key)
+    } else if (step.type === 'lift') {
+      const place = { dir: STAGING_DIR, name: liftName(row!) }
+      this.lifted.add(key)
+      this.places.set(key, place)
+      this.locator.move(row!.key, place)
+      this.rows.set(key, { ...row!, dir: place.dir, localName: place.name, fingerprint: fresh(row!, stat!) })
+    } else {
+      this.lifted.delete(key)
+      this.places.set(key, step.to)
+      if (step.type === 'mkdir') this.locator.set(newDirId(key), step.to, stat!)
+      else if (row) this.locator.move(row.key, step.to)
+      this.rows.set(key, this.#rowAfter(step, step.to, row, stat))
+    }
+    if (this.isLast(step)) this.#finished.add(key)
+  }
+
+  #rowAfter(step: Step, to: PlannedPlace, row: SyncedRow | undefined, stat: FileStat | undefined): SyncedRow {
+    const isNewContent = step.type === 'create' || step.type === 'replace' || step.type === 'mkdir'
+    return {
+      key: this.isLast(step) || !row ? step.item.key : row.key,
+      dir: to.dirKey,
+      localName: to.name,
+      entry: this.entryAfter(step),
+      fingerprint: !stat ? row!.fingerprint : isNewContent ? stamps(stat) : fresh(row!, stat),
+      ...(row?.racy && !isNewContent ? { racy: true } : {}),
+    }
+  }
+
+  /** The database has another row now for something that an item started from. */
+  follow(before: SyncedRow, after: SyncedRow): void {
+    const key = this.#ownerOf.get(before.key)
+    if (key === undefined || this.stored.get(key)?.key !== before.key) return
+    const now = this.rows.get(key)
+    if (now && now.dir === before.dir) this.rows.set(key, { ...now, dir: after.dir })
+    this.stored.set(key, after)
+  }
+
+  /** What the database must learn after a batch in which these items had steps. */
+  settle(keys: ReadonlySet<EntryKey>): { shown: Materialised[]; changes: RowChange[] } {
+    const shown: Materialised[] = []
+    const changes: RowChange[] = []
+    for (const key of withGroups(keys, this.#groups)) {
+      const item = this.items.get(key)
+      if (!item || this.#shown.has(key)) continue
+      const isFinished = this.#finished.has(key)
+      const isShown = isFinished && this.#groupIsDone(key)
+      const before = this.stored.get(key)
+      const after = isFinished && !isShown ? this.#heldRow(item) : this.rows.get(key)
+      if (after !== before) changes.push({ before, after })
+      this.stored.set(key, after)
+      if (!isShown) continue
+      this.#shown.add(key)
+      shown.push({ key, as: item.want, nodes: item.nodes })
+    }
+    return { shown, changes }
+  }
+
+  /**
+   * Whether all that must reach the disk together with this item has. What never stood on disk and waits
+   * holds nobody back.
+   */
+  #groupIsDone(key: EntryKey): boolean {
+    return (this.#groups.get(key) ?? []).every((other) => {
+      const item = this.items.get(other)
+      if (!item || this.#finished.has(other)) return true
+      return this.failed.has(other) && !item.row
+    })
+  }
+
+  /** The disk shows the new state, but its registers are not taken over yet: the entry stays what it was. */
+  #heldRow({ key, row: first }: Item): SyncedRow | undefined {
+    const row = this.rows.get(key)
+    return row && { ...row, key: first?.key ?? key, entry: first?.entry ?? row.entry }
+  }
+}
+
+/** All members of the groups of these keys. */
+function withGroups(
+  keys: ReadonlySet<EntryKey>,
+  groups: ReadonlyMap<EntryKey, readonly EntryKey[]>,
+): ReadonlySet<EntryKey> {
+  const all = new Set(keys)
+  for (const key of keys) for (const other of groups.get(key) ?? []) all.add(other)
+  return all
+}

@@ -1,0 +1,58 @@
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { nodeFileSystem } from '../adapters/node-file-system.js'
+import { pruneTrash, TRASH_AGE_MS_MAX, Trash } from './trash.js'
+
+const DAY_MS = 24 * 3_600_000
+let directory: string
+beforeEach(() => {
+  directory = fs.mkdtempSync(join(tmpdir(), 'tidemark-trash-'))
+})
+afterEach(() => fs.rmSync(directory, { recursive: true, force: true }))
+
+function group(name: string, bytes: number): void {
+  fs.mkdirSync(join(directory, name, 'd'), { recursive: true })
+  fs.writeFileSync(join(directory, name, 'd', 'f'), 'x'.repeat(bytes))
+  fs.symlinkSync('/', join(directory, name, 'link'))
+}
+const files = (totalBytes: number) => ({ ...nodeFileSystem, room: () => ({ freeBytes: 0, totalBytes }) })
+
+test('each thing keeps its path; a second one with that path gets a number, a second plan its own group', () => {
+  const trash = new Trash(nodeFileSystem, directory, () => 5)
+  const places = ['d/f', 'd/f', 'g'].map((path) => trash.placeFor(path))
+  trash.closeGroup()
+  places.push(trash.placeFor('g'))
+  expect(places.map((path) => path.slice(directory.length))).toEqual([
+    '/5-0/d/f',
+    '/5-0/d/f.1',
+    '/5-0/g',
+    '/5-1/g',
+  ])
+})
+
+test('what is older than thirty days goes, whatever its size', () => {
+  group('1000-0', 1)
+  group(`${1000 + 2 * DAY_MS}-0`, 1)
+  pruneTrash(files(1e12), directory, 1000 + TRASH_AGE_MS_MAX + DAY_MS)
+  expect(fs.readdirSync(directory)).toEqual([`${1000 + 2 * DAY_MS}-0`])
+})
+
+test('above a tenth of the volume the oldest goes first', () => {
+  for (const name of ['1000-0', '999-0', '1000-1']) group(name, 400)
+  fs.writeFileSync(join(directory, 'not-ours'), '')
+  pruneTrash(files(9_000), directory, 2_000)
+  expect(fs.readdirSync(directory).sort()).toEqual(['1000-0', '1000-1', 'not-ours'])
+})
+
+test('links in the trash are removed, not followed', () => {
+  group('1-0', 1)
+  const outside = join(directory, 'outside')
+  fs.mkdirSync(outside)
+  fs.writeFileSync(join(outside, 'precious'), 'p')
+  fs.symlinkSync(outside, join(directory, '1-0', 'to-outside'))
+  pruneTrash(files(1), directory, 2)
+  expect(fs.readdirSync(directory)).toEqual(['outside'])
+  expect(fs.readdirSync(outside)).toEqual(['precious'])
+})
