@@ -4,7 +4,13 @@ import { defineConfig } from 'tsup'
 /** Entry points per package; declarations come from `tsc -b`, which also type-checks. */
 const ENTRIES: Record<string, string[]> = {
   'packages/protocol': ['src/index.ts', 'src/memory/index.ts', 'src/conformance/index.ts'],
-  'packages/engine': ['src/index.ts', 'src/node/index.ts', 'src/browser/index.ts', 'src/testing/index.ts'],
+  'packages/engine': [
+    'src/index.ts',
+    'src/node/index.ts',
+    'src/browser/index.ts',
+    'src/testing/index.ts',
+    'src/testing/simulator/cli.ts',
+  ],
   'packages/folder': ['src/index.ts'],
   'packages/transport-ws': ['src/index.ts'],
   'packages/store-fs': ['src/index.ts'],

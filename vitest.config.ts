@@ -1,12 +1,18 @@
 import { defineConfig } from 'vitest/config'
+import { SlowestReporter } from './test/support/slowest-reporter.js'
+
+/** Sources of the other packages, not their builds: a test never sees an older build. */
+const conditions = ['tidemark-source', 'module', 'node', 'import', 'default']
 
 export default defineConfig({
-  resolve: { conditions: ['tidemark-source', 'module', 'node', 'import', 'default'] },
-  ssr: { resolve: { conditions: ['tidemark-source', 'module', 'node', 'import', 'default'] } },
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
   test: {
     include: ['{packages,examples}/*/{src,test}/**/*.test.ts', 'scripts/**/*.test.ts', 'test/**/*.test.ts'],
     pool: 'forks',
     testTimeout: 60_000,
+    hookTimeout: 60_000,
     slowTestThreshold: 1_000,
+    reporters: ['default', new SlowestReporter()],
   },
 })

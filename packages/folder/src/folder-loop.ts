@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { LinkState } from '@tidemark/engine'
 import { BehaviorSubject, type Subscription } from 'rxjs'
 import { applyRemote, Downloads, recoverProvisional } from './apply/index.js'
@@ -73,6 +74,8 @@ export class FolderLoop {
   #scansBegun = 0
   #scansEnded = 0
   #hasScannedOnline = false
+  /** When overdue absences were last turned into hints (monotonic milliseconds). */
+  #absencesSeenMs = 0
   #abortRemote: AbortController | undefined
   /** Local changes wait: the remote pass ends soon. */
   #isStopping = false
@@ -199,12 +202,18 @@ export class FolderLoop {
     for (const path of over) push.problems.set(path, [])
     if (this.options.schedule.isDue(push.clock.nowMs(), nowMs) && !hints.isFull) hints.addFull(nowMs)
     if (this.#hold?.kind !== 'deletes') {
+      this.#absencesSeenMs = nowMs
       for (const directory of this.#absences.directoriesDue(nowMs)) {
-        if (!hints.has(directory)) hints.add(directory, false, nowMs)
+        if (hints.has(directory)) continue
+        // Moved or removed since by a remote pass: what was missed there must be looked for elsewhere.
+        if (push.files.lstat(join(push.directory, directory))?.kind !== 'dir') hints.addFull(nowMs)
+        else hints.add(directory, false, nowMs)
       }
     }
     for (const directory of expected.due(nowMs)) hints.add(directory, false, nowMs)
-    if (hints.dueInMs(nowMs) === 0) await this.#local(root)
+    const isRemoteDue = this.#isRemoteWanted || this.#pace.isDue(nowMs)
+    // Hints name paths: they are used up before others' moves give paths another meaning.
+    if (hints.dueInMs(nowMs) === 0 || (isRemoteDue && !hints.isEmpty)) await this.#local(root)
     await this.#endImport(root)
     if (this.#isRemoteWanted || this.#pace.isDue(wakeups.monotonicMs())) await this.#remote()
     this.#remotePending = (await push.space.dirty(DIRTY_COUNTED_MAX)).length
@@ -330,9 +339,10 @@ export class FolderLoop {
     this.options.wakeups.wake()
   }
 
+  /** Everything: the directories may have been moved by others since they were looked at. */
   #hintUnpushed(): void {
     const { hints, wakeups } = this.options
-    for (const directory of this.#unpushed) hints.add(directory, false, wakeups.monotonicMs())
+    if (this.#unpushed.size > 0) hints.addFull(wakeups.monotonicMs())
     this.#unpushed.clear()
   }
 
@@ -378,8 +388,8 @@ export class FolderLoop {
     const retryMs = this.#retries.nextMs
     if (retryMs !== undefined) add(retryMs - push.clock.nowMs())
     const absentMs = this.#absences.nextMs
-    // What is overdue has been hinted.
-    if (absentMs !== undefined && absentMs > nowMs && !this.#hold) add(absentMs - nowMs)
+    // What was overdue at the last look has been hinted; it may have become so since.
+    if (absentMs !== undefined && absentMs > this.#absencesSeenMs && !this.#hold) add(absentMs - nowMs)
     return Math.min(...waits)
   }
 

@@ -1,5 +1,4 @@
-import type { ViewEntry } from '@tidemark/engine'
-import { MemoryKeyValueStore } from '@tidemark/engine'
+import { MemoryKeyValueStore, type ViewEntry } from '@tidemark/engine'
 import { type NodeId, ROOT } from '@tidemark/protocol'
 import { expect, test } from 'vitest'
 import type { SyncedRow } from './rows.js'
@@ -38,7 +37,7 @@ async function storeWith(...rows: SyncedRow[]) {
 }
 
 test('a row is found by key, by place, by directory and by inode', async () => {
-  const a = row(1, ROOT, 'a b/ü%'.replace('/', '_'))
+  const a = row(1, ROOT, 'a b_ü%')
   const b = row(2, id(1), 'b', { racy: true, provisional: { stagedIno: '9', oldRoot: 'ff' } })
   const { rows } = await storeWith(a, b)
   expect(await rows.get(a.key)).toEqual(a)
@@ -96,4 +95,9 @@ test('rows of many inodes are found in one call, and only theirs', async () => {
   const found = await rows.byInodes('1', ['7', '9', '100000', '5'])
   expect([...found.keys()].sort()).toEqual(['100000', '7', '9'])
   expect(await rows.byInode('2', '7')).toEqual([])
+})
+
+test('directories that rows name and that have no row are found', async () => {
+  const { rows } = await storeWith(row(1, ROOT, 'a'), row(2, id(1), 'b'), row(3, id(9), 'c'))
+  expect(await rows.orphanDirectories()).toEqual([id(9)])
 })

@@ -15,7 +15,7 @@ type EntryTuple = readonly [
   executable: 0 | 1,
   /** 0: only `node`. */
   backing: readonly NodeId[] | 0,
-  ...version: VersionTuple | readonly [],
+  version: VersionTuple | 0,
 ]
 type VersionTuple = readonly [
   root: ChunkId,
@@ -37,7 +37,7 @@ export function encodeEntry(entry: ViewEntry): Uint8Array {
     node,
     executable ? 1 : 0,
     backing.length === 1 ? 0 : backing,
-    ...(version ? versionTuple(version) : []),
+    version ? versionTuple(version) : 0,
   ]
   return encodeJson(tuple)
 }
@@ -50,7 +50,7 @@ function versionTuple({ root, height, size, mtimeMs, dots, target }: Version): V
 }
 
 export function decodeEntry(bytes: Uint8Array): ViewEntry {
-  const [kind, role, parent, name, node, executable, backing, ...version] = decodeJson<EntryTuple>(bytes)!
+  const [kind, role, parent, name, node, executable, backing, version] = decodeJson<EntryTuple>(bytes)!
   return {
     parent,
     name,
@@ -59,7 +59,7 @@ export function decodeEntry(bytes: Uint8Array): ViewEntry {
     backing: backing === 0 ? [node] : backing,
     role: ROLES[role]!,
     executable: executable === 1,
-    ...(version.length > 0 ? { version: versionOf(version as VersionTuple) } : {}),
+    ...(version === 0 ? {} : { version: versionOf(version) }),
   }
 }
 

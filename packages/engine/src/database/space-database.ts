@@ -17,62 +17,27 @@ import {
   type SpaceName,
   type Vector,
   vectorAtMost,
-  vectorHas,
 } from '@tidemark/protocol'
 import type { Materialised } from '../binding.js'
-import { adoptSiblings } from '../core/adopt-lost.js'
 import { checkIncoming, dropIgnored, stampsOf } from '../core/incoming.js'
 import type { UserOp } from '../core/user-op.js'
-import type { Sha256 } from '../core/view/names.js'
 import type { EntryKey, ViewChange } from '../core/view-entry.js'
-import type { Clock } from '../ports/clock.js'
-import type { KeyValueOp, KeyValueReader, KeyValueSnapshot, KeyValueStore } from '../ports/key-value-store.js'
-import type { Random } from '../ports/random.js'
-import { ChangeLog, type LogEntry } from './change-log.js'
+import type { KeyValueOp, KeyValueReader, KeyValueSnapshot } from '../ports/key-value-store.js'
+import { ChangeLog } from './change-log.js'
 import { type CommittedOps, commitOps } from './commit-ops.js'
 import { DirtyMarks } from './dirty-marks.js'
 import { Incarnations } from './incarnations.js'
 import { decodeJson, encodeJson } from './json-row.js'
 import { PeerMemories, type PeerMemory, withOwn } from './peer-memory.js'
+import { prefixed } from './prefixed-reader.js'
+import type { SpaceChange, SpaceDatabaseOptions, SpaceMode } from './space-options.js'
+import type { SpaceSnapshot } from './space-snapshot.js'
 import { Transaction } from './transaction.js'
 import { Tree } from './tree.js'
 import type { TreeReader } from './tree-reader.js'
 import { VectorTable } from './vector-table.js'
 
-/** Who materialises the space. */
-export type SpaceMode =
-  /** Registers only, no view: a hub. */
-  | 'relay'
-  /** One tree: what is known is what the user sees. */
-  | 'direct'
-  /** Two trees: what is known, and what a folder's disk shows. */
-  | 'bound'
-
-export interface SpaceDatabaseOptions {
-  readonly storage: KeyValueStore
-  readonly space: SpaceName
-  readonly mode: SpaceMode
-  readonly device: DeviceId
-  readonly clock: Clock
-  readonly random: Random
-  readonly sha256: Sha256
-}
-
-/** What was joined, for those who wait for it. */
-export interface SpaceChange {
-  /** Changes of the received view; empty for a relay. */
-  readonly view: readonly ViewChange[]
-}
-
-/** One consistent state: its log and registers, and the vectors that belong to it. */
-export interface SpaceSnapshot {
-  readonly lseq: number
-  readonly frontier: Vector
-  readonly met: Vector
-  log(after: number): AsyncIterable<readonly LogEntry[]>
-  nodes(ids: readonly NodeId[]): Promise<readonly (NodeEntry | undefined)[]>
-  close(): Promise<void>
-}
+export type { SpaceChange, SpaceDatabaseOptions, SpaceMode }
 
 interface Counters {
   readonly lseq: number
@@ -104,8 +69,6 @@ export class SpaceDatabase {
   #everSynced = false
   /** Replica ids that their device no longer names. */
   #disowned = new Set<ReplicaId>()
-  /** Per lost replica id the highest dot among those that were looked for in all registers. */
-  readonly #adopted = new Map<ReplicaId, number>()
   #tail: Promise<unknown> = Promise.resolve()
 
   private constructor(options: SpaceDatabaseOptions) {
@@ -177,7 +140,11 @@ export class SpaceDatabase {
     return this.#incarnations.own(this.frontier)
   }
 
-  /** No joined dot is above the frontier (those of lost incarnations excepted): the view is whole. */
+  /**
+   * No joined dot is above the frontier: the view is whole. Dots of lost incarnations are excepted: some may
+   * never be in anybody's frontier (semantics-rules B8). Until they are covered they go out again with each
+   * new session; to write them again under own dots would bring back what others, not met yet, deleted.
+   */
   get isWhole(): boolean {
     for (const [rid, seq] of this.#vectors.held) {
       if ((this.frontier.get(rid) ?? 0) < seq && !this.lost.has(rid)) return false
@@ -336,7 +303,6 @@ export class SpaceDatabase {
       }
     })
     this.#everSynced = true
-    await this.#adoptLost()
   }
 
   /** What we remember of a peer. */
@@ -383,54 +349,6 @@ export class SpaceDatabase {
 
   isGoodCursor(cursor: Cursor): boolean {
     return this.#incarnations.isGood(cursor, this.#counters.lseq)
-  }
-
-  /**
-   * Dots of lost incarnations that no frontier holds would hold up every planner for ever: their holders
-   * write the values again under dots of their own (semantics-rules B8). Only after a sync point: before
-   * it such a dot may still be on its way.
-   */
-  async #adoptLost(): Promise<void> {
-    if (!this.#hasStrays()) return
-    await this.#write(async (txn) => {
-      const { frontier, lost } = this
-      const { held } = this.#vectors
-      const isStray = (dot: Dot): boolean => lost.has(dot.rid) && !vectorHas(frontier, dot)
-      const written: NodeEntry[] = []
-      const change = this.#vectors.change()
-      let seq: number | undefined
-      const nextDot = (): Dot => {
-        const current = this.#incarnations.takeCurrent(txn)
-        seq = (seq ?? frontier.get(current) ?? 0) + 1
-        change.wrote({ rid: current, seq })
-        return { rid: current, seq }
-      }
-      for await (const page of this.#received.all(txn)) {
-        for (const entry of page) {
-          const adopted = adoptSiblings(entry, isStray, nextDot)
-          if (adopted) written.push(adopted)
-        }
-      }
-      for (const rid of lost.keys()) this.#adopted.set(rid, held.get(rid) ?? 0)
-      const { nodes, changes } = await this.#received.join(txn, written)
-      const moved = await this.#appendLog(txn, nodes)
-      const dirty = this.#synced ? await this.#markDifferent(txn, changes) : this.#counters.dirty
-      return {
-        value: undefined,
-        sync: written.length > 0,
-        vectors: change,
-        counters: { ...this.#counters, lseq: moved.lseq, dirty },
-        ...(written.length > 0 ? { change: { view: changes } } : {}),
-      }
-    })
-  }
-
-  #hasStrays(): boolean {
-    for (const rid of this.lost.keys()) {
-      const held = this.#vectors.held.get(rid) ?? 0
-      if (held > (this.frontier.get(rid) ?? 0) && held > (this.#adopted.get(rid) ?? 0)) return true
-    }
-    return false
   }
 
   /** Oldest first; empty while the view is not whole. */
@@ -567,15 +485,3 @@ export class SpaceDatabase {
 }
 
 const sameEntry = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
-
-function prefixed(kv: KeyValueReader, prefix: string): KeyValueReader {
-  return {
-    get: (key) => kv.get(prefix + key),
-    getMany: (keys) => kv.getMany(keys.map((key) => prefix + key)),
-    async *range({ gte, lt }) {
-      for await (const page of kv.range({ gte: prefix + gte, lt: prefix + lt })) {
-        yield page.map(([key, value]) => [key.slice(prefix.length), value] as const)
-      }
-    },
-  }
-}

@@ -7,6 +7,9 @@ import type {
   KeyValueStore,
 } from '../ports/key-value-store.js'
 
+/** For what only this transaction holds; the store has its own pages. */
+const PAGE_ENTRIES = 256
+
 /**
  * Reads through to the store, keeps writes until `commit`, and sees its own writes. One writer at a
  * time: the caller holds the space's lock. Dropping a transaction without `commit` undoes it.
@@ -64,9 +67,11 @@ export class Transaction implements KeyValueReader {
       }
       if (page.length > 0) yield page
     }
-    const rest: KeyValue[] = []
-    while (next < end) takeOwn(rest)
-    if (rest.length > 0) yield rest
+    while (next < end) {
+      const page: KeyValue[] = []
+      while (next < end && page.length < PAGE_ENTRIES) takeOwn(page)
+      if (page.length > 0) yield page
+    }
   }
 
   get size(): number {

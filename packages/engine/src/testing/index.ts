@@ -1,2 +1,10 @@
 export { referenceView } from '../core/view/reference.js'
 export { type KeyValueStoreFixture, runKeyValueStoreConformance } from './key-value-store-conformance.js'
+export {
+  InvariantViolation,
+  type PlantedBug,
+  type Profile,
+  runSimulation,
+  type SimulationOptions,
+  type SimulationResult,
+} from './simulator/index.js'

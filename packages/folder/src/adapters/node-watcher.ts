@@ -43,6 +43,10 @@ class DirectoryWatchers implements Watcher {
     }
   }
 
+  covers(directory: string, ino: string): boolean {
+    return this.#isFull || this.#watched.get(directory)?.ino === ino
+  }
+
   sweep(): void {
     for (const [directory, { sweep }] of this.#watched) if (sweep !== this.#sweep) this.#forget(directory)
     this.#sweep++

@@ -148,7 +148,9 @@ class LocalPass {
     switch (finding.type) {
       case 'enter': {
         const path = dir.pathOf(finding.row.localName)
-        if (isDeep) this.#enter(DirRef.ofRow(finding.row, path, finding.stat.ino))
+        const { watcher } = this.options
+        const isNew = watcher !== undefined && !watcher.covers(path, finding.stat.ino)
+        if (isDeep || isNew) this.#enter(DirRef.ofRow(finding.row, path, finding.stat.ino))
         return
       }
       case 'create':

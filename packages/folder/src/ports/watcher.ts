@@ -16,6 +16,11 @@ export interface Watcher {
    * path is watched anew.
    */
   add(directory: string, ino: string): void
+  /**
+   * Whether changes in this directory are reported under this path; also `true` where it cannot be
+   * watched. One that others made or moved is not, until it is added.
+   */
+  covers(directory: string, ino: string): boolean
   /** Forgets directories that were not added since the last call. */
   sweep(): void
   /** Idempotent; nothing is reported after it. */

@@ -6,6 +6,8 @@ import { contentOf } from './user.js'
 
 const NAMES = ['a', 'b', 'c.txt'] as const
 const DEPTH_MAX = 4
+/** How often a user does what. */
+const ACTS = { create: 4, mkdir: 2, edit: 4, move: 4, swap: 1, replace: 1, remove: 4 } as const
 
 interface Item {
   parent: string
@@ -47,7 +49,9 @@ function sortedPaths(
   find: (id: string) => { parent: string; name: string } | undefined,
 ): Map<string, string> {
   const pathOf = (item: { parent: string; name: string }): string =>
-    item.parent === ROOT ? item.name : `${pathOf(find(item.parent) ?? { parent: ROOT, name: '?' })}/${item.name}`
+    item.parent === ROOT
+      ? item.name
+      : `${pathOf(find(item.parent) ?? { parent: ROOT, name: '?' })}/${item.name}`
   const paths = items.map((item) => [pathOf(item), item.root] as const)
   return new Map(paths.sort(([a], [b]) => (a < b ? -1 : 1)))
 }
@@ -66,28 +70,27 @@ class Desk {
     for (const entry of entries) {
       const { parent, name, kind, version } = entry
       const key = entryKey(entry)
-      this.#items.set(key, { key, parent, name, kind: kind === 'dir' ? 'dir' : 'file', root: version?.root ?? 'dir' })
+      this.#items.set(key, {
+        key,
+        parent,
+        name,
+        kind: kind === 'dir' ? 'dir' : 'file',
+        root: version?.root ?? 'dir',
+      })
     }
   }
 
   act(): void {
-    const acts = { create: 4, mkdir: 2, edit: 4, move: 4, swap: 1, replace: 1, remove: 4 } as const
-    switch (this.#random.weighted(acts)) {
-      case 'create':
-        return this.#create('file')
-      case 'mkdir':
-        return this.#create('dir')
-      case 'edit':
-        return this.#edit()
-      case 'move':
-        return this.#move()
-      case 'swap':
-        return this.#swap()
-      case 'replace':
-        return this.#replace()
-      case 'remove':
-        return this.#remove()
+    const acts = {
+      create: () => this.#create('file'),
+      mkdir: () => this.#create('dir'),
+      edit: () => this.#edit(),
+      move: () => this.#move(),
+      swap: () => this.#swap(),
+      replace: () => this.#replace(),
+      remove: () => this.#remove(),
     }
+    acts[this.#random.weighted(ACTS)]()
   }
 
   ops(): UserOp[] {

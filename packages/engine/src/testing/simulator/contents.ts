@@ -5,7 +5,8 @@ import { mustHold } from './violation.js'
 
 /** What a commit did to one version of a file. */
 interface Event {
-  readonly type: 'made' | 'killed' | 'moved'
+  /** `removed`: taken away by a user who saw the same content at another place too. */
+  readonly type: 'made' | 'killed' | 'removed' | 'moved'
   readonly writes: readonly Write[]
   /** Of a kill: the moves of that content which its author had on disk. */
   readonly knownMoves: ReadonlySet<Event>
@@ -29,9 +30,9 @@ export class Contents {
     const before = byRoot(changes.map((change) => change.before))
     const after = byRoot(changes.map((change) => change.after))
     for (const root of new Set([...before.keys(), ...after.keys()])) {
-      const type = !after.has(root) ? 'killed' : before.has(root) ? 'moved' : 'made'
+      const gone = byRoot(entries).has(root) ? 'removed' : 'killed'
+      const type = !after.has(root) ? gone : before.has(root) ? 'moved' : 'made'
       if (type === 'moved' && before.get(root) === after.get(root)) continue
-      if (type === 'killed' && byRoot(entries).has(root)) continue
       const moves = (this.#events.get(root) ?? []).filter((event) => event.type === 'moved')
       const knownMoves = new Set<Event>()
       if (type === 'killed') {
@@ -46,10 +47,9 @@ export class Contents {
 
   /**
    * @param shown The entries of the view that everybody ended with.
-   * @param isTainted Whether a write was made again under another name because its database went back.
    * @throws {InvariantViolation} NL11: a content is gone that nobody took away; NR12: one came back.
    */
-  check(shown: readonly ViewEntry[], isTainted: (write: Write) => boolean): void {
+  check(shown: readonly ViewEntry[]): void {
     const roots = byRoot(shown)
     for (const [root, all] of this.#events) {
       const events = all.filter(({ writes }) => writes.every(({ isDoubtful }) => !isDoubtful))
@@ -58,10 +58,14 @@ export class Contents {
       const isShown = roots.has(root)
       const isMade = events.some(({ type }) => type === 'made')
       if (isMade) {
-        const anyKill = all.some(({ type }) => type === 'killed')
-        mustHold(isShown || anyKill, 'NL11', () => `content ${root.slice(0, 8)} is lost: ${all.map(told).join('; ')}`)
+        const anyKill = all.some(({ type }) => type === 'killed' || type === 'removed')
+        mustHold(
+          isShown || anyKill,
+          'NL11',
+          () => `content ${root.slice(0, 8)} is lost: ${all.map(told).join('; ')}`,
+        )
       }
-      if (!isShown || all.some(({ writes }) => writes.some(isTainted))) continue
+      if (!isShown) continue
       const back = kills.some(({ knownMoves }) => moves.every((move) => knownMoves.has(move)))
       mustHold(!back, 'NR12', () => `content ${root.slice(0, 8)} came back: ${all.map(told).join('; ')}`)
     }

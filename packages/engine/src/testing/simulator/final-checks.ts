@@ -32,20 +32,25 @@ export async function checkEnd(world: World): Promise<void> {
   const { sites, ledger } = world
   const first = sites[0]!
   for (const site of sites) {
-    await world.checkSite(site)
-    ledger.checkComplete(site.name, await stateOf(site))
+    ledger.checkComplete(site.name, await world.checkSite(site))
     mustHold(site.database.isWhole, 'EX6', () => `${site.name} waits for ever: ${strayDots(site)}`)
     const difference = frontierDifference(first, site)
-    mustHold(difference === undefined, 'VW4', () => `frontiers of ${first.name} and ${site.name}: ${difference}`)
+    mustHold(
+      difference === undefined,
+      'VW4',
+      () => `frontiers of ${first.name} and ${site.name}: ${difference}`,
+    )
   }
   await sameRows(sites, 'n')
-  await sameRows(sites.filter((site) => site.hasUser), 'e')
+  await sameRows(
+    sites.filter((site) => site.hasUser),
+    'e',
+  )
   const viewer = sites.find((site) => site.hasUser)
   if (!viewer) return
   const shown = await entriesIn(viewer, 'received')
   checkReference(shown, [...(await stateOf(viewer)).values()])
-  const lost = new Set(sites.flatMap((site) => [...site.database.lost.keys()]))
-  world.contents.check(shown, ({ sibling }) => lost.has(sibling.dot.rid))
+  world.contents.check(shown)
 }
 
 function checkReference(shown: readonly ViewEntry[], nodes: Parameters<typeof referenceView>[0]): void {
@@ -59,12 +64,9 @@ function checkReference(shown: readonly ViewEntry[], nodes: Parameters<typeof re
 }
 
 function strayDots(site: Site): string {
-  const { frontier, held, lost } = site.database as unknown as {
-    frontier: ReadonlyMap<string, number>
-    held?: ReadonlyMap<string, number>
-    lost: ReadonlyMap<string, number>
-  }
-  return JSON.stringify({ frontier: [...frontier], held: [...(held ?? [])], lost: [...lost] })
+  const { frontier, met, lost } = site.database
+  const strays = [...met].filter(([rid, seq]) => (frontier.get(rid) ?? 0) < seq && !lost.has(rid))
+  return strays.map(([rid, seq]) => `${rid}:${seq}`).join(' ')
 }
 
 function frontierDifference(a: Site, b: Site): string | undefined {

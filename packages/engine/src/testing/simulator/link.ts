@@ -1,8 +1,8 @@
 import { decodeMessage, encodeMessage, type Message } from '@tidemark/protocol'
+import { nodeHasher } from '../../node/node-hasher.js'
 import { SerialQueue } from '../../session/serial-queue.js'
 import type { ExchangeMessage } from '../../session/session.js'
 import { ChunkCache } from '../../transfer/chunk-cache.js'
-import { nodeHasher } from '../../node/node-hasher.js'
 import { type Endpoint, type PlantedBug, plantedExchange } from './planted-bugs.js'
 import type { Site } from './site.js'
 
@@ -99,7 +99,9 @@ export class Link {
   repeat(to: Direction, count: number): number {
     const end = this.#ends?.[to]
     if (!end) return 0
-    const again = this.#delivered[to].slice(-count).filter(({ type }) => type === 'entries' || type === 'sync-point')
+    const again = this.#delivered[to]
+      .slice(-count)
+      .filter(({ type }) => type === 'entries' || type === 'sync-point')
     for (const message of again) this.#push(end, message)
     return again.length
   }

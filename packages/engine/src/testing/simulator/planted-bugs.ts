@@ -61,10 +61,7 @@ export function plantedRandom(bug: PlantedBug | undefined, random: Random, index
   }
 }
 
-export function plantedExchange(
-  bug: PlantedBug | undefined,
-  options: SpaceExchangeOptions,
-): Endpoint {
+export function plantedExchange(bug: PlantedBug | undefined, options: SpaceExchangeOptions): Endpoint {
   switch (bug) {
     case 'frontier-before-sync-point':
       return earlyFrontier(options)
@@ -166,7 +163,8 @@ function dropExceptions(database: SpaceDatabase, { storage, space, mode }: Space
       for (const { id } of result.nodes) {
         const key = `s/${space}/${tree}/n/${id}`
         const row = await storage.get(key)
-        if (row) puts.push({ type: 'put', key, value: encodeNodeEntry(withoutExceptions(decodeNodeEntry(row))) })
+        if (row)
+          puts.push({ type: 'put', key, value: encodeNodeEntry(withoutExceptions(decodeNodeEntry(row))) })
       }
     }
     await storage.batch(puts, { sync: true })

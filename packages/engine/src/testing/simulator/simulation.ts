@@ -124,7 +124,7 @@ class Run {
     const { random, trace } = this.#world
     const ready = this.#plans.get(site)
     this.#plans.delete(site)
-    const plan = ready?.life === site.life ? ready.plan : await planOf(site, random)
+    const plan = ready?.life === site.life ? ready.plan : await planOf(site)
     if (!ready && random.chance(0.5)) {
       this.#plans.set(site, { life: site.life, plan })
       return
@@ -139,8 +139,10 @@ async function buildGroup(world: World, profile: Profile): Promise<void> {
   const count = 2 + random.below(3)
   const shape = random.pick(['star', 'star', 'chain', 'mesh'] as const)
   const userMode = (): SpaceMode => (profile === 'view' && random.chance(0.7) ? 'bound' : 'direct')
+  const relayShare = profile === 'view' ? 0.2 : 0.4
   for (let i = 0; i < count; i++) {
-    const isRelay = shape === 'star' ? i === 0 : i === 1 && count > 2 && random.chance(0.2)
+    // The last one always has a user.
+    const isRelay = shape === 'star' && i === 0 ? true : i < count - 1 && random.chance(relayShare)
     await world.addSite(isRelay ? 'relay' : userMode())
   }
   const { sites } = world

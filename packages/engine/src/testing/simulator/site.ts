@@ -1,6 +1,6 @@
 import { bytesToHex, type DeviceId, type SpaceName } from '@tidemark/protocol'
 import { MemoryKeyValueStore } from '../../adapters/memory-store.js'
-import { SpaceDatabase, type SpaceMode } from '../../database/space-database.js'
+import type { SpaceDatabase, SpaceMode } from '../../database/space-database.js'
 import { nodeHasher } from '../../node/node-hasher.js'
 import { type PlantedBug, plantedDatabase, plantedRandom } from './planted-bugs.js'
 import type { SeededRandom } from './random.js'
@@ -12,6 +12,8 @@ export interface SiteOptions {
   readonly mode: SpaceMode
   readonly random: SeededRandom
   readonly bug: PlantedBug | undefined
+  /** Of another site that this one is a copy of. @default one of its own */
+  readonly device?: DeviceId
   /** Milliseconds of the world's clock. */
   nowMs(): number
 }
@@ -34,7 +36,7 @@ export class Site {
     this.#options = options
     this.index = options.index
     this.mode = options.mode
-    this.device = bytesToHex(options.random.bytes(8)) as DeviceId
+    this.device = options.device ?? (bytesToHex(options.random.bytes(8)) as DeviceId)
     this.#store = store
   }
 

@@ -22,7 +22,11 @@ export async function entriesOf(tree: TreeReader, dir: NodeId = ROOT): Promise<V
 }
 
 /** One op on few entries, as fast as it can be chosen. The database refuses it when it no longer fits. */
-export function quickOp(entries: readonly ViewEntry[], random: SeededRandom, newText: () => string): UserOp[] {
+export function quickOp(
+  entries: readonly ViewEntry[],
+  random: SeededRandom,
+  newText: () => string,
+): UserOp[] {
   const parent = { node: parentFrom(entries, random) }
   const name = random.pick(NAMES)
   const target = entries.length > 0 ? random.pick(entries) : undefined

@@ -1,6 +1,7 @@
-import { type NodeEntry, type NodeId, PathError, decodeNodeEntry } from '@tidemark/protocol'
+import { decodeNodeEntry, type NodeEntry, type NodeId, PathError } from '@tidemark/protocol'
 import type { UserOp } from '../../core/user-op.js'
 import { entryKey, type ViewChange, type ViewEntry } from '../../core/view-entry.js'
+import type { SpaceMode } from '../../database/space-database.js'
 import { decodeEntry } from '../../database/tree-rows.js'
 import type { ExchangeMessage } from '../../session/session.js'
 import { pathsOf } from './batch.js'
@@ -10,7 +11,6 @@ import { Link, type LinkHost } from './link.js'
 import type { PlantedBug } from './planted-bugs.js'
 import type { SeededRandom } from './random.js'
 import { rowRange, Site } from './site.js'
-import type { SpaceMode } from '../../database/space-database.js'
 import { settle, type Trace } from './trace.js'
 import { entriesOf } from './user.js'
 import { InvariantViolation, mustHold } from './violation.js'
@@ -46,6 +46,7 @@ export class World implements LinkHost {
   readonly contents = new Contents()
   nowMs = START_MS
   framesSent = 0
+  /** Without those that only carry writes of lost incarnations: these go out with each new session. */
   entriesSent = 0
   #texts = 0
   #violation: Error | undefined
@@ -60,7 +61,7 @@ export class World implements LinkHost {
     this.entriesPerFrameMax = options.entriesPerFrameMax
   }
 
-  async addSite(mode: SpaceMode, store?: Site['store']): Promise<Site> {
+  async addSite(mode: SpaceMode, store?: Site['store'], device?: Site['device']): Promise<Site> {
     const site = new Site(
       {
         index: this.sites.length,
@@ -68,6 +69,7 @@ export class World implements LinkHost {
         random: this.random.fork(),
         bug: this.bug,
         nowMs: () => this.nowMs,
+        ...(device ? { device } : {}),
       },
       store,
     )
@@ -92,7 +94,10 @@ export class World implements LinkHost {
     this.framesSent++
     this.trace.add(`${from.index} says ${said(message)}`)
     if (message.type !== 'entries') return
-    this.entriesSent += message.entries.length
+    const { lost } = from.database
+    this.entriesSent += message.entries.filter(
+      (entry) => !siblingsOf(entry).every(({ dot }) => lost.has(dot.rid)),
+    ).length
     try {
       for (const entry of message.entries) this.ledger.seen(entry)
     } catch (error) {
@@ -101,7 +106,10 @@ export class World implements LinkHost {
   }
 
   failed(_link: Link, at: Site, error: Error): void {
-    this.#violation ??= new InvariantViolation('SE1', `${at.name} ended a session with an honest peer: ${error}`)
+    this.#violation ??= new InvariantViolation(
+      'SE1',
+      `${at.name} ended a session with an honest peer: ${error}`,
+    )
   }
 
   /** Waits until nothing moves without a frame. @throws what an exchange or a commit broke meanwhile. */
@@ -138,16 +146,18 @@ export class World implements LinkHost {
     }
   }
 
-  /** @throws {InvariantViolation} */
-  async checkSite(site: Site): Promise<void> {
+  /** @returns what the site holds. @throws {InvariantViolation} EX6, EX7 */
+  async checkSite(site: Site): Promise<State> {
     const { frontier } = site.database
-    this.ledger.checkTruth(site.name, await stateOf(site), frontier)
+    const state = await stateOf(site)
+    this.ledger.checkTruth(site.name, state, frontier)
     const before = this.#frontiers.get(site)
     for (const [rid, seq] of before ?? []) {
       const now = frontier.get(rid as never) ?? 0
       mustHold(now >= seq, 'EX7', () => `the frontier of ${site.name} went back from ${rid}:${seq} to ${now}`)
     }
     this.#frontiers.set(site, frontier)
+    return state
   }
 
   /** The site is about to be put back to an older state. */
@@ -161,6 +171,8 @@ export class World implements LinkHost {
     return !this.#unsure.has(site)
   }
 }
+
+const siblingsOf = (entry: NodeEntry) => [...entry.loc, ...entry.content, ...entry.attr]
 
 function applyChanges(before: readonly ViewEntry[], changes: readonly ViewChange[]): ViewEntry[] {
   const after = new Map(before.map((entry) => [entryKey(entry), entry]))

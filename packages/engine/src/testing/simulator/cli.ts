@@ -1,0 +1,118 @@
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import { type Profile, runSimulation } from './simulation.js'
+
+/** Runs that a worker does between two words to the main thread. */
+const RUNS_PER_REPORT = 20
+const FAILURES_SHOWN_MAX = 20
+const STEPS_DEFAULT: Readonly<Record<Profile, number>> = { exchange: 200, view: 120 }
+
+interface Job {
+  readonly profile: Profile
+  readonly steps: number
+  readonly seed: number
+  /** Seeds from one run of this worker to the next. */
+  readonly stride: number
+  readonly runs: number
+}
+
+interface Report {
+  readonly runs: number
+  readonly steps: number
+  readonly failures: readonly { readonly seed: number; readonly message: string }[]
+}
+
+if (isMainThread) await main()
+else await work(workerData as Job, (report) => parentPort!.postMessage(report))
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      profile: { type: 'string', default: 'exchange' },
+      runs: { type: 'string', default: '1000' },
+      steps: { type: 'string' },
+      seed: { type: 'string', default: '1' },
+      workers: { type: 'string', default: String(availableParallelism()) },
+      trace: { type: 'boolean', default: false },
+    },
+  })
+  const profile = parseProfile(values.profile)
+  const steps = parseCount('steps', values.steps ?? String(STEPS_DEFAULT[profile]))
+  const seed = parseCount('seed', values.seed)
+  const runs = parseCount('runs', values.runs)
+  if (values.trace) {
+    const result = await runSimulation({ profile, steps, seed, print: (line) => console.log(line) })
+    console.log(JSON.stringify(result))
+    return
+  }
+  const stride = Math.min(runs, parseCount('workers', values.workers))
+  const jobs = Array.from({ length: stride }, (_, i): Job => {
+    return { profile, steps, stride, seed: seed + i, runs: Math.ceil((runs - i) / stride) }
+  })
+  const startedMs = performance.now()
+  const done = { runs: 0, steps: 0, failures: 0 }
+  await Promise.all(
+    jobs.map((job) =>
+      inWorker(job, (report) => {
+        done.runs += report.runs
+        done.steps += report.steps
+        for (const failure of report.failures) {
+          done.failures++
+          if (done.failures > FAILURES_SHOWN_MAX) continue
+          console.log(`seed ${failure.seed}: ${failure.message}`)
+          console.log(`  npm run sim -- --profile ${profile} --steps ${steps} --seed ${failure.seed} --trace`)
+        }
+      }),
+    ),
+  )
+  const seconds = (performance.now() - startedMs) / 1_000
+  console.log(
+    `${profile}: ${done.runs} runs from seed ${seed}, ${done.steps} steps in ${seconds.toFixed(1)} s ` +
+      `(${Math.round(done.steps / seconds)} steps/s, ${stride} workers), ${done.failures} failures`,
+  )
+  if (done.failures > 0) process.exitCode = 1
+}
+
+function inWorker(job: Job, onReport: (report: Report) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL(import.meta.url), { workerData: job })
+    worker.on('message', onReport)
+    worker.on('error', reject)
+    worker.on('exit', () => resolve())
+  })
+}
+
+async function work(
+  { profile, steps, seed, stride, runs }: Job,
+  report: (report: Report) => void,
+): Promise<void> {
+  for (let first = 0; first < runs; first += RUNS_PER_REPORT) {
+    const count = Math.min(RUNS_PER_REPORT, runs - first)
+    const failures: { seed: number; message: string }[] = []
+    let stepsDone = 0
+    for (let i = first; i < first + count; i++) {
+      const seedOfRun = seed + i * stride
+      try {
+        stepsDone += (await runSimulation({ profile, steps, seed: seedOfRun })).steps
+      } catch (error) {
+        stepsDone += steps
+        failures.push({ seed: seedOfRun, message: String(error) })
+      }
+    }
+    report({ runs: count, steps: stepsDone, failures })
+  }
+}
+
+/** @throws {TypeError} */
+function parseProfile(text: string): Profile {
+  if (text !== 'exchange' && text !== 'view') throw new TypeError('--profile: expected exchange or view')
+  return text
+}
+
+/** @throws {TypeError} */
+function parseCount(option: string, text: string): number {
+  const count = Number(text)
+  if (!Number.isSafeInteger(count) || count < 1) throw new TypeError(`--${option}: expected a count`)
+  return count
+}

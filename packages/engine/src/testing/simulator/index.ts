@@ -1,0 +1,3 @@
+export type { PlantedBug } from './planted-bugs.js'
+export { type Profile, runSimulation, type SimulationOptions, type SimulationResult } from './simulation.js'
+export { InvariantViolation } from './violation.js'
