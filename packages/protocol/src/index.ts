@@ -14,6 +14,7 @@ export {
   encodeContentSibling,
   encodeLocSibling,
   encodeNodeEntry,
+  rememberEncoding,
 } from './codec/node-entry-codec.js'
 export { joinExtra } from './codec/schema.js'
 export * from './context.js'

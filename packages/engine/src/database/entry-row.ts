@@ -27,6 +27,9 @@ type VersionTuple = readonly [
   target?: string,
 ]
 
+/** Rows that a transaction or a store in memory hands out again: decoded once. */
+const DECODED = new WeakMap<Uint8Array, ViewEntry>()
+
 export function encodeEntry(entry: ViewEntry): Uint8Array {
   const { kind, role, parent, name, node, executable, backing, version } = entry
   const tuple: EntryTuple = [
@@ -39,7 +42,9 @@ export function encodeEntry(entry: ViewEntry): Uint8Array {
     backing.length === 1 ? 0 : backing,
     version ? versionTuple(version) : 0,
   ]
-  return encodeJson(tuple)
+  const row = encodeJson(tuple)
+  DECODED.set(row, entry)
+  return row
 }
 
 function versionTuple({ root, height, size, mtimeMs, dots, target }: Version): VersionTuple {
@@ -49,8 +54,16 @@ function versionTuple({ root, height, size, mtimeMs, dots, target }: Version): V
     : [root, height, size, mtimeMs, flat, target]
 }
 
-export function decodeEntry(bytes: Uint8Array): ViewEntry {
-  const [kind, role, parent, name, node, executable, backing, version] = decodeJson<EntryTuple>(bytes)!
+export function decodeEntry(row: Uint8Array): ViewEntry {
+  const known = DECODED.get(row)
+  if (known) return known
+  const entry = readTuple(row)
+  DECODED.set(row, entry)
+  return entry
+}
+
+function readTuple(row: Uint8Array): ViewEntry {
+  const [kind, role, parent, name, node, executable, backing, version] = decodeJson<EntryTuple>(row)!
   return {
     parent,
     name,

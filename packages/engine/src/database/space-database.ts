@@ -21,7 +21,7 @@ import {
 import type { Materialised } from '../binding.js'
 import { checkIncoming, dropIgnored, stampsOf } from '../core/incoming.js'
 import type { UserOp } from '../core/user-op.js'
-import type { EntryKey, ViewChange } from '../core/view-entry.js'
+import type { EntryKey, ViewChange, ViewEntry } from '../core/view-entry.js'
 import type { KeyValueOp, KeyValueReader, KeyValueSnapshot } from '../ports/key-value-store.js'
 import { ChangeLog } from './change-log.js'
 import { type CommittedOps, commitOps } from './commit-ops.js'
@@ -185,7 +185,7 @@ export class SpaceDatabase {
       const change = this.#vectors.change()
       let { hlc } = this.#counters
       const { space, clock, random, sha256 } = this.#options
-      let seq: number | undefined
+      let dot: Dot | undefined
       const result = await commitOps({
         txn,
         synced: this.#synced ?? this.#received,
@@ -195,9 +195,8 @@ export class SpaceDatabase {
           space,
           sha256,
           nextDot: (): Dot => {
-            const rid = this.#incarnations.takeCurrent(txn)
-            seq = (seq ?? this.frontier.get(rid) ?? 0) + 1
-            const dot = { rid, seq }
+            const rid = dot?.rid ?? this.#incarnations.takeCurrent(txn)
+            dot = { rid, seq: (dot?.seq ?? this.frontier.get(rid) ?? 0) + 1 }
             change.wrote(dot)
             return dot
           },
@@ -484,4 +483,5 @@ export class SpaceDatabase {
   }
 }
 
-const sameEntry = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
+const sameEntry = (a: ViewEntry | undefined, b: ViewEntry | undefined): boolean =>
+  a === b || JSON.stringify(a) === JSON.stringify(b)

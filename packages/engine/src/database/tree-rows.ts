@@ -1,16 +1,9 @@
-import {
-  bytesToHex,
-  decodeNodeEntry,
-  hexToBytes,
-  type NodeEntry,
-  type NodeId,
-  type NodeKind,
-  ROOT,
-} from '@tidemark/protocol'
+import { bytesToHex, hexToBytes, type NodeEntry, type NodeId, type NodeKind, ROOT } from '@tidemark/protocol'
 import type { EntryKey, ViewEntry } from '../core/view-entry.js'
 import type { KeyRange, KeyValueReader } from '../ports/key-value-store.js'
 import { decodeEntry } from './entry-row.js'
 import { decodeJson as decodeRow, encodeJson as encodeRow } from './json-row.js'
+import { decodeNode } from './node-row.js'
 
 /** What the view keeps of a directory, or of a parent that is not known yet. */
 export interface DirRow {
@@ -136,7 +129,7 @@ export async function readNode(
   id: NodeId,
 ): Promise<NodeEntry | undefined> {
   const bytes = await kv.get(keys.node(id))
-  return bytes === undefined ? undefined : decodeNodeEntry(bytes)
+  return bytes === undefined ? undefined : decodeNode(bytes)
 }
 
 export async function readEntry(

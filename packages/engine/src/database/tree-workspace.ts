@@ -1,6 +1,7 @@
-import { decodeNodeEntry, encodeNodeEntry, type NodeEntry, type NodeId, ROOT } from '@tidemark/protocol'
+import { type NodeEntry, type NodeId, ROOT } from '@tidemark/protocol'
 import { hasPlace, isAlive } from '../core/visibility.js'
 import type { KeyRange } from '../ports/key-value-store.js'
+import { decodeNode, encodeNode } from './node-row.js'
 import { RowCache } from './row-cache.js'
 import type { Transaction } from './transaction.js'
 import {
@@ -33,8 +34,8 @@ export class TreeWorkspace {
     this.nodes = new RowCache<NodeId, NodeEntry | undefined>({
       txn,
       keyOf: keys.node,
-      decode: (bytes) => bytes && decodeNodeEntry(bytes),
-      encode: (entry) => entry && encodeNodeEntry(entry),
+      decode: (bytes) => bytes && decodeNode(bytes),
+      encode: (entry) => entry && encodeNode(entry),
     })
     this.dirs = new RowCache<NodeId, DirRow>({ txn, keyOf: keys.dir, decode: decodeDir, encode: encodeDir })
     this.slots = new RowCache<string, SlotRow>({

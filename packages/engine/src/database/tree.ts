@@ -1,8 +1,9 @@
-import { decodeNodeEntry, type NodeEntry, type NodeId, type NodeKind } from '@tidemark/protocol'
+import type { NodeEntry, NodeId, NodeKind } from '@tidemark/protocol'
 import { joinEntries } from '../core/register.js'
 import type { Sha256 } from '../core/view/names.js'
 import type { EntryKey, ViewChange, ViewEntry } from '../core/view-entry.js'
 import type { KeyValueReader } from '../ports/key-value-store.js'
+import { decodeNode } from './node-row.js'
 import { readGrave, updateGraves } from './ops-graves.js'
 import type { Transaction } from './transaction.js'
 import type { NodeChange } from './tree-closure.js'
@@ -51,13 +52,12 @@ export class Tree {
   /** Registers of many nodes, in the order asked. */
   async nodes(kv: KeyValueReader, ids: readonly NodeId[]): Promise<(NodeEntry | undefined)[]> {
     const rows = await kv.getMany(ids.map(this.#keys.node))
-    return rows.map((row) => (row === undefined ? undefined : decodeNodeEntry(row)))
+    return rows.map((row) => (row === undefined ? undefined : decodeNode(row)))
   }
 
   /** Every node that has registers, in pages. */
   async *all(kv: KeyValueReader): AsyncGenerator<readonly NodeEntry[]> {
-    for await (const page of kv.range(this.#keys.allNodes()))
-      yield page.map(([, row]) => decodeNodeEntry(row))
+    for await (const page of kv.range(this.#keys.allNodes())) yield page.map(([, row]) => decodeNode(row))
   }
 
   /** A dead node that last stood here, if one is remembered. */

@@ -21,7 +21,7 @@ import type { Cursor, Open, Rewind } from '../messages/open.js'
 import type { SyncPoint } from '../messages/sync-point.js'
 import type { NodeEntry } from '../node-entry.js'
 import { idCodec, looseDotsCodec, vectorCodec } from './flat.js'
-import { decodeNodeEntry, encodeNodeEntry } from './node-entry-codec.js'
+import { decodeNodeEntry, encodeNodeEntry, rememberEncoding } from './node-entry-codec.js'
 import { bytes, type Codec, choice, list, optional, record, required, text, uint } from './schema.js'
 
 export const channelCodec: Codec<number> = {
@@ -53,7 +53,13 @@ const spaceName: Codec<SpaceName> = {
 const entryBytes: Codec<NodeEntry> = {
   cddl: 'encoded-entry',
   write: (writer, entry) => writer.bytes(encodeNodeEntry(entry)),
-  read: (reader, label) => decodeNodeEntry(reader.bytes(label, FRAME_BYTES_MAX)),
+  read: (reader, label) => {
+    const view = reader.bytes(label, FRAME_BYTES_MAX)
+    const entry = decodeNodeEntry(view)
+    // A copy: the frame is somebody else's memory, and much larger.
+    rememberEncoding(entry, view.slice())
+    return entry
+  },
 }
 
 /** [id, bytes]; that the bytes hash to the id is checked where they are stored. */

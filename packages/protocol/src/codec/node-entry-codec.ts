@@ -205,13 +205,26 @@ function decode<T>(codec: Codec<T>, bytes: Uint8Array, label: string): T {
   return value
 }
 
+/** Entries are immutable: what one was encoded to, or came from, is its encoding for good. */
+const ENCODINGS = new WeakMap<NodeEntry, Uint8Array>()
+
 /**
- * One byte string per value, whatever the order of siblings, vectors and dots in memory.
+ * One byte string per value, whatever the order of siblings, vectors and dots in memory. The same bytes
+ * each time: nobody changes them.
  *
  * @throws {LimitError} {RangeError} {TypeError} the entry is not one that a replica may hold: a defect.
  */
 export function encodeNodeEntry(entry: NodeEntry): Uint8Array {
-  return encode(nodeEntryRecord, entry)
+  const known = ENCODINGS.get(entry)
+  if (known) return known
+  const bytes = encode(nodeEntryRecord, entry)
+  ENCODINGS.set(entry, bytes)
+  return bytes
+}
+
+/** Notes what an entry was decoded from. Precondition: nobody changes `bytes` any more. */
+export function rememberEncoding(entry: NodeEntry, bytes: Uint8Array): void {
+  ENCODINGS.set(entry, bytes)
 }
 
 /**
