@@ -18,7 +18,6 @@ export interface PeerMemory {
 }
 
 interface Row {
-  readonly cursor?: Cursor
   readonly synced: boolean
   readonly frontier: readonly (readonly [ReplicaId, number])[]
   readonly own: readonly ReplicaId[]
@@ -38,19 +37,22 @@ export function withOwn(memory: PeerMemory, own: readonly ReplicaId[]): PeerMemo
   return { ...memory, own, disowned }
 }
 
-/** One row a peer device. */
+/** Two rows a peer device: the cursor moves with every frame, the rest, which is longer, does not. */
 export class PeerMemories {
-  constructor(private readonly prefix: string) {}
+  readonly #cursors: string
+  readonly #memories: string
+
+  constructor(prefix: string) {
+    this.#cursors = `${prefix}c/`
+    this.#memories = `${prefix}m/`
+  }
 
   async read(kv: KeyValueReader, peer: DeviceId): Promise<PeerMemory> {
-    const row = decodeJson<Row>(await kv.get(this.prefix + peer))
-    if (!row) return NOTHING
+    const row = decodeJson<Row>(await kv.get(this.#memories + peer))
+    const cursor = decodeJson<Cursor>(await kv.get(this.#cursors + peer))
     return {
-      ...(row.cursor ? { cursor: row.cursor } : {}),
-      frontier: new Map(row.frontier),
-      own: row.own,
-      disowned: row.disowned,
-      synced: row.synced,
+      ...(row ? { ...row, frontier: new Map(row.frontier) } : NOTHING),
+      ...(cursor ? { cursor } : {}),
     }
   }
 
@@ -58,7 +60,7 @@ export class PeerMemories {
   async summary(kv: KeyValueReader): Promise<{ everSynced: boolean; disowned: Set<ReplicaId> }> {
     let everSynced = false
     const disowned = new Set<ReplicaId>()
-    for await (const page of kv.range({ gte: this.prefix, lt: `${this.prefix}~` })) {
+    for await (const page of kv.range({ gte: this.#memories, lt: `${this.#memories}~` })) {
       for (const [, bytes] of page) {
         const row = decodeJson<Row>(bytes)!
         everSynced ||= row.synced
@@ -68,8 +70,17 @@ export class PeerMemories {
     return { everSynced, disowned }
   }
 
-  write(txn: Transaction, peer: DeviceId, { cursor, frontier, own, disowned, synced }: PeerMemory): void {
-    const row: Row = { ...(cursor ? { cursor } : {}), synced, frontier: [...frontier], own, disowned }
-    txn.put(this.prefix + peer, encodeJson(row))
+  /** All but the cursor. */
+  write(txn: Transaction, peer: DeviceId, { frontier, own, disowned, synced }: PeerMemory): void {
+    const row: Row = { synced, frontier: [...frontier], own, disowned }
+    txn.put(this.#memories + peer, encodeJson(row))
+  }
+
+  moveCursor(txn: Transaction, peer: DeviceId, cursor: Cursor): void {
+    txn.put(this.#cursors + peer, encodeJson(cursor))
+  }
+
+  forgetCursor(txn: Transaction, peer: DeviceId): void {
+    txn.del(this.#cursors + peer)
   }
 }

@@ -251,8 +251,7 @@ export class SpaceDatabase {
       const { nodes, changes } = await this.#received.join(txn, wanted)
       const moved = await this.#appendLog(txn, nodes)
       const dirty = this.#synced ? await this.#markDifferent(txn, changes) : this.#counters.dirty
-      const memory = await this.#peers.read(txn, peer)
-      this.#peers.write(txn, peer, { ...memory, cursor })
+      this.#peers.moveCursor(txn, peer, cursor)
       return {
         value: moved.entries,
         sync: false,
@@ -281,12 +280,8 @@ export class SpaceDatabase {
       change.raiseFrontier(point.frontier)
       change.raiseMet(point.frontier)
       const memory = await this.#peers.read(txn, peer)
-      this.#peers.write(txn, peer, {
-        ...memory,
-        cursor: point.cursor,
-        frontier: point.frontier,
-        synced: true,
-      })
+      this.#peers.write(txn, peer, { ...memory, frontier: point.frontier, synced: true })
+      this.#peers.moveCursor(txn, peer, point.cursor)
       const known = joinVectors(this.frontier, point.frontier)
       const lost = this.#incarnations.declareLost(
         txn,
@@ -312,8 +307,7 @@ export class SpaceDatabase {
   /** The peer's log starts anew for us: our cursor in it was void. */
   async forgetCursor(peer: DeviceId): Promise<void> {
     await this.#write(async (txn) => {
-      const { cursor: _, ...memory } = await this.#peers.read(txn, peer)
-      this.#peers.write(txn, peer, memory)
+      this.#peers.forgetCursor(txn, peer)
       return { value: undefined, sync: false, counters: this.#counters }
     })
   }
