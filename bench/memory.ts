@@ -10,6 +10,8 @@ const SAMPLES = 10
 
 interface Resident {
   readonly replicaMib: number
+  /** Without pages of files: LevelDB maps its tables, and the system takes such pages back when it needs them. */
+  readonly replicaPrivateMib: number
   readonly hubMib: number
 }
 
@@ -34,18 +36,22 @@ async function residentWith(files: number): Promise<Resident> {
     const idle = async (): Promise<boolean> =>
       (await world.status(a).catch(() => undefined))?.state === 'idle'
     await until('the replica is idle', idle, 600_000)
-    return { replicaMib: await settledMib(running.child.pid!), hubMib: await settledMib(hub.child.pid!) }
+    return {
+      replicaMib: await settledMib(running.child.pid!, 'VmRSS'),
+      replicaPrivateMib: await settledMib(running.child.pid!, 'RssAnon'),
+      hubMib: await settledMib(hub.child.pid!, 'VmRSS'),
+    }
   } finally {
     await world.close()
   }
 }
 
 /** The lowest of some looks: garbage that waits for its collection is no growth. */
-async function settledMib(pid: number): Promise<number> {
+async function settledMib(pid: number, field: 'VmRSS' | 'RssAnon'): Promise<number> {
   let lowest = Number.POSITIVE_INFINITY
   for (let i = 0; i < SAMPLES; i++) {
     await delay(500)
-    lowest = Math.min(lowest, memoryMib(pid, 'VmRSS'))
+    lowest = Math.min(lowest, memoryMib(pid, field))
   }
   return lowest
 }
@@ -63,6 +69,12 @@ export async function measureMemory(few: number, many: number): Promise<Figure[]
       value: perEntry((r) => r.replicaMib),
       unit: 'bytes',
       goal: 100,
+    },
+    {
+      scenario,
+      what: 'replica, private growth per entry',
+      value: perEntry((r) => r.replicaPrivateMib),
+      unit: 'bytes',
     },
     { scenario, what: 'hub, growth per entry', value: perEntry((r) => r.hubMib), unit: 'bytes', goal: 100 },
     { scenario, what: `replica at ${many}`, value: large.replicaMib, unit: 'MiB', goal: 300 },

@@ -62,7 +62,7 @@ export class ProcessCosts {
 }
 
 /** @returns NaN for a process that has ended and was not waited for yet. @throws ENOENT: there is none. */
-export function memoryMib(pid: number, field: 'VmRSS' | 'VmHWM'): number {
+export function memoryMib(pid: number, field: 'VmRSS' | 'VmHWM' | 'RssAnon'): number {
   const status = readFileSync(`/proc/${pid}/status`, 'latin1')
   return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1024
 }

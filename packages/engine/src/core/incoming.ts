@@ -6,8 +6,8 @@ import {
   type Register,
   type ReplicaId,
   ROOT,
-  sameDot,
   type Sibling,
+  sameDot,
   type Vector,
   vectorHas,
 } from '@tidemark/protocol'

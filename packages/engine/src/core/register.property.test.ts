@@ -42,12 +42,10 @@ const joinOf = (siblings: Iterable<Sibling<Content>>): Register<Content> => {
 
 /** Three registers that some replicas could hold. */
 const arbitraryRegisters = arbitraryWrites.chain((writes) =>
-  fc
-    .tuple(fc.subarray(writes), fc.subarray(writes), fc.subarray(writes))
-    .map((parts) => ({
-      writes,
-      registers: parts.map(joinOf) as [Register<Content>, Register<Content>, Register<Content>],
-    })),
+  fc.tuple(fc.subarray(writes), fc.subarray(writes), fc.subarray(writes)).map((parts) => ({
+    writes,
+    registers: parts.map(joinOf) as [Register<Content>, Register<Content>, Register<Content>],
+  })),
 )
 
 const dots = (register: Register<unknown>) => register.map((sibling) => dotKey(sibling.dot))
@@ -111,16 +109,14 @@ describe('join of registers', () => {
 
   it('does not depend on the side when a dot was written twice', () => {
     const dot: Dot = { rid: RIDS[0]!, seq: 1 }
-    const sibling = fc
-      .record({ ms: fc.nat(2), mtimeMs: fc.nat(2) })
-      .map(
-        ({ ms, mtimeMs }): Sibling<Content> => ({
-          dot,
-          ctx: EMPTY_CONTEXT,
-          hlc: { ms, counter: 0 },
-          value: voidAt(mtimeMs),
-        }),
-      )
+    const sibling = fc.record({ ms: fc.nat(2), mtimeMs: fc.nat(2) }).map(
+      ({ ms, mtimeMs }): Sibling<Content> => ({
+        dot,
+        ctx: EMPTY_CONTEXT,
+        hlc: { ms, counter: 0 },
+        value: voidAt(mtimeMs),
+      }),
+    )
     fc.assert(
       fc.property(sibling, sibling, sibling, (x, y, z) => {
         expect(joinRegisters([x], [y])).toEqual(joinRegisters([y], [x]))

@@ -93,9 +93,15 @@ async function* pages(
 function openError(directory: string, error: Error): DatabaseError {
   const cause = error.cause as { code?: string } | undefined
   if (cause?.code === 'LEVEL_LOCKED') {
-    return new DatabaseError('LOCKED', `${directory}: another process has this database open`, { cause: error })
+    return new DatabaseError('LOCKED', `${directory}: another process has this database open`, {
+      cause: error,
+    })
   }
-  return new DatabaseError('CORRUPT', `${directory}: ${(cause as Error | undefined)?.message ?? error.message}`, {
-    cause: error,
-  })
+  return new DatabaseError(
+    'CORRUPT',
+    `${directory}: ${(cause as Error | undefined)?.message ?? error.message}`,
+    {
+      cause: error,
+    },
+  )
 }
