@@ -13,6 +13,8 @@ describe('command line', () => {
 
   test.each([
     [['frobnicate'], 'no such command'],
+    [['__proto__'], 'no such command'],
+    [['help', 'toString'], 'no such command'],
     [['sync'], 'usage: tidemark sync'],
     [['sync', 'a', 'b'], 'usage: tidemark sync'],
     [['sync', 'a', '--frob'], 'usage: tidemark sync'],
@@ -29,6 +31,19 @@ describe('command line', () => {
   test('help names every command and the exit codes', () => {
     expect(helpText()).toContain('tidemark explain DIR PATH')
     expect(helpText()).toContain('3 held')
-    expect(parseInvocation(['sync', '--help'])).toMatchObject({ command: 'help', operands: ['sync'] })
+  })
+
+  test.each([
+    [['sync', '--help']],
+    [['sync', '-h']],
+    [['help', 'sync']],
+  ])('%j explains every option of the command', (argv) => {
+    const invocation = parseInvocation(argv)
+    expect(invocation).toMatchObject({ command: 'help', operands: ['sync'] })
+    const help = helpText(invocation.operands[0])
+    for (const name of ['hub', 'token', 'space', 'state', 'once', 'max-delete', 'json']) {
+      expect(help).toContain(`  --${name} `)
+    }
+    expect(help).not.toContain('undefined')
   })
 })

@@ -15,19 +15,35 @@ type OptionKind = 'string' | 'boolean'
 
 interface CommandSyntax {
   readonly usage: string
+  /** What it does, in a sentence without a full stop. */
+  readonly does: string
   readonly operands: readonly [min: number, max: number]
   readonly options: Readonly<Record<string, OptionKind>>
 }
 
+/** What the flags mean, for `--help`. */
+const OPTION_HELP: Readonly<Record<string, string>> = {
+  port: '--port N          TCP port; 0 takes a free one',
+  host: '--host H          address to listen on; default 127.0.0.1, any other needs a token',
+  data: '--data DIR        the hub\'s directory; one hub at a time',
+  token: '--token T         secret of the hub; default: the environment variable TIDEMARK_TOKEN',
+  hub: '--hub URL         ws://, wss://, http:// or https:// and the address of the hub',
+  space: '--space NAME      which tree of the hub; default "default"',
+  state: '--state DIR       where the database is; default DIR/.tidemark/state',
+  once: '--once            settles both ways, then ends',
+  'max-delete':
+    '--max-delete N|P% holds a plan that deletes more entries, or a larger share; default: more than\n' +
+    '                    1,000 entries and more than half of all',
+  json: '--json            output for programs',
+}
+
 /** Every command with its operands and flags: the one place that `--help` and parsing read. */
-export const COMMANDS: Readonly<Record<string, CommandSyntax>> = {
-  hub: {
-    usage: 'tidemark hub --port N [--host H] --data DIR [--token T] [--json]',
+const COMMANDS: ReadonlyMap<string, CommandSyntax> = new Map<string, CommandSyntax>(Object.entries({
+  hub: { does: 'runs a hub in the foreground until interrupted; logs go to standard error', usage: 'tidemark hub --port N [--host H] --data DIR [--token T] [--json]',
     operands: [0, 0],
     options: { port: 'string', host: 'string', data: 'string', token: 'string', json: 'boolean' },
   },
-  sync: {
-    usage:
+  sync: { does: 'keeps DIR the same as a space of a hub until interrupted', usage:
       'tidemark sync DIR --hub URL [--token T] [--space NAME] [--state DIR] [--once] [--max-delete N|P%] [--json]',
     operands: [1, 1],
     options: {
@@ -40,40 +56,37 @@ export const COMMANDS: Readonly<Record<string, CommandSyntax>> = {
       json: 'boolean',
     },
   },
-  status: {
-    usage: 'tidemark status DIR|--state DIR [--json]',
+  status: { does: 'says what the sync of a folder does and waits for, or what the last one said', usage: 'tidemark status DIR|--state DIR [--json]',
     operands: [0, 1],
     options: { state: 'string', json: 'boolean' },
   },
-  accept: { usage: 'tidemark accept DIR|--state DIR', operands: [0, 1], options: { state: 'string' } },
-  revert: { usage: 'tidemark revert DIR|--state DIR', operands: [0, 1], options: { state: 'string' } },
-  ls: {
-    usage: 'tidemark ls DIR [PATH] [--state DIR] [--json]',
+  accept: { does: 'lets a held plan go', usage: 'tidemark accept DIR|--state DIR', operands: [0, 1], options: { state: 'string' } },
+  revert: { does: 'drops the held local changes: the state of the space comes back', usage: 'tidemark revert DIR|--state DIR', operands: [0, 1], options: { state: 'string' } },
+  ls: { does: 'lists the space, or a directory of it, as this device knows it', usage: 'tidemark ls DIR [PATH] [--state DIR] [--json]',
     operands: [1, 2],
     options: { state: 'string', json: 'boolean' },
   },
-  cat: { usage: 'tidemark cat DIR PATH [--state DIR]', operands: [2, 2], options: { state: 'string' } },
-  conflicts: {
-    usage: 'tidemark conflicts DIR [--state DIR] [--json]',
+  cat: { does: "prints a file's bytes, as they are on this disk", usage: 'tidemark cat DIR PATH [--state DIR]', operands: [2, 2], options: { state: 'string' } },
+  conflicts: { does: 'lists all conflict copies and name clashes', usage: 'tidemark conflicts DIR [--state DIR] [--json]',
     operands: [1, 1],
     options: { state: 'string', json: 'boolean' },
   },
-  explain: {
-    usage: 'tidemark explain DIR PATH [--state DIR] [--json]',
+  explain: { does: 'says what the running sync did about a path, newest last', usage: 'tidemark explain DIR PATH [--state DIR] [--json]',
     operands: [2, 2],
     options: { state: 'string', json: 'boolean' },
   },
-}
+}))
 
 /** @throws {UsageError} */
 export function parseInvocation(argv: readonly string[]): Invocation {
   const [command, ...rest] = argv
   if (command === undefined || command === '--help' || command === '-h' || command === 'help') {
-    return { command: 'help', operands: [], options: {} }
+    const about = rest[0]
+    if (about !== undefined && !about.startsWith('-')) mustSyntax(about)
+    return { command: 'help', operands: about === undefined ? [] : [about], options: {} }
   }
-  const syntax = COMMANDS[command]
-  if (!syntax) throw new UsageError(`no such command: ${command}`)
-  const options: Record<string, { type: OptionKind }> = { help: { type: 'boolean' } }
+  const syntax = mustSyntax(command)
+  const options: Record<string, { type: OptionKind; short?: string }> = { help: { type: 'boolean', short: 'h' } }
   for (const [name, type] of Object.entries(syntax.options)) options[name] = { type }
   let parsed: ReturnType<typeof parseArgs>
   try {
@@ -93,6 +106,13 @@ export function parseInvocation(argv: readonly string[]): Invocation {
   }
 }
 
+/** @throws {UsageError} there is none of this name. */
+function mustSyntax(command: string): CommandSyntax {
+  const syntax = COMMANDS.get(command)
+  if (!syntax) throw new UsageError(`no such command: ${command} (tidemark --help lists them)`)
+  return syntax
+}
+
 export function textOption(invocation: Invocation, name: string): string | undefined {
   const value = invocation.options[name]
   return typeof value === 'string' ? value : undefined
@@ -102,7 +122,7 @@ export function textOption(invocation: Invocation, name: string): string | undef
 export function mustTextOption(invocation: Invocation, name: string): string {
   const value = textOption(invocation, name)
   if (value === undefined || value === '') {
-    throw new UsageError(`--${name} is missing\nusage: ${COMMANDS[invocation.command]?.usage}`)
+    throw new UsageError(`--${name} is missing\nusage: ${COMMANDS.get(invocation.command)?.usage}`)
   }
   return value
 }
@@ -110,11 +130,18 @@ export function mustTextOption(invocation: Invocation, name: string): string {
 export const flag = (invocation: Invocation, name: string): boolean => invocation.options[name] === true
 
 export function helpText(command?: string): string {
-  const syntax = command === undefined ? undefined : COMMANDS[command]
-  if (syntax) return `usage: ${syntax.usage}\n`
-  const lines = Object.values(COMMANDS).map((entry) => `  ${entry.usage}`)
-  return `tidemark: keeps folders the same on every device, through a hub\n\n${lines.join('\n')}
+  const syntax = command === undefined ? undefined : COMMANDS.get(command)
+  if (syntax) {
+    const options = Object.keys(syntax.options).map((name) => `  ${OPTION_HELP[name]}`)
+    return `usage: ${syntax.usage}\n\n${syntax.does}\n\n${options.join('\n')}\n`
+  }
+  const lines = [...COMMANDS.values()].map(({ usage, does }) => `  ${usage}\n      ${does}`)
+  return `tidemark: keeps folders the same on every device, through a hub
 
-exit codes: 0 done · 1 failed · 2 wrong usage · 3 held, or settled with problems (sync --once)
+${lines.join('\n')}
+
+tidemark COMMAND --help says what its options mean
+
+exit codes: 0 done · 1 failed · 2 wrong usage · 3 held, or settled with problems (sync --once) · 130 cut short
 `
 }

@@ -1,11 +1,13 @@
 import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs'
+import { isAbsolute, relative, sep } from 'node:path'
 import type { Replica, Space } from '@tidemark/engine'
 import { bindFolder, type FolderBinding, type FolderOptions } from '@tidemark/folder'
-import { parseSpaceName } from '@tidemark/protocol'
+import { parseSpaceName, RESERVED_NAME } from '@tidemark/protocol'
 import { webSocketTransport } from '@tidemark/transport-ws'
+import { UsageError } from './args.js'
 import { openState } from './open-state.js'
 import { bindSettings, readSettings } from './settings.js'
-import type { StatePaths } from './state-paths.js'
+import { realPath, type StatePaths } from './state-paths.js'
 
 export interface BoundFolderOptions {
   readonly paths: StatePaths
@@ -29,13 +31,14 @@ export interface BoundFolder extends AsyncDisposable {
  * Opens the database, dials the hub and binds the folder, in this order, because the lock of the
  * database keeps a second process away from everything else.
  *
- * @throws {Error} bound to something else, or the folder is missing; {DatabaseError} LOCKED: another
+ * @throws {UsageError} an option has no such value; {Error} bound to something else, or the folder is missing; {DatabaseError} LOCKED: another
  *   process has this state open.
  */
 export async function openBoundFolder(options: BoundFolderOptions): Promise<BoundFolder> {
   const { paths, space: name, hub, token } = options
-  const spaceName = parseSpaceName(name)
-  const transport = webSocketTransport(hub)
+  const spaceName = asOption('space', () => parseSpaceName(name))
+  const transport = asOption('hub', () => webSocketTransport(hub))
+  if (!paths.inFolder) refuseStateInFolder(options.directory, paths.state)
   const directory = existingDirectory(options.directory, paths.state)
   bindSettings(paths.state, { folder: paths.inFolder ? null : directory, hub, space: spaceName })
   const opened: { close(): Promise<void> }[] = []
@@ -56,6 +59,24 @@ export async function openBoundFolder(options: BoundFolderOptions): Promise<Boun
   } catch (error) {
     await close().catch(() => undefined)
     throw error
+  }
+}
+
+/** @throws {UsageError} what the value of an option is refused with, with the option's name. */
+function asOption<T>(name: string, parse: () => T): T {
+  try {
+    return parse()
+  } catch (error) {
+    throw new UsageError(`--${name}: ${(error as Error).message}`)
+  }
+}
+
+/** Elsewhere in the folder the database would be synced like any file, and change with every change. */
+function refuseStateInFolder(directory: string, state: string): void {
+  const below = relative(realPath(directory), realPath(state))
+  const isBelow = !below.startsWith('..') && !isAbsolute(below)
+  if (isBelow && below.split(sep)[0] !== RESERVED_NAME) {
+    throw new UsageError(`--state ${state} is in the folder that is kept in sync: name a place outside`)
   }
 }
 

@@ -38,7 +38,7 @@ function socketPath(state: string): string {
 }
 
 /** Without symbolic links, also before it exists: the deepest ancestor that does is resolved. */
-function realPath(path: string): string {
+export function realPath(path: string): string {
   try {
     return realpathSync(path)
   } catch {

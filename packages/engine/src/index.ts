@@ -8,7 +8,7 @@ export type {
   SpaceBinding,
   Upload,
 } from './binding.js'
-export { PackFormat } from './chunking/pack-format.js'
+export { type BuiltPack, type PackedChunk, PackFormat } from './chunking/pack-format.js'
 export type { NewContent, ParentRef, UserOp } from './core/user-op.js'
 export { type EntryKey, entryKey, type Version, type ViewChange, type ViewEntry } from './core/view-entry.js'
 export { SpaceDatabase, type SpaceDatabaseOptions, type SpaceMode } from './database/space-database.js'
@@ -35,6 +35,7 @@ export {
   Replica,
   type ReplicaOptions,
 } from './replica.js'
+export { makeHello } from './session/hello.js'
 export { Session, type SessionHost } from './session/session.js'
 export { SpacePeers } from './session/space-peers.js'
 export { Space, type SpaceOptions, type WriteOptions } from './space.js'

@@ -6,9 +6,6 @@ import {
   type Connection,
   DatabaseError,
   type DeviceId,
-  FRAME_BYTES_MAX,
-  type Hello,
-  PROTOCOL_MINORS,
   parseDeviceId,
   parseSpaceName,
   REPLICA_ID_BYTES,
@@ -19,6 +16,7 @@ import { BehaviorSubject, type Observable } from 'rxjs'
 import { decodeJson, encodeJson } from './database/json-row.js'
 import type { Platform } from './platform.js'
 import type { KeyValueStore } from './ports/key-value-store.js'
+import { makeHello } from './session/hello.js'
 import { Link, type LinkPhase } from './session/link.js'
 import { Session, type SessionHost } from './session/session.js'
 import { openSpace, type Space, type SpaceOptions } from './space.js'
@@ -210,7 +208,12 @@ export class Replica implements AsyncDisposable {
 
   #host(client: BlobClient | undefined, token: string | undefined): SessionHost {
     return {
-      hello: this.#hello(token),
+      hello: makeHello({
+        device: this.device,
+        role: 'replica',
+        agent: this.#options.agent ?? 'tidemark',
+        token,
+      }),
       timers: this.#options.platform.timers,
       admit: async () => undefined,
       peerOpened: async (session, name) => {
@@ -218,20 +221,6 @@ export class Replica implements AsyncDisposable {
         if (!opening) throw new AccessError('NO_SUCH_SPACE', `${name} is not open here`)
         return (await opening).peers.endpoint(session, { mayWrite: true, ...(client ? { client } : {}) })
       },
-    }
-  }
-
-  #hello(token: string | undefined): Hello {
-    return {
-      type: 'hello',
-      minor: PROTOCOL_MINORS,
-      features: [],
-      required: [],
-      frameBytesMax: FRAME_BYTES_MAX,
-      device: this.device,
-      role: 'replica',
-      agent: this.#options.agent ?? 'tidemark',
-      ...(token === undefined ? {} : { token }),
     }
   }
 

@@ -1,6 +1,7 @@
 import {
   type BlobAuthority,
   ChunkCache,
+  makeHello,
   type Platform,
   Session,
   type SessionHost,
@@ -12,9 +13,6 @@ import {
   bytesToHex,
   type Connection,
   type DeviceId,
-  FRAME_BYTES_MAX,
-  type Hello,
-  PROTOCOL_MINORS,
   parseDeviceId,
   REPLICA_ID_BYTES,
   type SpaceName,
@@ -101,7 +99,7 @@ class HubReplica implements HubEngine {
   #host(logger: Logger): SessionHost {
     let subject: Subject | undefined
     return {
-      hello: this.#hello(),
+      hello: makeHello({ device: this.#device, role: 'hub', agent: 'tidemark-hub' }),
       timers: this.#platform.timers,
       admit: async (hello) => {
         subject = this.#services.authenticate(hello.token)
@@ -146,19 +144,6 @@ class HubReplica implements HubEngine {
     const cache = new ChunkCache()
     const peers = new SpacePeers({ database, cache, hasher, onChange: () => undefined })
     return { database, peers, authority: keepingInline(blobAuthority(space), cache) }
-  }
-
-  #hello(): Hello {
-    return {
-      type: 'hello',
-      minor: PROTOCOL_MINORS,
-      features: [],
-      required: [],
-      frameBytesMax: FRAME_BYTES_MAX,
-      device: this.#device,
-      role: 'hub',
-      agent: 'tidemark-hub',
-    }
   }
 }
 

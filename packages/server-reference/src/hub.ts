@@ -2,14 +2,13 @@ import { mkdir } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import { type AddressInfo, isIPv6 } from 'node:net'
 import { join } from 'node:path'
-import type { Clock, Hasher, KeyValueStore } from '@tidemark/engine'
+import type { Clock, Hasher, KeyValueStore, PackFormat } from '@tidemark/engine'
 import type { Listener } from '@tidemark/protocol'
 import { fsBlobStore } from '@tidemark/store-fs'
 import { TokenAuthenticator } from './auth/token.js'
 import { type HubConfig, type HubConfigOptions, resolveHubConfig } from './config.js'
 import { BlobIndex } from './grants/blob-index.js'
 import { HubBlobs } from './grants/hub-blobs.js'
-import type { PackFormat } from './grants/pack-format.js'
 import { httpRoutes } from './http/routes.js'
 import type { HubEngine, OpenHubEngine } from './hub-engine.js'
 import type { Logger } from './logger.js'
@@ -21,7 +20,7 @@ export interface HubParts {
   readonly openEngine: OpenHubEngine
   /** Accepts WebSockets at `path`. */
   readonly listen: (options: { readonly server: Server; readonly path: string }) => Listener
-  readonly packs: PackFormat
+  readonly packs: Pick<PackFormat, 'verify' | 'build'>
   readonly hasher: Hasher
   readonly clock: Clock
   readonly logger: Logger

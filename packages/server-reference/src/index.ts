@@ -15,7 +15,6 @@ export {
   type RebuildResult,
 } from './grants/hub-blob-authority.js'
 export type { Locator } from './grants/locator.js'
-export type { BuiltPack, PackedChunk, PackFormat } from './grants/pack-format.js'
 export { type Hub, type HubParts, startHub } from './hub.js'
 export type { HubEngine, HubServices, OpenHubEngine } from './hub-engine.js'
 export {

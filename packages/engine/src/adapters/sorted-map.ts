@@ -102,7 +102,8 @@ export class SortedMap<V> {
   }
 }
 
-function lowerBound(sorted: readonly string[], key: string): number {
+/** The index of the first element that is not below `key`. */
+export function lowerBound(sorted: readonly string[], key: string): number {
   let low = 0
   let high = sorted.length
   while (low < high) {

@@ -1,3 +1,4 @@
+import { lowerBound } from '../adapters/sorted-map.js'
 import type {
   Awaitable,
   KeyRange,
@@ -86,15 +87,4 @@ export class Transaction implements KeyValueReader {
     }
     if (ops.length > 0 || options.sync) await this.#store.batch(ops, options)
   }
-}
-
-function lowerBound(sorted: readonly string[], key: string): number {
-  let low = 0
-  let high = sorted.length
-  while (low < high) {
-    const mid = (low + high) >>> 1
-    if (sorted[mid]! < key) low = mid + 1
-    else high = mid
-  }
-  return low
 }

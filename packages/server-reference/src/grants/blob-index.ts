@@ -1,7 +1,6 @@
-import type { KeyValueOp, KeyValueStore } from '@tidemark/engine'
+import type { KeyValueOp, KeyValueStore, PackedChunk } from '@tidemark/engine'
 import type { BlobId, ChunkId, SpaceName } from '@tidemark/protocol'
 import { decodeLocators, encodeLocators, type Locator } from './locator.js'
-import type { PackedChunk } from './pack-format.js'
 
 /** Places kept of one chunk: enough to outlive a lost blob, few enough to bound a row. */
 const LOCATORS_PER_CHUNK_MAX = 8

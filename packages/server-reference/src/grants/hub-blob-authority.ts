@@ -1,4 +1,4 @@
-import type { BlobAuthority, Hasher } from '@tidemark/engine'
+import type { BlobAuthority, Hasher, PackFormat } from '@tidemark/engine'
 import {
   BLOB_BYTES_MAX,
   type BlobId,
@@ -21,7 +21,6 @@ import type { BlobIndex } from './blob-index.js'
 import { type InlineChunkBytes, InlinePacker } from './inline-packer.js'
 import type { Locator } from './locator.js'
 import { mapLimited } from './map-limited.js'
-import type { PackFormat } from './pack-format.js'
 
 /** Blobs read back and verified at once: each holds its bytes in memory. */
 const VERIFY_CONCURRENCY = 2
@@ -32,7 +31,7 @@ export interface HubBlobAuthorityParts {
   readonly space: SpaceName
   readonly blobs: BlobStore
   readonly index: BlobIndex
-  readonly packs: PackFormat
+  readonly packs: Pick<PackFormat, 'verify' | 'build'>
   readonly hasher: Hasher
   readonly logger: Logger
   /** Looks for blobs that are not indexed before the first answer, not only when the index is empty. */

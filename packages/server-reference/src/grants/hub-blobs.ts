@@ -1,14 +1,13 @@
-import type { BlobAuthority, Hasher } from '@tidemark/engine'
+import type { BlobAuthority, Hasher, PackFormat } from '@tidemark/engine'
 import type { BlobId, BlobStore, SpaceName } from '@tidemark/protocol'
 import type { Logger } from '../logger.js'
 import type { BlobIndex } from './blob-index.js'
 import { HubBlobAuthority } from './hub-blob-authority.js'
-import type { PackFormat } from './pack-format.js'
 
 export interface HubBlobsParts {
   readonly blobs: BlobStore
   readonly index: BlobIndex
-  readonly packs: PackFormat
+  readonly packs: Pick<PackFormat, 'verify' | 'build'>
   readonly hasher: Hasher
   readonly logger: Logger
   /** See `HubBlobAuthority`. */
