@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -117,7 +118,7 @@ describe('two live folders', () => {
     for (const extra of [[], ['--state', world.path('elsewhere')]]) {
       const second = await world.run(['sync', a, '--hub', hub.url, '--token', TOKEN, ...extra])
       expect(second.code, second.stderr).toBe(1)
-      expect(second.stderr).toMatch(/another process|LOCKED|already/)
+      expect(second.stderr).toMatch(/in sync already/)
     }
     world.live(b, hub)
     writeFileSync(join(a, 'x.txt'), 'still alive')
@@ -294,6 +295,50 @@ describe('commands', () => {
     const missing = await world.run(['sync', a, '--hub', hub.url, '--once', '--state', world.path('state')])
     expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('is missing') })
     expect(existsSync(a)).toBe(false)
+  })
+
+  test('[LV9] a state in the folder that is kept in sync is refused before anything is made', async () => {
+    const extra = ['--hub', hub.url, '--token', TOKEN, '--once', '--state', join(a, 'state')]
+    expect(await world.run(['sync', a, ...extra])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('name a place outside'),
+    })
+    expect(existsSync(join(a, 'state'))).toBe(false)
+  })
+
+  test('[LV9] problems are printed by --once, and explained while sync runs', async () => {
+    execFileSync('mkfifo', [join(a, 'pipe')])
+    const once = await world.run(['sync', a, '--hub', hub.url, '--token', TOKEN, '--once'])
+    expect(once).toMatchObject({ code: 3, stdout: expect.stringContaining('problem pipe (special-file: ') })
+    world.live(a, hub)
+    await until('it is idle', async () => (await state(a).catch(() => '')) === 'idle')
+    expect((await world.run(['explain', a, 'pipe'])).stdout).toContain('problem now: special-file')
+  })
+
+  test('[LV9] where nothing is held, accept and revert say so', async () => {
+    world.live(a, hub)
+    await until('it is idle', async () => (await state(a).catch(() => '')) === 'idle')
+    for (const command of ['accept', 'revert']) {
+      expect(await world.run([command, a])).toMatchObject({ code: 1, stderr: 'tidemark: nothing is held' })
+    }
+  })
+
+  test('[LV9] a token that is refused is what status gives as the reason', async () => {
+    world.live(a, hub, ['--token', 'guessed'])
+    await until('the reason is known', async () =>
+      /UNAUTHENTICATED/.test((await world.status(a).catch(() => undefined))?.detail ?? ''),
+    )
+    expect((await world.status(a)).state).toBe('offline')
+  })
+
+  test('[FB9] a folder within a synced folder keeps its own state to itself', async () => {
+    fill(a, 2)
+    mkdirSync(join(a, 'inner'))
+    writeFileSync(join(a, 'inner', 'x.txt'), 'x')
+    expect(await world.once(join(a, 'inner'), hub, { extra: ['--space', 'inner'] })).toBe(0)
+    expect(await world.once(a, hub)).toBe(0)
+    expect(await world.once(b, hub)).toBe(0)
+    expect(readdirSync(join(b, 'inner'))).toEqual(['x.txt'])
   })
 
   test('[LV9] a hub without a token listens on this machine only', async () => {

@@ -33,17 +33,16 @@ describe('command line', () => {
     expect(helpText()).toContain('3 held')
   })
 
-  test.each([
-    [['sync', '--help']],
-    [['sync', '-h']],
-    [['help', 'sync']],
-  ])('%j explains every option of the command', (argv) => {
-    const invocation = parseInvocation(argv)
-    expect(invocation).toMatchObject({ command: 'help', operands: ['sync'] })
-    const help = helpText(invocation.operands[0])
-    for (const name of ['hub', 'token', 'space', 'state', 'once', 'max-delete', 'json']) {
-      expect(help).toContain(`  --${name} `)
-    }
-    expect(help).not.toContain('undefined')
-  })
+  test.each([[['sync', '--help']], [['sync', '-h']], [['help', 'sync']]])(
+    '%j explains every option of the command',
+    (argv) => {
+      const invocation = parseInvocation(argv)
+      expect(invocation).toMatchObject({ command: 'help', operands: ['sync'] })
+      const help = helpText(invocation.operands[0])
+      for (const name of ['hub', 'token', 'space', 'state', 'once', 'max-delete', 'json']) {
+        expect(help).toContain(`  --${name} `)
+      }
+      expect(help).not.toContain('undefined')
+    },
+  )
 })

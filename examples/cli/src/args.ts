@@ -25,7 +25,7 @@ interface CommandSyntax {
 const OPTION_HELP: Readonly<Record<string, string>> = {
   port: '--port N          TCP port; 0 takes a free one',
   host: '--host H          address to listen on; default 127.0.0.1, any other needs a token',
-  data: '--data DIR        the hub\'s directory; one hub at a time',
+  data: "--data DIR        the hub's directory; one hub at a time",
   token: '--token T         secret of the hub; default: the environment variable TIDEMARK_TOKEN',
   hub: '--hub URL         ws://, wss://, http:// or https:// and the address of the hub',
   space: '--space NAME      which tree of the hub; default "default"',
@@ -38,44 +38,73 @@ const OPTION_HELP: Readonly<Record<string, string>> = {
 }
 
 /** Every command with its operands and flags: the one place that `--help` and parsing read. */
-const COMMANDS: ReadonlyMap<string, CommandSyntax> = new Map<string, CommandSyntax>(Object.entries({
-  hub: { does: 'runs a hub in the foreground until interrupted; logs go to standard error', usage: 'tidemark hub --port N [--host H] --data DIR [--token T] [--json]',
-    operands: [0, 0],
-    options: { port: 'string', host: 'string', data: 'string', token: 'string', json: 'boolean' },
-  },
-  sync: { does: 'keeps DIR the same as a space of a hub until interrupted', usage:
-      'tidemark sync DIR --hub URL [--token T] [--space NAME] [--state DIR] [--once] [--max-delete N|P%] [--json]',
-    operands: [1, 1],
-    options: {
-      hub: 'string',
-      token: 'string',
-      space: 'string',
-      state: 'string',
-      once: 'boolean',
-      'max-delete': 'string',
-      json: 'boolean',
+const COMMANDS: ReadonlyMap<string, CommandSyntax> = new Map<string, CommandSyntax>(
+  Object.entries({
+    hub: {
+      does: 'runs a hub in the foreground until interrupted; logs go to standard error',
+      usage: 'tidemark hub --port N [--host H] --data DIR [--token T] [--json]',
+      operands: [0, 0],
+      options: { port: 'string', host: 'string', data: 'string', token: 'string', json: 'boolean' },
     },
-  },
-  status: { does: 'says what the sync of a folder does and waits for, or what the last one said', usage: 'tidemark status DIR|--state DIR [--json]',
-    operands: [0, 1],
-    options: { state: 'string', json: 'boolean' },
-  },
-  accept: { does: 'lets a held plan go', usage: 'tidemark accept DIR|--state DIR', operands: [0, 1], options: { state: 'string' } },
-  revert: { does: 'drops the held local changes: the state of the space comes back', usage: 'tidemark revert DIR|--state DIR', operands: [0, 1], options: { state: 'string' } },
-  ls: { does: 'lists the space, or a directory of it, as this device knows it', usage: 'tidemark ls DIR [PATH] [--state DIR] [--json]',
-    operands: [1, 2],
-    options: { state: 'string', json: 'boolean' },
-  },
-  cat: { does: "prints a file's bytes, as they are on this disk", usage: 'tidemark cat DIR PATH [--state DIR]', operands: [2, 2], options: { state: 'string' } },
-  conflicts: { does: 'lists all conflict copies and name clashes', usage: 'tidemark conflicts DIR [--state DIR] [--json]',
-    operands: [1, 1],
-    options: { state: 'string', json: 'boolean' },
-  },
-  explain: { does: 'says what the running sync did about a path, newest last', usage: 'tidemark explain DIR PATH [--state DIR] [--json]',
-    operands: [2, 2],
-    options: { state: 'string', json: 'boolean' },
-  },
-}))
+    sync: {
+      does: 'keeps DIR the same as a space of a hub until interrupted',
+      usage:
+        'tidemark sync DIR --hub URL [--token T] [--space NAME] [--state DIR] [--once] [--max-delete N|P%] [--json]',
+      operands: [1, 1],
+      options: {
+        hub: 'string',
+        token: 'string',
+        space: 'string',
+        state: 'string',
+        once: 'boolean',
+        'max-delete': 'string',
+        json: 'boolean',
+      },
+    },
+    status: {
+      does: 'says what the sync of a folder does and waits for, or what the last one said',
+      usage: 'tidemark status DIR|--state DIR [--json]',
+      operands: [0, 1],
+      options: { state: 'string', json: 'boolean' },
+    },
+    accept: {
+      does: 'lets a held plan go',
+      usage: 'tidemark accept DIR|--state DIR',
+      operands: [0, 1],
+      options: { state: 'string' },
+    },
+    revert: {
+      does: 'drops the held local changes: the state of the space comes back',
+      usage: 'tidemark revert DIR|--state DIR',
+      operands: [0, 1],
+      options: { state: 'string' },
+    },
+    ls: {
+      does: 'lists the space, or a directory of it, as this device knows it',
+      usage: 'tidemark ls DIR [PATH] [--state DIR] [--json]',
+      operands: [1, 2],
+      options: { state: 'string', json: 'boolean' },
+    },
+    cat: {
+      does: "prints a file's bytes, as they are on this disk",
+      usage: 'tidemark cat DIR PATH [--state DIR]',
+      operands: [2, 2],
+      options: { state: 'string' },
+    },
+    conflicts: {
+      does: 'lists all conflict copies and name clashes',
+      usage: 'tidemark conflicts DIR [--state DIR] [--json]',
+      operands: [1, 1],
+      options: { state: 'string', json: 'boolean' },
+    },
+    explain: {
+      does: 'says what the running sync did about a path, newest last',
+      usage: 'tidemark explain DIR PATH [--state DIR] [--json]',
+      operands: [2, 2],
+      options: { state: 'string', json: 'boolean' },
+    },
+  }),
+)
 
 /** @throws {UsageError} */
 export function parseInvocation(argv: readonly string[]): Invocation {
@@ -86,7 +115,9 @@ export function parseInvocation(argv: readonly string[]): Invocation {
     return { command: 'help', operands: about === undefined ? [] : [about], options: {} }
   }
   const syntax = mustSyntax(command)
-  const options: Record<string, { type: OptionKind; short?: string }> = { help: { type: 'boolean', short: 'h' } }
+  const options: Record<string, { type: OptionKind; short?: string }> = {
+    help: { type: 'boolean', short: 'h' },
+  }
   for (const [name, type] of Object.entries(syntax.options)) options[name] = { type }
   let parsed: ReturnType<typeof parseArgs>
   try {

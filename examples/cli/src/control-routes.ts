@@ -18,13 +18,15 @@ export function controlRoutes({ binding, space, report }: ControlParts): Control
       case '/status':
         return report()
       case '/accept':
+        mustBeHeld(binding)
         await binding.accept()
         return {}
       case '/revert':
+        mustBeHeld(binding)
         await binding.revert()
         return {}
       case '/explain':
-        return binding.explain(operand)
+        return [...(await binding.explain(operand)), ...problemsOf(binding, operand)]
       case '/ls':
         return listDirectory(space, operand)
       case '/conflicts':
@@ -34,3 +36,12 @@ export function controlRoutes({ binding, space, report }: ControlParts): Control
     }
   }
 }
+
+function mustBeHeld({ status }: FolderBinding): void {
+  if (status.held === undefined) throw new Error('nothing is held')
+}
+
+const problemsOf = ({ status }: FolderBinding, path: string): string[] =>
+  status.problems
+    .filter((problem) => problem.path === path)
+    .map(({ cause, detail, fix }) => `problem now: ${cause}: ${detail}${fix ? ` (${fix})` : ''}`)

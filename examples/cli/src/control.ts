@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http'
+import { SyncError } from '@tidemark/protocol'
 
 /** What a running `sync` answers on its local socket. */
 export type ControlHandler = (path: string, query: URLSearchParams) => Promise<unknown>
@@ -43,7 +44,8 @@ async function answer(req: IncomingMessage, res: ServerResponse, handle: Control
     const body = await handle(url.pathname, url.searchParams)
     res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body))
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
+    const code = error instanceof SyncError ? `${error.code}: ` : ''
+    const message = `${code}${error instanceof Error ? error.message : String(error)}`
     res.writeHead(500, { 'content-type': 'application/json' }).end(JSON.stringify({ message }))
   }
 }

@@ -1,9 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
+import { basename, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
@@ -21,23 +30,34 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
+/** What it says goes to a log of its own, which is shown when it fails. */
 function start(name: string, args: string[]): ChildProcess {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const log = join(home, `${name}.log`)
+  const output = openSync(log, 'a')
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', output, output] })
+  closeSync(output)
   children.push(child)
-  child.on('exit', (code) => {
-    if (!stopping) {
-      say(`[${name}] ended unexpectedly with code ${code}`)
+  child.on('exit', (code, signal) => {
+    // A Ctrl-C reaches every process of the terminal, this one perhaps last.
+    setTimeout(() => {
+      if (stopping) return
+      say(`[${name}] ended unexpectedly: ${signal ?? `code ${code}`}\n${readFileSync(log, 'utf8')}`)
       void stop(1)
-    }
+    }, 200)
   })
   return child
 }
 
-/** Resolves with the first line that `child` prints; the rest is read and dropped. */
-async function firstLine(child: ChildProcess): Promise<string> {
-  const lines = createInterface({ input: child.stdout! })
-  const [line] = (await once(lines, 'line')) as [string]
-  return line
+const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null
+
+/** The address in the first line of the hub's log; the log itself goes on. */
+async function hubUrl(): Promise<string> {
+  let url: string | undefined
+  await until('the hub listens', () => {
+    url = /^\{"url":"([^"]+)"\}$/m.exec(read(home, 'hub.log') ?? '')?.[1]
+    return url !== undefined
+  })
+  return url!
 }
 
 async function until(what: string, holds: () => boolean): Promise<number> {
@@ -61,8 +81,8 @@ let stopping = false
 async function stop(code: number): Promise<void> {
   if (stopping) return
   stopping = true
-  for (const child of children) if (child.exitCode === null) child.kill('SIGTERM')
-  await Promise.all(children.map((child) => (child.exitCode === null ? once(child, 'exit') : undefined)))
+  for (const child of children) if (!hasEnded(child)) child.kill('SIGTERM')
+  await Promise.all(children.map((child) => (hasEnded(child) ? undefined : once(child, 'exit'))))
   rmSync(home, { recursive: true, force: true })
   process.exit(code)
 }
@@ -73,12 +93,14 @@ async function main(): Promise<void> {
   writeFileSync(join(laptop, 'hello.txt'), 'hello from the laptop\n')
 
   say('1. Starting a hub on a free port, with a fresh data directory.')
-  const hub = start('hub', ['hub', '--port', '0', '--data', join(home, 'hub'), '--token', 'demo', '--json'])
-  const { url } = JSON.parse(await firstLine(hub)) as { url: string }
+  start('hub', ['hub', '--port', '0', '--data', join(home, 'hub'), '--token', 'demo', '--json'])
+  const url = await hubUrl()
   say(`   hub ready at ${url}`)
 
   say(`2. Starting two replicas:\n   ${laptop}\n   ${desktop}`)
-  for (const folder of [laptop, desktop]) start('sync', ['sync', folder, '--hub', url, '--token', 'demo'])
+  for (const folder of [laptop, desktop]) {
+    start(basename(folder), ['sync', folder, '--hub', url, '--token', 'demo'])
+  }
   await until('hello.txt arrives', () => read(desktop, 'hello.txt') !== undefined)
   say('   hello.txt travelled from laptop to desktop.')
 
@@ -102,9 +124,9 @@ async function main(): Promise<void> {
   say('\nLive now. Change anything in either folder and look at the other. Ctrl-C ends and cleans up.')
 }
 
-process.on('SIGINT', () => void stop(0))
-process.on('SIGTERM', () => void stop(0))
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => void stop(0))
 main().catch((error: Error) => {
+  if (stopping) return
   say(`demo failed: ${error.message}`)
   void stop(1)
 })

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import './compiler-budget.js'
 import { SyncError } from '@tidemark/protocol'
 import { helpText, parseInvocation, UsageError } from './args.js'
 import { runAccept, runRevert } from './commands/decide.js'
@@ -26,6 +27,14 @@ async function main(): Promise<number> {
     return 0
   }
   return RUNNERS[invocation.command as keyof typeof RUNNERS](invocation)
+}
+
+// The reader has gone (`tidemark ls DIR | head`): as for a command that SIGPIPE ends, that is no failure.
+for (const output of [process.stdout, process.stderr]) {
+  output.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit(0)
+  })
 }
 
 main().then(

@@ -1,8 +1,11 @@
 /** Exit code of a process that a second signal cuts short, as shells count: 128 + SIGINT. */
 const CUT_EXIT_CODE = 130
 
+/** SIGHUP: the terminal was closed. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
 /**
- * Resolves at the first SIGINT or SIGTERM. A second one ends the process at once: nothing that was
+ * Resolves at the first SIGINT, SIGTERM or SIGHUP. A second one ends the process at once: nothing that was
  * acknowledged depends on a graceful end.
  */
 export function untilSignal(): { readonly signal: AbortSignal; readonly received: Promise<void> } {
@@ -13,8 +16,7 @@ export function untilSignal(): { readonly signal: AbortSignal; readonly received
       controller.abort(new Error(`ended by ${name}`))
       resolve()
     }
-    process.on('SIGINT', handle)
-    process.on('SIGTERM', handle)
+    for (const name of SIGNALS) process.on(name, handle)
   })
   return { signal: controller.signal, received }
 }

@@ -5,7 +5,7 @@ import { printable } from './progress.js'
 export interface StatusReport {
   readonly state: 'idle' | 'busy' | 'offline' | 'held' | 'error' | 'stopped'
   readonly connected: boolean
-  /** Local changes and remote changes that are not done yet. */
+  /** Local and remote changes, and directories to look at, that are not done yet. 0: nothing waits. */
   readonly pending: number
   readonly pid: number | null
   readonly folder: string
@@ -21,9 +21,20 @@ export interface StatusReport {
 /** The status of a running `sync`. */
 export function statusReport(
   status: FolderStatus,
-  bound: { readonly folder: string; readonly space: string; readonly hub: string },
+  {
+    offline,
+    ...bound
+  }: {
+    readonly folder: string
+    readonly space: string
+    readonly hub: string
+    /** Why there is no connection, where the last attempt said so. */
+    readonly offline?: string | undefined
+  },
 ): StatusReport {
-  const { state, connected, pending, detail, held, transfer, problems } = status
+  const { state, connected, pending, held, transfer, problems } = status
+  const detail =
+    state === 'offline' && offline ? `not connected: ${offline}; changes wait here` : status.detail
   return {
     state,
     connected,
@@ -39,11 +50,12 @@ export function statusReport(
 
 /** For people. */
 export function formatStatus(report: StatusReport): string {
-  const lines = [`${report.state}${report.detail ? `: ${report.detail}` : ''}`]
+  const { state, detail } = report
+  const lines = [state === 'stopped' ? `stopped; last words: ${detail}` : `${state}: ${detail}`]
   lines.push(
-    `  ${report.folder} ⇄ ${report.space} at ${report.hub}${report.connected ? '' : ' (not connected)'}`,
+    `  ${report.folder} ⇄ ${report.space} at ${report.hub}${report.connected || state === 'stopped' ? '' : ' (not connected)'}`,
   )
-  if (report.pending > 0) lines.push(`  ${report.pending} change(s) not done yet`)
+  if (report.pending > 0) lines.push(`  ${report.pending} thing(s) to do`)
   for (const { path, detail, fix } of report.problems) {
     lines.push(`  ! ${printable(path)}: ${printable(detail)}${fix ? ` (${fix})` : ''}`)
   }

@@ -68,10 +68,7 @@ export interface SpaceBinding {
    * Turns user ops into register writes on `synced`, joined into both trees in one durable batch with
    * `rows` (computed from the result, so that the binder's rows are never behind its writes).
    */
-  commit(
-    ops: readonly UserOp[],
-    rows: (result: CommitResult) => readonly KeyValueOp[] | Promise<readonly KeyValueOp[]>,
-  ): Promise<CommitResult>
+  commit(ops: readonly UserOp[], rows: (result: CommitResult) => Promise<BinderRows>): Promise<CommitResult>
 
   /**
    * Entries whose received state may differ from the disk, oldest first. Empty while the received state
@@ -96,6 +93,13 @@ export interface SpaceBinding {
   readonly changed$: Observable<void>
   /** Whether a hub is configured, connected, past its first sync point; and whether both ends hold the same. */
   readonly link$: Observable<LinkState>
+}
+
+/** What a binder adds to the batch of a commit. */
+export interface BinderRows {
+  readonly ops: readonly KeyValueOp[]
+  /** As `touch`: a crash after the commit must not forget them. */
+  readonly touch: readonly EntryKey[]
 }
 
 export interface Materialised {

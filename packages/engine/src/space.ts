@@ -209,7 +209,7 @@ export class Space implements AsyncDisposable {
     const isPending = await this.#keep({ file, open: async () => keptOpen(source) }, source, signal)
     await this.#database.commit(
       (tree) => writeOps(tree, path, { content, basedOn, executable: options.executable }),
-      () => (isPending ? this.#pending.rows(content) : []),
+      () => ({ ops: isPending ? this.#pending.rows(content) : [], touch: [] }),
     )
     if (isPending) this.#pending.wake()
     return this.#must(path)

@@ -15,7 +15,8 @@ const RUN = '00000000000000cc' as RunId
 const PER_DIRECTORY = 500
 const BATCH = 1_000
 
-const idOf = <T extends string>(value: number, digits: number): T => value.toString(16).padStart(digits, '0') as T
+const idOf = <T extends string>(value: number, digits: number): T =>
+  value.toString(16).padStart(digits, '0') as T
 
 /** The nth node: every 500th a directory, the others files in the last one. */
 function nodeOf(n: number): NodeEntry {
@@ -60,7 +61,12 @@ test('[ME1] 100,000 entries more in a bound space leave less than 100 bytes each
       await database.receive(PEER, entries, { run: RUN, lseq: n + BATCH })
     }
     const frontier = new Map([[RID, 2 * to]])
-    await database.syncPoint(PEER, { cursor: { run: RUN, lseq: to }, frontier, met: new Map(), lost: new Map() })
+    await database.syncPoint(PEER, {
+      cursor: { run: RUN, lseq: to },
+      frontier,
+      met: new Map(),
+      lost: new Map(),
+    })
     for (const key of await database.dirty(10)) expect(await database.received.entry(key)).toBeDefined()
     collect()
     await new Promise((resolve) => setImmediate(resolve))

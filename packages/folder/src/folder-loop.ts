@@ -222,6 +222,8 @@ export class FolderLoop {
   async #local(root: BoundRoot): Promise<void> {
     const { hints, wakeups, push, rules, watcher, schedule } = this.options
     const taken = hints.take()
+    // Each was hinted when it settled: this pass takes it, or nobody will.
+    const settled = this.#large.settled
     const scan = taken.isFull ? ++this.#scansBegun : undefined
     const isOffline = this.#link.configured && !this.#link.connected
     const isAccepted = this.#deletesAccepted
@@ -247,6 +249,7 @@ export class FolderLoop {
           return false
         },
       })
+      if (!isOffline) this.#large.forget(settled)
       for (const [directory, isDeep] of result.again) hints.add(directory, isDeep, wakeups.monotonicMs())
       for (const directory of result.unpushed) this.#unpushed.add(directory)
       // The hub came while the pass ran: its own event found nothing to push yet.

@@ -47,7 +47,8 @@ const SYNC_PATH = '/sync'
 export async function startHub(options: HubConfigOptions, parts: HubParts): Promise<Hub> {
   const config = await resolveHubConfig(options)
   const { clock, logger } = parts
-  await mkdir(config.dataDirectory, { recursive: true })
+  // Everybody's files are below it: no other user of the machine may look.
+  await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 })
   // The database first: its lock keeps a second hub from sweeping the first one's uploads.
   const storage = await parts.openStorage(join(config.dataDirectory, 'database'))
   let engine: HubEngine | undefined

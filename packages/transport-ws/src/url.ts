@@ -20,9 +20,10 @@ const SOCKET_PROTOCOL: Readonly<Record<string, 'ws:' | 'wss:'>> = {
  * @throws {TypeError} another scheme, or not a URL.
  */
 export function parseEndpoint(text: string): Endpoint {
-  const url = new URL(text)
-  const protocol = SOCKET_PROTOCOL[url.protocol]
-  if (protocol === undefined) throw new TypeError(`${text}: expected ws://, wss://, http:// or https://`)
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const protocol = SOCKET_PROTOCOL[url?.protocol ?? '']
+  if (url === undefined || protocol === undefined)
+    throw new TypeError(`${text}: expected ws://, wss://, http:// or https://`)
   url.hash = ''
   if (url.pathname === '/' || url.pathname === '') url.pathname = '/sync'
   const secure = protocol === 'wss:'

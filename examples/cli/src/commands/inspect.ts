@@ -10,7 +10,7 @@ import { statePaths } from '../state-paths.js'
 
 /** Lists a directory of the space as this device sees it. */
 export async function runLs(invocation: Invocation): Promise<number> {
-  const path = invocation.operands[1] ?? ''
+  const path = entryPath(invocation)
   print(invocation, (await ask(invocation, 'ls', path)) as Listed[])
   return 0
 }
@@ -23,9 +23,10 @@ export async function runConflicts(invocation: Invocation): Promise<number> {
 
 /** Says why a path is in the state that it is in. */
 export async function runExplain(invocation: Invocation): Promise<number> {
-  const path = invocation.operands[1] ?? ''
+  const path = entryPath(invocation)
   const lines = await askControl(statePaths(invocation).socket, `/explain?path=${encodeURIComponent(path)}`)
-  if (lines === undefined) throw new Error('no sync is running for this folder')
+  if (lines === undefined)
+    throw new Error('no sync is running for this folder: what it did is forgotten when it ends')
   if (flag(invocation, 'json')) process.stdout.write(`${JSON.stringify(lines)}\n`)
   else if ((lines as string[]).length === 0)
     process.stdout.write(`nothing was done about ${path} since this sync started\n`)
@@ -39,6 +40,9 @@ export async function runCat(invocation: Invocation): Promise<number> {
   await pipeline(createReadStream(join(folder, path)), process.stdout, { end: false })
   return 0
 }
+
+/** As shells complete it: a slash at the end of a directory is none of its name. */
+const entryPath = ({ operands }: Invocation): string => (operands[1] ?? '').replace(/\/+$/, '')
 
 async function ask(invocation: Invocation, what: 'ls' | 'conflicts', path: string): Promise<unknown> {
   const paths = statePaths(invocation)

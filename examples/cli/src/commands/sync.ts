@@ -1,8 +1,9 @@
+import type { Replica } from '@tidemark/engine'
 import type { FolderStatus } from '@tidemark/folder'
 import { SyncError } from '@tidemark/protocol'
 import { flag, type Invocation, mustTextOption, textOption } from '../args.js'
 import { type BoundFolder, openBoundFolder } from '../bound-folder.js'
-import { serveControl } from '../control.js'
+import { askControl, serveControl } from '../control.js'
 import { controlRoutes } from '../control-routes.js'
 import { parseMaxDelete } from '../max-delete.js'
 import { createProgress, type Progress } from '../progress.js'
@@ -27,6 +28,8 @@ export async function runSync(invocation: Invocation): Promise<number> {
   const hub = mustTextOption(invocation, 'hub')
   const space = textOption(invocation, 'space') ?? 'default'
   const maxDelete = textOption(invocation, 'max-delete')
+  const limit = maxDelete === undefined ? {} : { maxDelete: parseMaxDelete(maxDelete) }
+  await refuseSecond(paths.socket)
   const progress = createProgress(process.stdout, { json: flag(invocation, 'json') })
   const bound = await openBoundFolder({
     paths,
@@ -36,12 +39,18 @@ export async function runSync(invocation: Invocation): Promise<number> {
     token: textOption(invocation, 'token') ?? process.env.TIDEMARK_TOKEN,
     folder: {
       watch: !once,
-      onEvent: (event) => progress.event(event),
-      ...(maxDelete === undefined ? {} : { maxDelete: parseMaxDelete(maxDelete) }),
+      // Problems are shown from the status, which knows all of them.
+      onEvent: (event) => event.type === 'problem' || progress.event(event),
+      ...limit,
     },
   })
   const report = (): StatusReport =>
-    statusReport(bound.binding.status, { folder: bound.binding.directory, space, hub })
+    statusReport(bound.binding.status, {
+      folder: bound.binding.directory,
+      space,
+      hub,
+      offline: offlineReason(bound.replica),
+    })
   const statusFile = new StatusFile(paths.statusFile, report)
   const control = await serveControl(paths.socket, controlRoutes({ ...bound, report }))
   const watched = watch(bound, progress, statusFile, `${hub} (space "${space}")`)
@@ -51,7 +60,6 @@ export async function runSync(invocation: Invocation): Promise<number> {
       return EXIT_DONE
     }
     const status = await settleOnce(bound, stop.signal, hub)
-    if (status.state === 'held') progress.note('held', status.detail)
     return status.state === 'held' || status.problems.length > 0 ? EXIT_UNSETTLED : EXIT_DONE
   } finally {
     watched.unsubscribe()
@@ -63,6 +71,25 @@ export async function runSync(invocation: Invocation): Promise<number> {
   }
 }
 
+/** Before anything is created or opened: the lock of the database would say it in other words. */
+async function refuseSecond(socket: string): Promise<void> {
+  const running = (await askControl(socket, '/status')) as StatusReport | undefined
+  if (running) throw new Error(`process ${running.pid} keeps ${running.folder} in sync already`)
+}
+
+/** Why there is no connection: what the last attempt ended with. */
+function offlineReason(replica: Replica): string | undefined {
+  let error: Error | undefined
+  const now = replica.peers$.subscribe((peers) => {
+    error = peers.find((peer) => peer.error !== undefined)?.error
+  })
+  now.unsubscribe()
+  return error && wordsOf(error)
+}
+
+const wordsOf = (error: Error): string =>
+  error instanceof SyncError ? `${error.code}: ${error.message}` : error.message
+
 /** Status and connection, as lines and in the status file. */
 function watch(
   bound: BoundFolder,
@@ -71,8 +98,19 @@ function watch(
   hubText: string,
 ): { unsubscribe(): void } {
   let state: FolderStatus['state'] | undefined
+  let shown = new Set<string>()
+  const showProblems = (problems: FolderStatus['problems']): void => {
+    const now = new Set<string>()
+    for (const { path, cause, detail } of problems) {
+      const key = `${cause}\0${path}`
+      now.add(key)
+      if (!shown.has(key)) progress.event({ type: 'problem', path, detail: `${cause}: ${detail}` })
+    }
+    shown = now
+  }
   const subscription = bound.binding.status$.subscribe((status) => {
     progress.status(status)
+    showProblems(status.problems)
     if (status.state === state) file.changed()
     else file.write()
     state = status.state
@@ -92,7 +130,7 @@ function watch(
       const error = peers.find((peer) => peer.error !== undefined)?.error
       if (error === undefined || error.message === reason) return
       reason = error.message
-      progress.note('not connected', error instanceof SyncError ? `${error.code}: ${reason}` : reason)
+      progress.note('not connected', wordsOf(error))
     }),
   )
   return subscription
@@ -109,7 +147,7 @@ async function settleOnce(bound: BoundFolder, interrupted: AbortSignal, hub: str
   const peers = replica.peers$.subscribe((statuses) => {
     for (const { error } of statuses) {
       if (error === undefined) continue
-      last = `: ${error.message}`
+      last = `: ${wordsOf(error)}`
       // A refusal: the next attempt would be refused too.
       if (error instanceof SyncError && error.retry === 'never') givenUp.abort(error)
     }

@@ -1,4 +1,4 @@
-import type { ChunkId, Dot, NodeId, NodeKind } from '@tidemark/protocol'
+import { type ChunkId, type Dot, type NodeId, type NodeKind, sameDot } from '@tidemark/protocol'
 
 /** One version of a file or symlink: all visible content siblings with one root. */
 export interface Version {
@@ -41,6 +41,39 @@ export interface ViewEntry {
 export type EntryKey = string
 export const entryKey = (entry: ViewEntry): EntryKey =>
   entry.role === 'conflict' ? `${entry.node}:${entry.version?.root}` : entry.node
+
+/** Whether two views show the same at a key; `undefined`: nothing. */
+export function sameEntry(a: ViewEntry | undefined, b: ViewEntry | undefined): boolean {
+  if (a === b) return true
+  return (
+    a !== undefined &&
+    b !== undefined &&
+    a.name === b.name &&
+    a.parent === b.parent &&
+    a.kind === b.kind &&
+    a.node === b.node &&
+    a.role === b.role &&
+    a.executable === b.executable &&
+    a.backing.length === b.backing.length &&
+    a.backing.every((id, i) => id === b.backing[i]) &&
+    sameVersion(a.version, b.version)
+  )
+}
+
+function sameVersion(a: Version | undefined, b: Version | undefined): boolean {
+  if (a === b) return true
+  return (
+    a !== undefined &&
+    b !== undefined &&
+    a.root === b.root &&
+    a.height === b.height &&
+    a.size === b.size &&
+    a.mtimeMs === b.mtimeMs &&
+    a.target === b.target &&
+    a.dots.length === b.dots.length &&
+    a.dots.every((dot, i) => sameDot(dot, b.dots[i]!))
+  )
+}
 
 /** What one update changed: at least one side is present. */
 export interface ViewChange {

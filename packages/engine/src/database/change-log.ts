@@ -1,9 +1,9 @@
 import type { NodeId } from '@tidemark/protocol'
 import type { KeyValueReader } from '../ports/key-value-store.js'
+import { encodeText } from './json-row.js'
 import type { Transaction } from './transaction.js'
 
 const DIGITS = 14
-const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
 const lseqKey = (lseq: number): string => lseq.toString(16).padStart(DIGITS, '0')
@@ -44,8 +44,8 @@ export class ChangeLog {
       if (previous > 0) txn.del(this.#byLseq + lseqKey(previous))
       const lseq = after + i + 1
       const key = lseqKey(lseq)
-      txn.put(this.#byLseq + key, encoder.encode(node))
-      txn.put(this.#byNode + node, encoder.encode(key))
+      txn.put(this.#byLseq + key, encodeText(node))
+      txn.put(this.#byNode + node, encodeText(key))
       return { node, lseq, previous }
     })
   }

@@ -1,4 +1,5 @@
-import type { NodeEntry, NodeId } from '@tidemark/protocol'
+import { checkName, type NodeEntry, type NodeId } from '@tidemark/protocol'
+import type { Place } from '../core/ops/write-loc.js'
 import type { UserOp } from '../core/user-op.js'
 import type { ViewChange, ViewEntry } from '../core/view-entry.js'
 import type { WriteContext } from '../core/write-context.js'
@@ -49,8 +50,11 @@ export async function commitOps(options: CommitOpsOptions): Promise<CommittedOps
     sha256: writer.sha256,
     randomNodeId: () => writer.randomNodeId(),
     findGrave: (kind, place) => synced.graveAt(txn, kind, place),
+    prefetch: async ({ ids, graves }) =>
+      txn.prefetch([...synced.nodeRows(ids), ...received.nodeRows(ids), ...synced.graveRows(graves)]),
     isShown: async (key) => (await syncedReader.entry(key)) !== undefined,
   })
+  await synced.prefetchPlaces(txn, knownPlaces(options.ops))
   const resolved = await resolveOps(options.ops, syncedReader, receivedReader)
   await anchorTargets(resolved, syncedReader, drafts)
   await ops.write(resolved)
@@ -81,6 +85,17 @@ export async function commitOps(options: CommitOpsOptions): Promise<CommittedOps
     return { created, changes: list, receivedChanges: list, nodes: [...nodes.values()] }
   const joined = await received.join(txn, written)
   return { created, changes: list, receivedChanges: joined.changes, nodes: joined.nodes }
+}
+
+/** Places below directories that are there already. @throws {PathError} INVALID_NAME. */
+function knownPlaces(ops: readonly UserOp[]): Place[] {
+  const places: Place[] = []
+  for (const op of ops) {
+    if (!('parent' in op) || !('node' in op.parent)) continue
+    checkName(op.name)
+    places.push({ parent: op.parent.node, name: op.name })
+  }
+  return places
 }
 
 /** A pin may shift another entry, which is pinned in the next round. More than a few rounds never help. */

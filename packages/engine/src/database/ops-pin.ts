@@ -1,7 +1,7 @@
 import type { Loc, NodeId } from '@tidemark/protocol'
 import type { NodeDraft } from '../core/ops/node-draft.js'
 import { type Place, writePin, writePlace } from '../core/ops/write-loc.js'
-import type { EntryKey, ViewChange, ViewEntry } from '../core/view-entry.js'
+import { type EntryKey, sameEntry, type ViewChange, type ViewEntry } from '../core/view-entry.js'
 import { chosenLoc, liveLocs } from '../core/visibility.js'
 import type { Drafts } from './ops-drafts.js'
 import type { TreeReader } from './tree-reader.js'
@@ -19,9 +19,7 @@ export class ChangeSet {
 
   /** Without entries that are as they were. */
   list(): ViewChange[] {
-    return [...this.#changes.values()].filter(
-      ({ before, after }) => JSON.stringify(before) !== JSON.stringify(after),
-    )
+    return [...this.#changes.values()].filter(({ before, after }) => !sameEntry(before, after))
   }
 }
 

@@ -17,6 +17,11 @@ export interface OpsWriterOptions {
   randomNodeId(): NodeId
   /** A dead node of the synced tree with this last place. */
   findGrave(kind: ViewEntry['kind'], place: Place): Promise<NodeId | undefined>
+  /** Reads ahead what `findGrave` and the drafts of these nodes need. */
+  prefetch(what: {
+    readonly ids: readonly NodeId[]
+    readonly graves: readonly { readonly kind: ViewEntry['kind']; readonly place: Place }[]
+  }): Promise<void>
   /** Whether the synced tree showed an entry of this identity before the batch. */
   isShown(key: EntryKey): Promise<boolean>
 }
@@ -73,7 +78,19 @@ export class OpsWriter {
       const { kind, parent, name, content, executable = false } = op
       if (content) this.#newFiles.push({ kind, target: { parent, name }, content, executable, create: op })
     }
-    for (const file of this.#newFiles) await this.#createFile(file)
+    await this.#createFiles()
+  }
+
+  async #createFiles(): Promise<void> {
+    const files = this.#newFiles.map((file) => {
+      const place = this.#placeOf(file.target)
+      return { ...file, place, importId: this.#importId(file.kind, place, file.create, file.content.root) }
+    })
+    await this.#options.prefetch({
+      ids: files.flatMap(({ importId }) => importId ?? []),
+      graves: files.filter(({ importId }) => importId === undefined),
+    })
+    for (const file of files) await this.#createFile(file)
   }
 
   async #createDirectory(
@@ -87,14 +104,14 @@ export class OpsWriter {
       await this.#createDirectory(dirs.get(op.parent.ref)!, dirs, new Set(below).add(op.ref))
     }
     const place = this.#placeOf({ parent: op.parent, name: op.name })
-    const id = await this.#idFor('dir', place, op)
+    const id = await this.#idFor('dir', place, this.#importId('dir', place, op))
     this.#createdDirs.set(op.ref, id)
     await this.#bringToLife(id, 'dir', place, op.ref)
   }
 
-  async #createFile({ kind, target, content, executable, create }: NewFile): Promise<void> {
-    const place = this.#placeOf(target)
-    const id = await this.#idFor(kind, place, create, content.root)
+  async #createFile(file: NewFile & { place: Place; importId: NodeId | undefined }): Promise<void> {
+    const { kind, content, executable, create, place, importId } = file
+    const id = await this.#idFor(kind, place, importId)
     const draft = await this.#bringToLife(id, kind, place, create?.ref)
     writeFirstContent(draft, content)
     if (executable !== isExecutable(draft.synced)) draft.writeAttr({ executable }, draft.synced.attr)
@@ -109,17 +126,20 @@ export class OpsWriter {
     return draft
   }
 
-  /** The id rule: an import's own id or a dead node of this place if both trees agree, else a random one. */
-  async #idFor(
+  #importId(
     kind: ViewEntry['kind'],
     place: Place,
     create: CreateOp | undefined,
     root?: ChunkId,
-  ): Promise<NodeId> {
-    const { space, sha256, randomNodeId, findGrave, isShown } = this.#options
-    const id = create?.import
-      ? importNodeId({ space, place, kind, root }, sha256)
-      : (this.#fresh.get(placeKey(kind, place)) ?? (await findGrave(kind, place)))
+  ): NodeId | undefined {
+    const { space, sha256 } = this.#options
+    return create?.import ? importNodeId({ space, place, kind, root }, sha256) : undefined
+  }
+
+  /** The id rule: an import's own id or a dead node of this place if both trees agree, else a random one. */
+  async #idFor(kind: ViewEntry['kind'], place: Place, importId: NodeId | undefined): Promise<NodeId> {
+    const { randomNodeId, findGrave, isShown } = this.#options
+    const id = importId ?? this.#fresh.get(placeKey(kind, place)) ?? (await findGrave(kind, place))
     if (id === undefined) return randomNodeId()
     // A directory that died may still be shown because something below it lives: the batch may name it.
     if (kind === 'dir' && (await isShown(id))) return randomNodeId()

@@ -18,16 +18,17 @@ import {
   type Vector,
   vectorAtMost,
 } from '@tidemark/protocol'
-import type { Materialised } from '../binding.js'
+import type { BinderRows, Materialised } from '../binding.js'
 import { checkIncoming, dropIgnored, stampsOf } from '../core/incoming.js'
 import type { UserOp } from '../core/user-op.js'
-import type { EntryKey, ViewChange, ViewEntry } from '../core/view-entry.js'
+import { type EntryKey, sameEntry, type ViewChange } from '../core/view-entry.js'
 import type { KeyValueOp, KeyValueReader, KeyValueSnapshot } from '../ports/key-value-store.js'
 import { ChangeLog } from './change-log.js'
 import { type CommittedOps, commitOps } from './commit-ops.js'
 import { DirtyMarks } from './dirty-marks.js'
 import { Incarnations } from './incarnations.js'
 import { decodeJson, encodeJson } from './json-row.js'
+import { nodeRowsOf } from './node-row.js'
 import { PeerMemories, type PeerMemory, withOwn } from './peer-memory.js'
 import { prefixed } from './prefixed-reader.js'
 import type { SpaceChange, SpaceDatabaseOptions, SpaceMode } from './space-options.js'
@@ -77,8 +78,9 @@ export class SpaceDatabase {
     this.space = space
     this.mode = mode
     this.#prefix = `s/${space}/`
-    this.#received = new Tree({ prefix: `${this.#prefix}r/`, sha256, view: mode !== 'relay' })
-    this.#synced = mode === 'bound' ? new Tree({ prefix: `${this.#prefix}y/`, sha256 }) : undefined
+    const rows = nodeRowsOf(options.storage)
+    this.#received = new Tree({ prefix: `${this.#prefix}r/`, sha256, rows, view: mode !== 'relay' })
+    this.#synced = mode === 'bound' ? new Tree({ prefix: `${this.#prefix}y/`, sha256, rows }) : undefined
     this.#vectors = new VectorTable(`${this.#prefix}v/`)
     this.#log = new ChangeLog(this.#prefix)
     this.#marks = new DirtyMarks(this.#prefix)
@@ -179,7 +181,7 @@ export class SpaceDatabase {
    */
   async commit(
     ops: readonly UserOp[] | ((synced: TreeReader) => Promise<readonly UserOp[]>),
-    rows: (result: CommittedOps) => readonly KeyValueOp[] | Promise<readonly KeyValueOp[]> = () => [],
+    rows: (result: CommittedOps) => BinderRows | Promise<BinderRows> = () => NO_ROWS,
   ): Promise<CommittedOps> {
     return this.#write(async (txn) => {
       const change = this.#vectors.change()
@@ -208,10 +210,10 @@ export class SpaceDatabase {
         },
       })
       const moved = await this.#appendLog(txn, result.nodes)
-      const dirty = this.#synced
-        ? await this.#markDifferent(txn, [...result.receivedChanges, ...result.changes])
-        : this.#counters.dirty
-      this.#putRows(txn, await rows(result))
+      let dirty = this.#synced ? await this.#markCommitted(txn, result) : this.#counters.dirty
+      const { ops: rowOps, touch } = await rows(result)
+      if (touch.length > 0) dirty = await this.#marks.mark(txn, touch, dirty)
+      this.#putRows(txn, rowOps)
       return {
         value: result,
         sync: true,
@@ -250,7 +252,7 @@ export class SpaceDatabase {
       }
       const { nodes, changes } = await this.#received.join(txn, wanted)
       const moved = await this.#appendLog(txn, nodes)
-      const dirty = this.#synced ? await this.#markDifferent(txn, changes) : this.#counters.dirty
+      const dirty = this.#synced ? await this.#markReceived(txn, changes) : this.#counters.dirty
       this.#peers.moveCursor(txn, peer, cursor)
       return {
         value: moved.entries,
@@ -362,10 +364,17 @@ export class SpaceDatabase {
         txn,
         done.flatMap((item) => item.nodes),
       )
+      await txn.prefetch(this.#received.entryRows(done.map(({ key }) => key)))
       const received = this.#received.reader(txn)
       const clean: EntryKey[] = []
-      for (const { key, as } of done) {
-        if (sameEntry(await received.entry(key), as)) clean.push(key)
+      for (const { key, as, nodes } of done) {
+        if (!sameEntry(await received.entry(key), as)) continue
+        // The entry may have been read after newer registers came, these before: then they are still to come.
+        const now = await this.#received.nodes(
+          txn,
+          nodes.map(({ id }) => id),
+        )
+        if (nodes.every((node, i) => sameDots(node, now[i]))) clean.push(key)
       }
       await this.#marks.clear(txn, clean)
       const planned = new Set(done.map(({ key }) => key))
@@ -428,13 +437,32 @@ export class SpaceDatabase {
     return { lseq: lseq + entries.length, entries }
   }
 
+  /**
+   * All of them: that `synced` shows an entry the same already says nothing about the disk, where it may
+   * have the name that it had beside another one which never came here.
+   */
+  #markReceived(txn: Transaction, changes: readonly ViewChange[]): Promise<number> {
+    const keys = new Set(changes.map((change) => change.key))
+    return this.#marks.mark(txn, [...keys], this.#counters.dirty)
+  }
+
+  /** What changed in `received` alone is another's affair; the rest is on disk, where both show the same. */
+  async #markCommitted(txn: Transaction, { receivedChanges, changes }: CommittedOps): Promise<number> {
+    const own = new Set(changes.map(({ key }) => key))
+    const others = receivedChanges.filter(({ key }) => !own.has(key)).map(({ key }) => key)
+    const dirty = await this.#markDifferent(txn, changes)
+    return this.#marks.mark(txn, others, dirty)
+  }
+
   /** Marks those that the two trees show differently: a change of either may be one that the other lacks. */
   async #markDifferent(txn: Transaction, changes: readonly ViewChange[]): Promise<number> {
     if (changes.length === 0) return this.#counters.dirty
+    const keys = new Set(changes.map((change) => change.key))
+    await txn.prefetch([...this.#synced!.entryRows(keys), ...this.#received.entryRows(keys)])
     const synced = this.#synced!.reader(txn)
     const received = this.#received.reader(txn)
     const different: EntryKey[] = []
-    for (const key of new Set(changes.map((change) => change.key))) {
+    for (const key of keys) {
       if (!sameEntry(await synced.entry(key), await received.entry(key))) different.push(key)
     }
     return this.#marks.mark(txn, different, this.#counters.dirty)
@@ -477,5 +505,12 @@ export class SpaceDatabase {
   }
 }
 
-const sameEntry = (a: ViewEntry | undefined, b: ViewEntry | undefined): boolean =>
-  a === b || JSON.stringify(a) === JSON.stringify(b)
+/** Whether two states of one node have the same siblings. */
+function sameDots(a: NodeEntry, b: NodeEntry | undefined): boolean {
+  return a === b || (b !== undefined && dotsOf(a).join() === dotsOf(b).join())
+}
+
+const dotsOf = ({ loc, content, attr }: NodeEntry): string[] =>
+  [...loc, ...content, ...attr].map(({ dot: { rid, seq } }) => `${rid}:${seq}`).sort()
+
+const NO_ROWS: BinderRows = { ops: [], touch: [] }

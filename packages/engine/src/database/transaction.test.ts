@@ -76,4 +76,32 @@ describe('transaction', () => {
     expect(Math.max(...sizes)).toBeLessThanOrEqual(256)
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(1_000)
   })
+
+  it('reads a row of the store once, and its own later writes win over what it read', async () => {
+    const { store } = await newTransaction()
+    let reads = 0
+    const counting = Object.assign(Object.create(store) as MemoryKeyValueStore, {
+      get: (key: string) => {
+        reads++
+        return store.get(key)
+      },
+      getMany: (keys: readonly string[]) => {
+        reads += keys.length
+        return store.getMany(keys)
+      },
+    })
+    const txn = new Transaction(counting)
+    await txn.prefetch(['b', 'c', 'b', 'd'])
+    const before = reads
+    expect([await txn.get('b'), await txn.get('c')]).toEqual([bytes(1), undefined])
+    expect(await txn.getMany(['d', 'c'])).toEqual([bytes(1), undefined])
+    expect(reads).toBe(before)
+    txn.del('b')
+    txn.put('c', bytes(3))
+    await txn.prefetch(['b', 'c'])
+    expect(await txn.getMany(['b', 'c'])).toEqual([undefined, bytes(3)])
+    expect(await txn.get('f')).toEqual(bytes(1))
+    expect(await txn.get('f')).toEqual(bytes(1))
+    expect(reads).toBe(before + 1)
+  })
 })

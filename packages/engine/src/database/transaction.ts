@@ -13,11 +13,14 @@ const PAGE_ENTRIES = 256
 
 /**
  * Reads through to the store, keeps writes until `commit`, and sees its own writes. One writer at a
- * time: the caller holds the space's lock. Dropping a transaction without `commit` undoes it.
+ * time: the caller holds the space's lock, so what was read once is not read again. Dropping a
+ * transaction without `commit` undoes it.
  */
 export class Transaction implements KeyValueReader {
   readonly #store: KeyValueStore
   readonly #writes = new Map<string, Uint8Array | undefined>()
+  /** Rows of the store as they were read, `undefined` for none. */
+  readonly #reads = new Map<string, Uint8Array | undefined>()
   #sortedKeys: string[] | undefined
 
   constructor(store: KeyValueStore) {
@@ -25,18 +28,26 @@ export class Transaction implements KeyValueReader {
   }
 
   get(key: string): Awaitable<Uint8Array | undefined> {
-    return this.#writes.has(key) ? this.#writes.get(key) : this.#store.get(key)
+    if (this.#writes.has(key)) return this.#writes.get(key)
+    if (this.#reads.has(key)) return this.#reads.get(key)
+    const found = this.#store.get(key)
+    return found instanceof Promise ? found.then((later) => this.#keep(key, later)) : this.#keep(key, found)
   }
 
   getMany(keys: readonly string[]): Awaitable<(Uint8Array | undefined)[]> {
-    const missing = keys.filter((key) => !this.#writes.has(key))
-    if (missing.length === 0) return keys.map((key) => this.#writes.get(key))
-    const merge = (found: readonly (Uint8Array | undefined)[]) => {
-      let next = 0
-      return keys.map((key) => (this.#writes.has(key) ? this.#writes.get(key) : found[next++]))
+    const fetched = this.prefetch(keys)
+    return fetched instanceof Promise ? fetched.then(() => this.#known(keys)) : this.#known(keys)
+  }
+
+  /** Reads rows at once, so that `get` need not read them one by one. */
+  prefetch(keys: readonly string[]): Awaitable<void> {
+    const missing = keys.filter((key) => !this.#isKnown(key))
+    if (missing.length === 0) return
+    const keep = (found: readonly (Uint8Array | undefined)[]) => {
+      for (const [i, key] of missing.entries()) this.#reads.set(key, found[i])
     }
     const found = this.#store.getMany(missing)
-    return found instanceof Promise ? found.then(merge) : merge(found)
+    return found instanceof Promise ? found.then(keep) : keep(found)
   }
 
   put(key: string, value: Uint8Array): void {
@@ -73,6 +84,19 @@ export class Transaction implements KeyValueReader {
       while (next < end && page.length < PAGE_ENTRIES) takeOwn(page)
       if (page.length > 0) yield page
     }
+  }
+
+  #isKnown(key: string): boolean {
+    return this.#writes.has(key) || this.#reads.has(key)
+  }
+
+  #known(keys: readonly string[]): (Uint8Array | undefined)[] {
+    return keys.map((key) => (this.#writes.has(key) ? this.#writes.get(key) : this.#reads.get(key)))
+  }
+
+  #keep(key: string, row: Uint8Array | undefined): Uint8Array | undefined {
+    this.#reads.set(key, row)
+    return row
   }
 
   get size(): number {

@@ -2,11 +2,12 @@ import { type NodeId, ROOT } from '@tidemark/protocol'
 import type { ViewEntry } from '../core/view-entry.js'
 import type { KeyValueReader } from '../ports/key-value-store.js'
 import { decodeEntry } from './entry-row.js'
+import type { NodeRows } from './node-row.js'
 import type { TreeReader } from './tree-reader.js'
 import { decodeDir, decodeSlot, readEntry, readNode, type TreeKeys } from './tree-rows.js'
 
 /** Reads one tree's rows. */
-export function readTree(kv: KeyValueReader, keys: TreeKeys): TreeReader {
+export function readTree(kv: KeyValueReader, keys: TreeKeys, rows: NodeRows): TreeReader {
   async function rep(dir: NodeId): Promise<NodeId> {
     if (dir === ROOT) return ROOT
     return decodeDir(await kv.get(keys.dir(dir)), dir).rep
@@ -18,7 +19,7 @@ export function readTree(kv: KeyValueReader, keys: TreeKeys): TreeReader {
   }
 
   return {
-    node: (id) => readNode(kv, keys, id),
+    node: (id) => readNode(kv, keys, rows, id),
     entry: (key) => readEntry(kv, keys, key),
     lookup,
     async *children(parent) {

@@ -3,7 +3,7 @@ import type { EntryKey, ViewEntry } from '../core/view-entry.js'
 import type { KeyRange, KeyValueReader } from '../ports/key-value-store.js'
 import { decodeEntry } from './entry-row.js'
 import { decodeJson as decodeRow, encodeJson as encodeRow } from './json-row.js'
-import { decodeNode } from './node-row.js'
+import type { NodeRows } from './node-row.js'
 
 /** What the view keeps of a directory, or of a parent that is not known yet. */
 export interface DirRow {
@@ -126,10 +126,11 @@ export const idOfKey = (key: string): NodeId => key.slice(key.lastIndexOf('/') +
 export async function readNode(
   kv: KeyValueReader,
   keys: TreeKeys,
+  rows: NodeRows,
   id: NodeId,
 ): Promise<NodeEntry | undefined> {
   const bytes = await kv.get(keys.node(id))
-  return bytes === undefined ? undefined : decodeNode(bytes)
+  return bytes === undefined ? undefined : rows.decode(bytes, id)
 }
 
 export async function readEntry(

@@ -1,7 +1,7 @@
 import { type NodeEntry, type NodeId, ROOT } from '@tidemark/protocol'
 import { hasPlace, isAlive } from '../core/visibility.js'
 import type { KeyRange } from '../ports/key-value-store.js'
-import { decodeNode, encodeNode } from './node-row.js'
+import type { NodeRows } from './node-row.js'
 import { RowCache } from './row-cache.js'
 import type { Transaction } from './transaction.js'
 import {
@@ -28,14 +28,14 @@ export class TreeWorkspace {
   /** By the row's key. */
   readonly slots: RowCache<string, SlotRow>
 
-  constructor(txn: Transaction, keys: TreeKeys) {
+  constructor(txn: Transaction, keys: TreeKeys, rows: NodeRows) {
     this.txn = txn
     this.keys = keys
     this.nodes = new RowCache<NodeId, NodeEntry | undefined>({
       txn,
       keyOf: keys.node,
-      decode: (bytes) => bytes && decodeNode(bytes),
-      encode: (entry) => entry && encodeNode(entry),
+      decode: (bytes, id) => bytes && rows.decode(bytes, id),
+      encode: (entry) => entry && rows.encode(entry),
     })
     this.dirs = new RowCache<NodeId, DirRow>({ txn, keyOf: keys.dir, decode: decodeDir, encode: encodeDir })
     this.slots = new RowCache<string, SlotRow>({

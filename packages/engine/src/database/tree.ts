@@ -1,9 +1,10 @@
 import type { NodeEntry, NodeId, NodeKind } from '@tidemark/protocol'
+import type { Place } from '../core/ops/write-loc.js'
 import { joinEntries } from '../core/register.js'
 import type { Sha256 } from '../core/view/names.js'
 import type { EntryKey, ViewChange, ViewEntry } from '../core/view-entry.js'
 import type { KeyValueReader } from '../ports/key-value-store.js'
-import { decodeNode } from './node-row.js'
+import { NodeRows } from './node-row.js'
 import { readGrave, updateGraves } from './ops-graves.js'
 import type { Transaction } from './transaction.js'
 import type { NodeChange } from './tree-closure.js'
@@ -11,7 +12,7 @@ import { Groups } from './tree-groups.js'
 import { Placement } from './tree-placement.js'
 import { readTree } from './tree-queries.js'
 import type { TreeReader } from './tree-reader.js'
-import { TreeKeys } from './tree-rows.js'
+import { decodeDir, idOfKey, TreeKeys } from './tree-rows.js'
 import { TreeWorkspace } from './tree-workspace.js'
 
 export interface TreeOptions {
@@ -20,6 +21,8 @@ export interface TreeOptions {
   readonly sha256: Sha256
   /** Keep registers only, for a hub that shows nothing. @default true */
   readonly view?: boolean
+  /** Shared with another tree of the same nodes. */
+  readonly rows?: NodeRows
 }
 
 export interface JoinResult {
@@ -38,34 +41,58 @@ export class Tree {
   readonly #keys: TreeKeys
   readonly #sha256: Sha256
   readonly #view: boolean
+  readonly #rows: NodeRows
 
-  constructor({ prefix, sha256, view = true }: TreeOptions) {
+  constructor({ prefix, sha256, view = true, rows = new NodeRows() }: TreeOptions) {
     this.#keys = new TreeKeys(prefix)
     this.#sha256 = sha256
     this.#view = view
+    this.#rows = rows
   }
 
   reader(kv: KeyValueReader): TreeReader {
-    return readTree(kv, this.#keys)
+    return readTree(kv, this.#keys, this.#rows)
+  }
+
+  /** Where entries lie, to read them ahead. */
+  entryRows(keys: Iterable<EntryKey>): string[] {
+    return Array.from(keys, this.#keys.entry)
+  }
+
+  /** Where the registers of nodes lie, to read them ahead. */
+  nodeRows(ids: Iterable<NodeId>): string[] {
+    return Array.from(ids, this.#keys.node)
+  }
+
+  /** Where the graves of places lie, to read them ahead. */
+  graveRows(places: readonly { readonly kind: NodeKind; readonly place: Place }[]): string[] {
+    return places.map(({ kind, place: { parent, name } }) => this.#keys.grave(kind, parent, name))
+  }
+
+  /** Reads ahead who stands at these places, and their directories. */
+  async prefetchPlaces(txn: Transaction, places: readonly Place[]): Promise<void> {
+    const parents = [...new Set(places.map(({ parent }) => parent))]
+    await txn.prefetch(parents.flatMap((id) => [this.#keys.entry(id), this.#keys.dir(id)]))
+    const reps = new Map<NodeId, NodeId>()
+    for (const id of parents) reps.set(id, decodeDir(await txn.get(this.#keys.dir(id)), id).rep)
+    await txn.prefetch(places.map(({ parent, name }) => this.#keys.slot(reps.get(parent)!, name)))
   }
 
   /** Registers of many nodes, in the order asked. */
   async nodes(kv: KeyValueReader, ids: readonly NodeId[]): Promise<(NodeEntry | undefined)[]> {
     const rows = await kv.getMany(ids.map(this.#keys.node))
-    return rows.map((row) => (row === undefined ? undefined : decodeNode(row)))
+    return rows.map((row, i) => (row === undefined ? undefined : this.#rows.decode(row, ids[i]!)))
   }
 
   /** Every node that has registers, in pages. */
   async *all(kv: KeyValueReader): AsyncGenerator<readonly NodeEntry[]> {
-    for await (const page of kv.range(this.#keys.allNodes())) yield page.map(([, row]) => decodeNode(row))
+    for await (const page of kv.range(this.#keys.allNodes())) {
+      yield page.map(([key, row]) => this.#rows.decode(row, idOfKey(key)))
+    }
   }
 
   /** A dead node that last stood here, if one is remembered. */
-  graveAt(
-    kv: KeyValueReader,
-    kind: NodeKind,
-    place: { readonly parent: NodeId; readonly name: string },
-  ): Promise<NodeId | undefined> {
+  graveAt(kv: KeyValueReader, kind: NodeKind, place: Place): Promise<NodeId | undefined> {
     return readGrave(kv, this.#keys, kind, place)
   }
 
@@ -75,7 +102,7 @@ export class Tree {
    * @throws {ProtocolError} KIND_CHANGED; the transaction must then be dropped.
    */
   async join(txn: Transaction, entries: readonly NodeEntry[]): Promise<JoinResult> {
-    const workspace = new TreeWorkspace(txn, this.#keys)
+    const workspace = new TreeWorkspace(txn, this.#keys, this.#rows)
     const changed = await joinNodes(workspace, entries)
     const changes = this.#view && changed.size > 0 ? await this.#updateView(workspace, changed) : []
     await updateGraves(txn, this.#keys, changed)

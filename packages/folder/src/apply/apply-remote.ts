@@ -17,7 +17,7 @@ import { type Staged, StagingArea } from './staging.js'
 import { Trash } from './trash.js'
 
 /** Entries read and planned together; what they need besides is pulled in. */
-const ENTRIES_MAX = 2_048
+const ENTRIES_MAX = 1_024
 
 /**
  * Makes the disk show what the space shows, as far as bytes are here and nothing of the user's is in the

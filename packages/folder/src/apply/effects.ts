@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import type { FileStat, FileSystem } from '../ports/file-system.js'
 import type { SyncedRow } from '../rows.js'
 import { errnoOf, matchesRow, mustBeSystemError, placeNew, putBack, sameFile } from './disk.js'
@@ -10,6 +10,12 @@ export interface Spot {
   readonly name: string
 }
 export const pathOf = ({ directory, name }: Spot): string => join(directory, name)
+
+/** As `path.relative`, which takes both paths apart; what stands below needs no more than a cut. */
+export function relativeTo(directory: string, path: string): string {
+  const isBelow = path.startsWith(directory) && path[directory.length] === sep
+  return isBelow ? path.slice(directory.length + 1) : relative(directory, path)
+}
 
 /** What an effect came to: the new stamps, or why nothing was done. */
 export type Outcome =

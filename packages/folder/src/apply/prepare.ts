@@ -1,9 +1,8 @@
-import { relative } from 'node:path'
 import type { EntryKey } from '@tidemark/engine'
 import type { ApplyContext } from '../apply-context.js'
 import type { SyncedRow } from '../rows.js'
 import { changesPlace } from './batches.js'
-import { pathOf, type Spot } from './effects.js'
+import { pathOf, relativeTo, type Spot } from './effects.js'
 import type { Intent } from './journal.js'
 import type { Locator } from './locator.js'
 import { newDirId, type Place, STAGING_DIR, type Step } from './plan.js'
@@ -55,7 +54,7 @@ export function prepare(tools: RunTools, state: RunState, step: Step): Prepared 
     aside = trash.placeFor(locator.relative(fromPlace!))
   } else if (changesPlace(step) && row!.entry.kind === 'file') aside = staging.scratch()
   const content = step.type === 'create' || step.type === 'replace' ? staged.get(item.key) : undefined
-  const rel = (path: string) => relative(ctx.directory, path)
+  const rel = (path: string) => relativeTo(ctx.directory, path)
   const intent: Intent = {
     type: step.type,
     key: item.key,

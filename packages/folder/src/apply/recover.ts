@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { EntryKey, Materialised } from '@tidemark/engine'
 import { ROOT } from '@tidemark/protocol'
 import type { ApplyContext } from '../apply-context.js'
@@ -53,7 +53,11 @@ async function settleBatch(ctx: ApplyContext, intents: readonly Intent[]): Promi
     if (intent.shown) done.push(intent)
   }
   const shown: Materialised[] = []
-  for (const { key, shown: result } of untorn(done, failed)) {
+  const whole = untorn(done, failed)
+  const shownNow = new Set(whole.map(({ key }) => key))
+  for (const intent of whole) {
+    const { key, shown: result } = intent
+    if (await hasOldRelatives(ctx, intent, shownNow)) continue
     shown.push({ key, as: result!.as, nodes: result!.nodes })
   }
   const isShown = new Set(shown.map(({ key }) => key))
@@ -85,6 +89,28 @@ function untorn(done: readonly Intent[], failed: readonly Intent[]): Intent[] {
     ),
   )
   return done.filter(({ shown }) => !shown!.nodes.some(({ id, kind }) => kind !== 'dir' && torn.has(id)))
+}
+
+/**
+ * Whether another entry of the same nodes stands on disk and was not part of what is shown now: its own
+ * steps come in a later batch, or nobody knows how far they went.
+ */
+async function hasOldRelatives(
+  ctx: ApplyContext,
+  { key, rowKey, shown }: Intent,
+  shownNow: ReadonlySet<EntryKey>,
+): Promise<boolean> {
+  const relatives = new Set<EntryKey>()
+  for (const node of shown!.nodes) {
+    if (node.kind === 'dir') continue
+    const synced = await ctx.space.synced.node(node.id)
+    relatives.add(node.id)
+    for (const { value } of [...node.content, ...(synced?.content ?? [])]) {
+      if (value.root !== undefined) relatives.add(`${node.id}:${value.root}`)
+    }
+  }
+  const others = [...relatives].filter((each) => each !== key && each !== rowKey && !shownNow.has(each))
+  return (await ctx.rows.getMany(others)).some((row) => row !== undefined)
 }
 
 /** One effect of the interrupted batch, looked at on disk. */
@@ -167,6 +193,8 @@ class Settling {
       return undefined
     }
     if (this.#stat(this.#to)) return undefined
+    // The directory is gone or went elsewhere: the old content is in the trash, the new one comes again.
+    if (this.#stat(dirname(this.#to!))?.kind !== 'dir') return undefined
     // The name is missing: the new content if it is whole, else the old.
     if (this.#staged !== undefined && this.#stat(this.#staged)) {
       placeNew(this.ctx.files, this.#staged, this.#to!, 'file')
@@ -200,7 +228,7 @@ class Settling {
     if (held && this.#aside !== undefined) {
       // Between taking the first name away and looking at it.
       if (this.#hasRowsInode(held) && target && this.#hasRowsInode(target)) this.ctx.files.unlink(this.#aside)
-      else putBack(this.ctx.files, this.#aside, ...this.#spot(this.#from!))
+      else this.#putBack(this.#aside)
     }
     if (!target || !this.#hasRowsInode(target)) return undefined
     const source = this.#stat(this.#from)
@@ -219,11 +247,18 @@ class Settling {
   #returnUsersFile(): void {
     const aside = this.#stat(this.#aside)
     if (!aside || this.#isRow(aside)) return
-    putBack(this.ctx.files, this.#aside!, ...this.#spot(this.#from!))
+    this.#putBack(this.#aside!)
   }
 
-  #spot(path: string): [directory: string, name: string] {
-    return [dirname(path), path.slice(dirname(path).length + 1)]
+  /** To its place, or to the nearest directory above that is still there. */
+  #putBack(aside: string): void {
+    let directory = this.ctx.directory
+    for (const name of dirname(this.intent.from!).split('/')) {
+      const next = join(directory, name)
+      if (this.#stat(next)?.kind !== 'dir') break
+      directory = next
+    }
+    putBack(this.ctx.files, aside, directory, basename(this.#from!))
   }
 
   #rowOf(stat: FileStat): SyncedRow {

@@ -1,4 +1,4 @@
-import { dirname, join, relative } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { EntryKey } from '@tidemark/engine'
 import { ROOT } from '@tidemark/protocol'
 import type { ApplyContext } from '../apply-context.js'
@@ -7,7 +7,7 @@ import { rowOps } from '../rows-store.js'
 import { batches } from './batches.js'
 import { mustBeSystemError, putBack, untouched } from './disk.js'
 import { makeDurable } from './durable.js'
-import { attempt, Effects, type Outcome, pathOf, type Spot } from './effects.js'
+import { attempt, Effects, type Outcome, pathOf, relativeTo, type Spot } from './effects.js'
 import type { Item } from './item.js'
 import { batchDel, batchPut, type Intent, liftDel, liftPut } from './journal.js'
 import { modeFor } from './mode.js'
@@ -161,19 +161,19 @@ export class Run {
     if (stat?.kind !== 'dir') return { done: false, cause: 'changed' }
     const known = await this.tools.ctx.rows.byInode(stat.dev, stat.ino)
     if (known.length > 0) return { done: false, cause: 'changed' }
-    this.tools.report.rescan(relative(this.tools.ctx.directory, pathOf(to)))
+    this.tools.report.rescan(relativeTo(this.tools.ctx.directory, pathOf(to)))
     return { done: true, stat }
   }
 
   #explain({ step, from, to }: Prepared, outcome: Exclude<Outcome, { done: true }>): void {
     const { ctx, report } = this.tools
     const spot = from ?? to!
-    const path = relative(ctx.directory, pathOf(spot))
+    const path = relativeTo(ctx.directory, pathOf(spot))
     if (outcome.cause === 'refused') report.problem(refusedByDisk(path, outcome.errno))
     if (outcome.cause === 'not-empty' && this.#holdsOnlyIgnored(path)) report.problem(keepsIgnored(path))
-    this.#fail(step.item, outcome.cause === 'not-empty' ? path : relative(ctx.directory, spot.directory))
+    this.#fail(step.item, outcome.cause === 'not-empty' ? path : relativeTo(ctx.directory, spot.directory))
     // A place that is taken is another directory than the one that the thing stands in.
-    if (to && outcome.cause === 'changed') report.rescan(relative(ctx.directory, to.directory))
+    if (to && outcome.cause === 'changed') report.rescan(relativeTo(ctx.directory, to.directory))
   }
 
   #holdsOnlyIgnored(path: string): boolean {
@@ -212,7 +212,7 @@ export class Run {
       const ops = [...rowOps([{ before: this.#state.stored.get(key), after }]), liftDel(old.key)]
       await ctx.space.writeRows(ops, { sync: false })
       report.defer(key)
-      report.rescan(relative(ctx.directory, directory))
+      report.rescan(relativeTo(ctx.directory, directory))
     }
   }
 
@@ -248,7 +248,11 @@ export class Run {
     for (const { key } of shown) report.deferred.delete(key)
     for (const { step, from, to } of done) {
       if (step.type === 'note') continue
-      ctx.onEvent({ type: 'applied', path: relative(ctx.directory, pathOf(to ?? from!)), detail: step.type })
+      ctx.onEvent({
+        type: 'applied',
+        path: relativeTo(ctx.directory, pathOf(to ?? from!)),
+        detail: step.type,
+      })
     }
   }
 }
@@ -270,8 +274,8 @@ function durablePaths(done: readonly Prepared[]): string[] {
 function touchedDirs(directory: string, prepared: readonly Prepared[]): string[] {
   const dirs = new Set<string>()
   for (const { from, to } of prepared) {
-    if (from) dirs.add(relative(directory, from.directory))
-    if (to) dirs.add(relative(directory, to.directory))
+    if (from) dirs.add(relativeTo(directory, from.directory))
+    if (to) dirs.add(relativeTo(directory, to.directory))
   }
   return [...dirs]
 }
@@ -280,5 +284,5 @@ function asideOf({ step, from, aside }: Prepared, ctx: ApplyContext): Aside | un
   if (step.type !== 'remove' && step.type !== 'replace') return undefined
   if (step.item.row!.entry.kind !== 'file') return undefined
   const stat = ctx.files.lstat(aside!)
-  return stat && { path: aside!, at: from!, dir: relative(ctx.directory, from!.directory), stat }
+  return stat && { path: aside!, at: from!, dir: relativeTo(ctx.directory, from!.directory), stat }
 }

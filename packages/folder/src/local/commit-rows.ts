@@ -44,6 +44,7 @@ class Planner {
   readonly #afterByPlace = new Map<string, ViewEntry>()
   readonly #changes = new Map<EntryKey, RowChange>()
   readonly #twins: Item[] = []
+  readonly #touch = new Set<EntryKey>()
 
   constructor(private readonly commit: CommitResult) {
     for (const { key, after } of commit.changes) {
@@ -68,7 +69,9 @@ class Planner {
       }
       case 'move': {
         const dir = this.#keyOf(item.dir)
-        const entry = this.#entryOf(item.row, dir, item.entryName)
+        const shown = this.#entryOf(item.row, dir, item.entryName)
+        const isEdited = read !== undefined && read.content.root !== item.row.entry.version?.root
+        const entry = isEdited ? shown : this.#asOnDisk(item.row, shown)
         const racy = read ? read.isRacy : item.row.racy === true
         const row = makeRow(entry, dir, item.name, read?.stat ?? item.stat, racy)
         // Old stamps with the old bytes: the next scan sees that the file must be read.
@@ -86,14 +89,14 @@ class Planner {
       const row = known.get(key)
       if (!row || this.#changes.has(key)) continue
       const entry = after ?? this.#afterByPlace.get(placeOf(row.dir, row.localName.normalize('NFC')))
-      this.#put(row, entry && { ...row, key: entryKey(entry), entry })
+      this.#put(row, entry && { ...row, key: entryKey(entry), entry: this.#asOnDisk(row, entry) })
     }
   }
 
   result(): RowPlan {
     const changes = [...this.#changes.values()]
-    const touch = changes.flatMap(({ after }) => (after && !showsWhatIsThere(after) ? [after.key] : []))
-    return { changes, touch, twins: this.#twins }
+    for (const { after } of changes) if (after && !showsWhatIsThere(after)) this.#touch.add(after.key)
+    return { changes, touch: [...this.#touch], twins: this.#twins }
   }
 
   #created(
@@ -127,6 +130,13 @@ class Planner {
       this.#afterByPlace.get(placeOf(dir, localName.normalize('NFC'))) ??
       row.entry
     )
+  }
+
+  /** Its bytes were not looked at: whatever the space shows, the disk has the version that the row says. */
+  #asOnDisk({ entry: { version } }: SyncedRow, entry: ViewEntry): ViewEntry {
+    if (version === undefined || version.root === entry.version?.root) return entry
+    this.#touch.add(entryKey(entry))
+    return { ...entry, version }
   }
 
   #put(before: SyncedRow | undefined, after: SyncedRow | undefined): void {

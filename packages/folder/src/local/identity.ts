@@ -34,13 +34,18 @@ const RACY_NS = 50_000_000n
 const RACY_COARSE_NS = 2_000_000_000n
 const SECOND_NS = 1_000_000_000n
 
-/** Whether a file that was read at `nowMs` may change without its stamps showing it. */
-export function isRacy(stamps: Fingerprint, nowMs: number): boolean {
+/**
+ * Whether a file that was read from `startMs` to `endMs` may change without its stamps showing it. Stamps
+ * of the far future prove as much as old ones: no write of now leaves them.
+ */
+export function isRacy(stamps: Fingerprint, startMs: number, endMs: number): boolean {
   const mtime = BigInt(stamps.mtimeNs)
   const ctime = BigInt(stamps.ctimeNs)
   const isCoarse = mtime % SECOND_NS === 0n && ctime % SECOND_NS === 0n
-  const last = mtime > ctime ? mtime : ctime
-  return last > BigInt(Math.floor(nowMs)) * 1_000_000n - (isCoarse ? RACY_COARSE_NS : RACY_NS)
+  const margin = isCoarse ? RACY_COARSE_NS : RACY_NS
+  const from = BigInt(Math.floor(startMs)) * 1_000_000n - margin
+  const to = BigInt(Math.ceil(endMs)) * 1_000_000n + margin
+  return [mtime, ctime].some((stamp) => stamp > from && stamp < to)
 }
 
 export const isExecutable = (stamps: Fingerprint): boolean => (stamps.mode & 0o100) !== 0

@@ -59,6 +59,19 @@ export class LargeFiles {
     return this.#jobs.size
   }
 
+  /** Paths of files that are stored, or failed, and not taken yet. */
+  get settled(): string[] {
+    return [...this.#jobs.values()].filter(isSettled).map(({ path }) => path)
+  }
+
+  /** Drops those of these that were not taken although their turn came: gone, renamed, or ignored now. */
+  forget(paths: readonly string[]): void {
+    for (const path of paths) {
+      const job = this.#jobs.get(path)
+      if (job && isSettled(job)) this.#jobs.delete(path)
+    }
+  }
+
   get progress(): { doneBytes: number; totalBytes: number } {
     const progress = { doneBytes: 0, totalBytes: 0 }
     for (const { doneBytes, stat } of this.#jobs.values()) {
@@ -110,6 +123,8 @@ export class LargeFiles {
     }
   }
 }
+
+const isSettled = ({ state }: Job): boolean => state === 'ready' || state === 'failed'
 
 /** A rename changes ctime and leaves the bytes alone. */
 const isSameVersion = (a: FileStat, b: FileStat): boolean =>

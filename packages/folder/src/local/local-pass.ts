@@ -260,7 +260,7 @@ class LocalPass {
     for (const row of gone) items.push(...(await this.#withAllBelow(row, new Set(), false)))
     if (items.length === 0 || !(await this.options.mayDelete(items.length))) return
     for (let at = 0; at < items.length; at += DELETES_PER_GROUP) {
-      await push(items.slice(at, at + DELETES_PER_GROUP), this.options, Promise.resolve())
+      await push(items.slice(at, at + DELETES_PER_GROUP), this.options, Promise.resolve(), this.#onStale)
     }
     for (const { key } of gone) this.options.absences.forget(key)
   }
@@ -296,7 +296,7 @@ class LocalPass {
     this.#groupBytes = 0
     while (this.#inFlight.length >= GROUPS_IN_FLIGHT) await this.#inFlight.shift()
     const previous = this.#inFlight.at(-1) ?? Promise.resolve()
-    const pushed = push(items, this.options, previous)
+    const pushed = push(items, this.options, previous, this.#onStale)
     // Awaited by `drain` or by a later flush; until then a failure is no unhandled one.
     pushed.catch(() => undefined)
     this.#inFlight.push(pushed)
@@ -305,6 +305,8 @@ class LocalPass {
   async #drain(): Promise<void> {
     while (this.#inFlight.length > 0) await this.#inFlight.shift()
   }
+
+  readonly #onStale = ({ path }: Item): void => this.#lookAgain(parentOf(path), false)
 
   #lookAgain(directory: string, isDeep: boolean): void {
     this.#again.set(directory, isDeep || this.#again.get(directory) === true)

@@ -32,11 +32,14 @@ export interface PushOptions {
  * What changes in between is left out: its directory is hinted again by the watcher, or by `retries`.
  *
  * @param previous The group before: committed first, because it may hold directories of this one.
+ * @param onStale Called with items whose row is another by then, by what the group before made of it (a
+ *   file that was moved, and another in its old place): they are left out, and must be looked at again.
  */
 export async function push(
   items: readonly Item[],
   options: PushOptions,
   previous: Promise<void>,
+  onStale: (item: Item) => void,
 ): Promise<void> {
   const { context, signal } = options
   let planned = await readAll(onePerRow(items), options)
@@ -47,15 +50,25 @@ export async function push(
   if (uploads.length > 0) await context.space.ensureStored(uploads, { signal })
   await previous
   signal.throwIfAborted()
-  planned = planned.filter((entry) => isStillThere(entry, options))
+  const stale = await findStale(planned, context)
+  for (const item of stale) onStale(item)
+  planned = planned.filter((entry) => !stale.has(entry.item) && isStillThere(entry, options))
   const adoptions = options.isImport ? await findAdoptions(context, planned) : []
   const adopted = new Set<Item>(adoptions.map(({ planned }) => planned.item))
   if (adoptions.length > 0) await adoptAll(context, adoptions)
   await commit(
     planned.filter(({ item }) => !adopted.has(item)),
     adoptions.filter(({ isEqual }) => !isEqual),
-    options,
+    { ...options, onStale },
   )
+}
+
+type CommitOptions = PushOptions & { readonly onStale: (item: Item) => void }
+
+async function findStale(planned: readonly Planned[], { rows }: PushContext): Promise<Set<Item>> {
+  const items = planned.flatMap(({ item }) => (item.type === 'create' ? [] : [item]))
+  const now = await rows.getMany(items.map(({ row }) => row.key))
+  return new Set(items.filter(({ row }, i) => JSON.stringify(now[i]) !== JSON.stringify(row)))
 }
 
 /** A row that was moved and looks edited at another place too is only moved. */
@@ -177,7 +190,7 @@ function lstatIfAllowed({ files, directory }: PushContext, path: string): FileSt
 async function commit(
   planned: readonly Planned[],
   adoptions: readonly Adoption[],
-  options: PushOptions,
+  options: CommitOptions,
   isRenamed = false,
 ): Promise<void> {
   const { context, isImport } = options
@@ -195,11 +208,11 @@ async function commit(
     if (changes.length > 0) await space.writeRows(rowOps(changes), { sync: false })
     return
   }
-  const touch = new Set<EntryKey>()
   try {
     const result = await space.commit(ops, async (result) => {
       const plan = await planRows(rows, planned, result)
       const changes: RowChange[] = [...plan.changes]
+      const touch = new Set<EntryKey>(plan.touch)
       for (const adoption of adoptions) {
         const row = adoption.rowAfter(result)
         touch.add(entryKey(adoption.entry))
@@ -207,11 +220,11 @@ async function commit(
         changes.push({ before: undefined, after: row })
         touch.add(row.key)
       }
-      for (const key of plan.touch) touch.add(key)
       for (const twin of plan.twins) reportTwin(twin, context)
-      return rowOps(changes)
+      return { ops: rowOps(changes), touch: [...touch] }
     })
     for (const { item } of planned) {
+      if (context.problems.has(item.path, 'refused')) context.problems.set(item.path, [])
       if (item.type !== 'create' || !item.self) continue
       const entry = result.created.get(item.self.ref)
       if (entry) item.self.settle(entryKey(entry), entry.node)
@@ -219,16 +232,19 @@ async function commit(
   } catch (error) {
     if (!(error instanceof SyncError) || error.retry !== 'never') throw error
     if (isTaken(error) && !isRenamed) {
+      const known = await adoptionsOf(planned, context)
+      if (known.length > 0) return commitAdopting(planned, [...adoptions, ...known], options)
       return commit(await withFreeNames(space, planned), adoptions, options, true)
     }
     if (planned.length + adoptions.length > 1) return commitEach(planned, adoptions, options)
-    const path = (planned[0] ?? adoptions[0]!.planned).item.path
+    const { item } = planned[0] ?? adoptions[0]!.planned
+    if (await dropUnshown(item, context)) return options.onStale(item)
+    const { path } = item
     const problem = { path, cause: 'refused', detail: error.message, fix: 'rename it, or report this' }
     context.problems.set(path, [problem])
     context.onEvent({ type: 'problem', path, detail: `refused: ${error.message}` })
     return
   }
-  if (touch.size > 0) await space.touch([...touch])
   for (const entry of planned) {
     if (opsOf(entry, isImport).length > 0) {
       context.onEvent({ type: 'sent', path: entry.item.path, detail: entry.item.type })
@@ -236,13 +252,51 @@ async function commit(
   }
 }
 
+/**
+ * Drops rows that the synced tree does not know (its registers were to be taken over together with those of
+ * an entry that still waits): what stands there is new to the space then, and the next scan sends it.
+ */
+async function dropUnshown(item: Item, { space, rows }: PushContext): Promise<boolean> {
+  const keys = 'row' in item ? [item.row.key, item.row.dir] : []
+  if ('dir' in item && item.dir.key !== undefined) keys.push(item.dir.key)
+  const unshown: SyncedRow[] = []
+  for (const row of await rows.getMany(keys)) {
+    if (row && !(await space.synced.entry(row.key))) unshown.push(row)
+  }
+  if (unshown.length === 0) return false
+  await space.touch(unshown.map(({ key }) => key))
+  await space.writeRows(rowOps(unshown.map((before) => ({ before, after: undefined }))), { sync: false })
+  return true
+}
+
 const isTaken = (error: SyncError): boolean => error instanceof PathError && error.code === 'EXISTS'
+
+/** Files at places where the synced tree shows an entry that has no row: it was ignored here until now. */
+async function adoptionsOf(planned: readonly Planned[], context: PushContext): Promise<readonly Adoption[]> {
+  const found: Adoption[] = []
+  for (const adoption of await findAdoptions(context, planned)) {
+    if (await context.space.synced.entry(entryKey(adoption.entry))) found.push(adoption)
+  }
+  return found
+}
+
+async function commitAdopting(
+  planned: readonly Planned[],
+  adoptions: readonly Adoption[],
+  options: CommitOptions,
+): Promise<void> {
+  await adoptAll(options.context, adoptions)
+  const adopted = new Set<Item>(adoptions.map(({ planned }) => planned.item))
+  const rest = planned.filter(({ item }) => !adopted.has(item))
+  const others = adoptions.filter(({ isEqual }) => !isEqual)
+  return commit(rest, others, options)
+}
 
 /** One bad change must not stop the others: in order, so that directories come before what is in them. */
 async function commitEach(
   planned: readonly Planned[],
   adoptions: readonly Adoption[],
-  options: PushOptions,
+  options: CommitOptions,
 ): Promise<void> {
   for (const entry of planned) {
     const { item } = entry

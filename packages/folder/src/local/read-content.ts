@@ -45,7 +45,7 @@ export async function readContent(options: ReadOptions, expected: FileStat): Pro
   const read = expected.kind === 'symlink' ? await readLink(options) : await readFile(options)
   const after = files.lstat(path)
   if (!after || !sameStamps(after, read.stat)) throw changed(path)
-  return { ...read, isRacy: isRacy(read.stat, startMs) }
+  return { ...read, isRacy: isRacy(read.stat, startMs, clock.nowMs()) }
 }
 
 type Read = Omit<ReadContent, 'isRacy'>

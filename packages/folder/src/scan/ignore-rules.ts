@@ -26,7 +26,7 @@ export class IgnoreRules {
 
   /** @param path Relative to the bound directory. */
   isIgnored(path: string, isDirectory: boolean): boolean {
-    if (path === RESERVED_NAME || path.startsWith(`${RESERVED_NAME}/`)) return true
+    if (isReserved(path)) return true
     if (this.#byDirectory.size === 0) return false
     for (let slash = path.indexOf('/'); slash !== -1; slash = path.indexOf('/', slash + 1)) {
       if (this.#matches(path.slice(0, slash), true)) return true
@@ -50,3 +50,7 @@ export class IgnoreRules {
     return ignored
   }
 }
+
+/** At any depth: a folder that is bound on its own may lie in this one, and its database is not to be shared. */
+const isReserved = (path: string): boolean =>
+  path.includes(RESERVED_NAME) && path.split('/').includes(RESERVED_NAME)

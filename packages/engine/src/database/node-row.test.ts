@@ -1,0 +1,39 @@
+import { encodeNodeEntry, type NodeEntry, type NodeId, type ReplicaId, ROOT } from '@tidemark/protocol'
+import { expect, test } from 'vitest'
+import { makeSibling } from '../core/register.js'
+import { NodeRows } from './node-row.js'
+
+const idOf = (i: number) => i.toString(16).padStart(32, '0') as NodeId
+
+function directory(i: number, name: string): NodeEntry {
+  const dot = { rid: 'a'.repeat(16) as ReplicaId, seq: i }
+  const value = { parent: ROOT, name, dead: false }
+  const loc = [makeSibling({ register: [], observed: [], dot, hlc: { ms: i, counter: 0 }, value })]
+  return { id: idOf(i), kind: 'dir', loc, content: [], attr: [] }
+}
+
+test('a row that comes back with the same bytes is the same entry', () => {
+  const rows = new NodeRows()
+  const entry = directory(1, 'a')
+  const row = rows.encode(entry)
+  expect(rows.decode(Uint8Array.from(row), entry.id)).toBe(entry)
+})
+
+test('other bytes of the same node are decoded, whichever was seen last', () => {
+  const rows = new NodeRows()
+  const [older, newer] = [directory(1, 'a'), { ...directory(2, 'b'), id: idOf(1) }]
+  rows.encode(newer)
+  expect(rows.decode(encodeNodeEntry(older), older.id)).toEqual(older)
+  expect(rows.decode(encodeNodeEntry(newer), newer.id)).toEqual(newer)
+})
+
+test('only a bounded number of nodes is kept, the latest', () => {
+  const rows = new NodeRows()
+  const first = directory(1, 'a')
+  rows.encode(first)
+  for (let i = 2; i < 6_000; i++) rows.encode(directory(i, 'a'))
+  const last = directory(6_000, 'a')
+  rows.encode(last)
+  expect(rows.decode(encodeNodeEntry(first).slice(), first.id)).not.toBe(first)
+  expect(rows.decode(encodeNodeEntry(last).slice(), last.id)).toBe(last)
+})

@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MemoryKeyValueStore, type SpaceBinding, type UserOp } from '@tidemark/engine'
+import { PathError, ROOT } from '@tidemark/protocol'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { nodeFileSystem } from '../adapters/node-file-system.js'
+import { Problems } from '../problems.js'
+import type { SyncedRow } from '../rows.js'
+import { RowsStore, rowOps } from '../rows-store.js'
+import { DirRef } from './dir-ref.js'
+import type { Item } from './item.js'
+import { LargeFiles } from './large-files.js'
+import { push } from './push.js'
+import type { PushContext } from './push-context.js'
+import { Retries } from './retries.js'
+
+let directory: string
+let store: MemoryKeyValueStore
+let row: SyncedRow
+const committed: (readonly UserOp[])[] = []
+const touched: string[] = []
+
+beforeEach(async () => {
+  committed.length = 0
+  touched.length = 0
+  directory = mkdtempSync(join(tmpdir(), 'tidemark-push-'))
+  store = new MemoryKeyValueStore()
+  writeFileSync(join(directory, 'g'), 'v1')
+  const fingerprint = nodeFileSystem.lstat(join(directory, 'g'))!
+  const node = '1'.repeat(32) as SyncedRow['entry']['node']
+  const entry: SyncedRow['entry'] = {
+    parent: ROOT,
+    name: 'f',
+    kind: 'file',
+    node,
+    backing: [node],
+    role: 'main',
+    executable: false,
+  }
+  const made = { key: node, dir: ROOT, localName: 'f', entry, fingerprint }
+  await store.batch(rowOps([{ before: undefined, after: made }]), { sync: false })
+  row = (await new RowsStore(store).get(node))!
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+/** `f`, found as `g`. @returns items that were left out. */
+async function pushMove(space: Partial<SpaceBinding>): Promise<Item[]> {
+  const clock = { nowMs: Date.now }
+  const rows = new RowsStore(store)
+  const parts: Partial<SpaceBinding> = {
+    writeRows: (ops, options) => store.batch(ops, options),
+    touch: async (keys) => void touched.push(...keys),
+    ...space,
+  }
+  const context: PushContext = {
+    // The parts of a binding that a move uses.
+    space: parts as SpaceBinding,
+    rows,
+    files: nodeFileSystem,
+    clock,
+    directory,
+    problems: new Problems(),
+    onEvent: () => undefined,
+  }
+  const large = new LargeFiles({ ...context, onSettled: () => undefined })
+  const { signal } = new AbortController()
+  const options = { context, large, retries: new Retries(), isImport: false, signal }
+  const stat = nodeFileSystem.lstat(join(directory, 'g'))!
+  const dir = DirRef.root('1')
+  const item: Item = { type: 'move', path: 'g', row, dir, name: 'g', entryName: 'g', stat }
+  const stale: Item[] = []
+  await push([item], options, Promise.resolve(), (each) => stale.push(each))
+  return stale
+}
+
+const emptyResult = { created: new Map(), changes: [] }
+
+test('a move of a file whose row became another file by the group before is left out and looked at again', async () => {
+  const fingerprint = { ...row.fingerprint, ino: '99', size: 7 }
+  await store.batch(rowOps([{ before: row, after: { ...row, fingerprint } }]), { sync: false })
+  const stale = await pushMove({
+    commit: async (ops) => {
+      committed.push(ops)
+      return emptyResult
+    },
+  })
+  expect(stale.map(({ path }) => path)).toEqual(['g'])
+  expect(committed.flat()).toEqual([])
+})
+
+test('a row that the synced tree does not know is dropped, and what stands there is found as new', async () => {
+  const stale = await pushMove({
+    commit: async () => {
+      throw new PathError('NOT_FOUND', 'f')
+    },
+    synced: { entry: async () => undefined } as unknown as SpaceBinding['synced'],
+  })
+  expect(stale.map(({ path }) => path)).toEqual(['g'])
+  expect(touched).toEqual([row.key])
+  expect(await new RowsStore(store).get(row.key)).toBeUndefined()
+})
