@@ -1,16 +1,11 @@
 import {
-  bytesToHex,
   type Cursor,
   type DeviceId,
-  type Dot,
   HLC_ZERO,
   type Hlc,
   joinVectors,
   maxHlc,
-  NODE_ID_BYTES,
   type NodeEntry,
-  type NodeId,
-  nextHlc,
   ProtocolError,
   type ReplicaId,
   type RunId,
@@ -20,6 +15,7 @@ import {
 } from '@tidemark/protocol'
 import type { BinderRows, Materialised } from '../binding.js'
 import { checkIncoming, dropIgnored, stampsOf } from '../core/incoming.js'
+import { sameSiblings } from '../core/same-siblings.js'
 import type { UserOp } from '../core/user-op.js'
 import { type EntryKey, sameEntry, type ViewChange } from '../core/view-entry.js'
 import type { KeyValueOp, KeyValueReader, KeyValueSnapshot } from '../ports/key-value-store.js'
@@ -33,6 +29,7 @@ import { PeerMemories, type PeerMemory, withOwn } from './peer-memory.js'
 import { prefixed } from './prefixed-reader.js'
 import type { SpaceChange, SpaceDatabaseOptions, SpaceMode } from './space-options.js'
 import type { SpaceSnapshot } from './space-snapshot.js'
+import { SpaceWriter } from './space-writer.js'
 import { Transaction } from './transaction.js'
 import { Tree } from './tree.js'
 import type { TreeReader } from './tree-reader.js'
@@ -185,29 +182,20 @@ export class SpaceDatabase {
   ): Promise<CommittedOps> {
     return this.#write(async (txn) => {
       const change = this.#vectors.change()
-      let { hlc } = this.#counters
-      const { space, clock, random, sha256 } = this.#options
-      let dot: Dot | undefined
+      const writer = new SpaceWriter({
+        ...this.#options,
+        hlc: this.#counters.hlc,
+        takeRid: () => this.#incarnations.takeCurrent(txn),
+        lastSeq: (rid) => this.frontier.get(rid) ?? 0,
+        wrote: (dot) => change.wrote(dot),
+      })
+      const synced = this.#synced ?? this.#received
       const result = await commitOps({
         txn,
-        synced: this.#synced ?? this.#received,
+        synced,
         received: this.#received,
-        ops: typeof ops === 'function' ? await ops((this.#synced ?? this.#received).reader(txn)) : ops,
-        writer: {
-          space,
-          sha256,
-          nextDot: (): Dot => {
-            const rid = dot?.rid ?? this.#incarnations.takeCurrent(txn)
-            dot = { rid, seq: (dot?.seq ?? this.frontier.get(rid) ?? 0) + 1 }
-            change.wrote(dot)
-            return dot
-          },
-          nextHlc: () => {
-            hlc = nextHlc(hlc, clock.nowMs())
-            return hlc
-          },
-          randomNodeId: () => bytesToHex(random.bytes(NODE_ID_BYTES)) as NodeId,
-        },
+        ops: typeof ops === 'function' ? await ops(synced.reader(txn)) : ops,
+        writer,
       })
       const moved = await this.#appendLog(txn, result.nodes)
       let dirty = this.#synced ? await this.#markCommitted(txn, result) : this.#counters.dirty
@@ -218,7 +206,7 @@ export class SpaceDatabase {
         value: result,
         sync: true,
         vectors: change,
-        counters: { lseq: moved.lseq, dirty, hlc },
+        counters: { lseq: moved.lseq, dirty, hlc: writer.hlc },
         change: { view: result.receivedChanges },
       }
     })
@@ -374,14 +362,17 @@ export class SpaceDatabase {
           txn,
           nodes.map(({ id }) => id),
         )
-        if (nodes.every((node, i) => sameDots(node, now[i]))) clean.push(key)
+        if (nodes.every((node, i) => sameSiblings(node, now[i]))) clean.push(key)
       }
       await this.#marks.clear(txn, clean)
       const planned = new Set(done.map(({ key }) => key))
-      const shifted = changes.filter(({ key }) => !planned.has(key))
-      const dirty = await this.#markDifferent(txn, shifted)
+      // What else shows otherwise now may stand otherwise on disk, or not at all, though both trees agree.
+      const shifted = changes.flatMap(({ key }) => (planned.has(key) ? [] : [key]))
+      const dirty = await this.#marks.mark(txn, shifted, this.#counters.dirty)
       this.#putRows(txn, rows)
-      return { value: undefined, sync: options.sync, counters: { ...this.#counters, dirty } }
+      // The pass that called has seen some of them already: another one is wanted.
+      const change = shifted.length > 0 ? { change: { view: [] } } : {}
+      return { value: undefined, sync: options.sync, counters: { ...this.#counters, dirty }, ...change }
     })
   }
 
@@ -504,13 +495,5 @@ export class SpaceDatabase {
     return result
   }
 }
-
-/** Whether two states of one node have the same siblings. */
-function sameDots(a: NodeEntry, b: NodeEntry | undefined): boolean {
-  return a === b || (b !== undefined && dotsOf(a).join() === dotsOf(b).join())
-}
-
-const dotsOf = ({ loc, content, attr }: NodeEntry): string[] =>
-  [...loc, ...content, ...attr].map(({ dot: { rid, seq } }) => `${rid}:${seq}`).sort()
 
 const NO_ROWS: BinderRows = { ops: [], touch: [] }
