@@ -366,13 +366,10 @@ export class SpaceDatabase {
       }
       await this.#marks.clear(txn, clean)
       const planned = new Set(done.map(({ key }) => key))
-      // What else shows otherwise now may stand otherwise on disk, or not at all, though both trees agree.
-      const shifted = changes.flatMap(({ key }) => (planned.has(key) ? [] : [key]))
-      const dirty = await this.#marks.mark(txn, shifted, this.#counters.dirty)
+      const shifted = changes.filter(({ key }) => !planned.has(key))
+      const dirty = await this.#markDifferent(txn, shifted)
       this.#putRows(txn, rows)
-      // The pass that called has seen some of them already: another one is wanted.
-      const change = shifted.length > 0 ? { change: { view: [] } } : {}
-      return { value: undefined, sync: options.sync, counters: { ...this.#counters, dirty }, ...change }
+      return { value: undefined, sync: options.sync, counters: { ...this.#counters, dirty } }
     })
   }
 
