@@ -36,6 +36,8 @@ export async function planRows(
   for (const row of await rows.getMany(keys)) if (row) known.set(row.key, row)
   for (const entry of planned) plan.add(entry, known)
   plan.addShifted(known)
+  plan.clearPlaces(await rows.atMany(plan.places))
+  plan.touchRowless()
   return plan.result()
 }
 
@@ -91,6 +93,40 @@ class Planner {
       const entry = after ?? this.#afterByPlace.get(placeOf(row.dir, row.localName.normalize('NFC')))
       this.#put(row, entry && { ...row, key: entryKey(entry), entry: this.#asOnDisk(row, entry) })
     }
+  }
+
+  /** Where rows will stand that did not stand there. */
+  get places(): SyncedRow[] {
+    const rows: SyncedRow[] = []
+    for (const { before, after } of this.#changes.values()) {
+      if (after && !isSamePlace(before, after)) rows.push(after)
+    }
+    return rows
+  }
+
+  /** One row a place: what was looked at last is there, and what another row says of it is not. */
+  clearPlaces(occupants: readonly (SyncedRow | undefined)[]): void {
+    for (const row of occupants) if (row && !this.#changes.has(row.key)) this.#drop(row.key, row)
+    const byPlace = new Map<string, EntryKey>()
+    for (const { after } of [...this.#changes.values()]) {
+      if (!after) continue
+      const place = placeOf(after.dir, after.localName)
+      const earlier = byPlace.get(place)
+      byPlace.set(place, after.key)
+      if (earlier !== undefined) this.#drop(earlier, this.#changes.get(earlier)!.before)
+    }
+  }
+
+  /** What the space shows now without any file of this disk behind it must still be made here. */
+  touchRowless(): void {
+    for (const { key, after } of this.commit.changes) {
+      if (after && !this.#changes.get(key)?.after) this.#touch.add(key)
+    }
+  }
+
+  #drop(key: EntryKey, before: SyncedRow | undefined): void {
+    this.#changes.set(key, { before, after: undefined })
+    this.#touch.add(key)
   }
 
   result(): RowPlan {
@@ -152,5 +188,8 @@ function showsWhatIsThere({ entry, dir, localName, fingerprint }: SyncedRow): bo
   if (entry.parent !== dir || entry.name !== localName.normalize('NFC')) return false
   return entry.kind !== 'file' || entry.executable === isExecutable(fingerprint)
 }
+
+const isSamePlace = (a: SyncedRow | undefined, b: SyncedRow): boolean =>
+  a !== undefined && a.dir === b.dir && a.localName === b.localName
 
 const placeOf = (parent: string, name: string): string => `${parent}/${name}`

@@ -1,0 +1,65 @@
+import { MemoryKeyValueStore, type ViewEntry } from '@tidemark/engine'
+import { ROOT } from '@tidemark/protocol'
+import { expect, test } from 'vitest'
+import type { SyncedRow } from '../rows.js'
+import { RowsStore, rowOps } from '../rows-store.js'
+import { planRows } from './commit-rows.js'
+import { DirRef } from './dir-ref.js'
+import type { Item } from './item.js'
+
+type Version = NonNullable<ViewEntry['version']>
+
+const NODE = '1'.repeat(32) as ViewEntry['node']
+const OTHER = '2'.repeat(32) as ViewEntry['node']
+const version = (digit: string): Version => {
+  return { root: digit.repeat(64) as Version['root'], height: 0, size: 1, mtimeMs: 1, dots: [] }
+}
+const entryOf = (name: string, digit: string, node = NODE): ViewEntry => ({
+  parent: ROOT,
+  name,
+  kind: 'file',
+  node,
+  backing: [node],
+  role: 'main',
+  executable: false,
+  version: version(digit),
+})
+const stamps = {
+  dev: '1',
+  ino: '1',
+  birthtimeNs: '1',
+  size: 1,
+  mtimeNs: '1',
+  ctimeNs: '1',
+  mode: 0o644,
+  nlink: 1,
+}
+const row: SyncedRow = { key: NODE, dir: ROOT, localName: 'f', entry: entryOf('f', 'a'), fingerprint: stamps }
+
+async function rowsWith(...rows: readonly SyncedRow[]): Promise<RowsStore> {
+  const store = new MemoryKeyValueStore()
+  await store.batch(rowOps(rows.map((after) => ({ before: undefined, after }))), { sync: false })
+  return new RowsStore(store)
+}
+
+test('an entry that a commit brings up and that no file stands for is touched', async () => {
+  const result = { created: new Map(), changes: [{ key: NODE, after: entryOf('f', 'a') }] }
+  expect(await planRows(await rowsWith(), [], result)).toMatchObject({ changes: [], touch: [NODE] })
+})
+
+test('a row keeps the version that is on disk when the space shows another, and is touched', async () => {
+  const result = { created: new Map(), changes: [{ key: NODE, before: row.entry, after: entryOf('f', 'b') }] }
+  const { changes, touch } = await planRows(await rowsWith(row), [], result)
+  expect(changes.map(({ after }) => after!.entry.version)).toEqual([version('a')])
+  expect(touch).toEqual([NODE])
+})
+
+test('a new row takes its place from the row that another thing has there, which is touched', async () => {
+  const stat = { ...stamps, kind: 'file' as const }
+  const item: Item = { type: 'create', path: 'f', dir: DirRef.root('1'), name: 'f', entryName: 'f', stat }
+  const result = { created: new Map([['f', entryOf('f (2)', 'c', OTHER)]]), changes: [] }
+  const { changes, touch } = await planRows(await rowsWith(row), [{ item }], result)
+  expect(changes.find(({ before }) => before?.key === NODE)?.after).toBeUndefined()
+  expect(changes.flatMap(({ after }) => after?.key ?? [])).toEqual([OTHER])
+  expect(touch).toContain(NODE)
+})
