@@ -95,3 +95,31 @@ test('an entry that gets its own name back is dirty though the synced tree alway
   expect((await folder.received.entry(key))!.name).toBe('f')
   expect(await folder.dirty(10)).toContain(key)
 })
+
+test('what materialising one entry shows otherwise than was received is dirty, and is told', async () => {
+  const folder = await open('bound')
+  const authors = [await open('direct'), await open('direct')]
+  for (const [i, author] of authors.entries()) {
+    await author.commit([create('f', `${i}`)])
+    await receive(folder, await all(author), author)
+  }
+  const nodes = await all(folder)
+  const entries = await Promise.all(nodes.map(({ id }) => folder.received.entry(id)))
+  const doneOf = (i: number) => ({ key: entryKey(entries[i]!), as: entries[i], nodes: [nodes[i]!] })
+  const winner = entries.findIndex((entry) => entry!.name === 'f')
+  const { node } = entries[winner]!
+  for (const author of authors) {
+    if (!(await author.received.entry(node))) continue
+    await author.commit([{ type: 'delete', entry: node }])
+    await receive(folder, [(await author.received.node(node))!], author)
+  }
+  const loser = doneOf(1 - winner)
+  await folder.materialised([{ ...loser, as: await folder.received.entry(loser.key) }], [], { sync: false })
+  expect(await folder.dirty(10)).not.toContain(loser.key)
+  let told = 0
+  folder.onChange(() => told++)
+  // An older plan gives the deleted one its place back for a moment: the other one loses the name.
+  await folder.materialised([doneOf(winner)], [], { sync: false })
+  expect(await folder.dirty(10)).toContain(loser.key)
+  expect(told).toBe(1)
+})

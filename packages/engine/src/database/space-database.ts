@@ -369,7 +369,9 @@ export class SpaceDatabase {
       const shifted = changes.filter(({ key }) => !planned.has(key))
       const dirty = await this.#markDifferent(txn, shifted)
       this.#putRows(txn, rows)
-      return { value: undefined, sync: options.sync, counters: { ...this.#counters, dirty } }
+      // The pass that called may have looked at them already: another one is wanted.
+      const more = dirty > this.#counters.dirty ? { change: { view: [] } } : {}
+      return { value: undefined, sync: options.sync, counters: { ...this.#counters, dirty }, ...more }
     })
   }
 

@@ -1,5 +1,5 @@
 import type { EntryKey } from '@tidemark/engine'
-import type { Step } from './plan.js'
+import type { Step } from './step.js'
 
 /** Large enough to share its syncs, small enough to journal in one write. */
 const BATCH_STEPS_MAX = 2_048

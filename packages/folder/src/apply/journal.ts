@@ -1,7 +1,7 @@
 import type { EntryKey, KeyValueOp, KeyValueReader, ViewEntry } from '@tidemark/engine'
 import { decodeNodeEntry, encodeNodeEntry, type NodeEntry } from '@tidemark/protocol'
 import type { Fingerprint, SyncedRow } from '../rows.js'
-import type { Step } from './plan.js'
+import type { Step } from './step.js'
 
 /**
  * What was about to be done when the process ended: durable before the first rename of a batch, removed

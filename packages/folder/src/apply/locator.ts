@@ -3,7 +3,7 @@ import type { EntryKey } from '@tidemark/engine'
 import { ROOT } from '@tidemark/protocol'
 import type { FileSystem } from '../ports/file-system.js'
 import type { SyncedRow } from '../rows.js'
-import { type DirId, type Place, STAGING_DIR } from './plan.js'
+import { type DirId, type Place, STAGING_DIR } from './step.js'
 
 interface KnownDir {
   place: Place

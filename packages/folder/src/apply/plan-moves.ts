@@ -2,7 +2,7 @@ import type { EntryKey } from '@tidemark/engine'
 import { ROOT } from '@tidemark/protocol'
 import type { SyncedRow } from '../rows.js'
 import { compareText, type Item } from './item.js'
-import { type DirId, newDirId, type Place, type PlannedPlace, STAGING_DIR, type Step } from './plan.js'
+import { type DirId, newDirId, type Place, type PlannedPlace, STAGING_DIR, type Step } from './step.js'
 
 interface Pending {
   readonly type: 'mkdir' | 'move' | 'rmdir'

@@ -1,14 +1,13 @@
 import type { EntryKey } from '@tidemark/engine'
 import type { ApplyContext } from '../apply-context.js'
-import type { SyncedRow } from '../rows.js'
 import { changesPlace } from './batches.js'
 import { pathOf, relativeTo, type Spot } from './effects.js'
 import type { Intent } from './journal.js'
 import type { Locator } from './locator.js'
-import { newDirId, type Place, STAGING_DIR, type Step } from './plan.js'
 import type { Report } from './report.js'
 import type { RunState } from './run-state.js'
 import type { Staged, StagingArea } from './staging.js'
+import { liftName, newDirId, type Place, STAGING_DIR, type Step } from './step.js'
 import type { Trash } from './trash.js'
 
 export interface RunTools {
@@ -30,8 +29,6 @@ export interface Prepared {
   /** Directories that must be what the rows say. */
   readonly through: readonly string[]
 }
-
-export const liftName = (row: SyncedRow): string => `lift-${row.key.replace(':', '-')}`
 
 /**
  * Resolves a step's paths and writes down what it is about to do.

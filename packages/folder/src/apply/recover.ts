@@ -8,10 +8,10 @@ import { type RowChange, rowOps } from '../rows-store.js'
 import { placeNew, putBack, sameFile } from './disk.js'
 import { makeDurable } from './durable.js'
 import { batchDel, type Intent, type Lift, liftDel, readBatch, readLifts } from './journal.js'
-import { STAGING_DIR } from './plan.js'
 import { childrenOfRekeyed } from './rekeyed.js'
 import { isPart, isStagedContent } from './staging.js'
 import { stamps } from './stamps.js'
+import { STAGING_DIR } from './step.js'
 import { pruneTrash, Trash } from './trash.js'
 
 /** A download that nobody continued for this long is given up. */

@@ -5,9 +5,9 @@ import type { RowChange } from '../rows-store.js'
 import { linkedKeys } from './components.js'
 import type { Item } from './item.js'
 import type { Locator } from './locator.js'
-import { newDirId, type Place, type Plan, type PlannedPlace, STAGING_DIR, type Step } from './plan.js'
-import { liftName } from './prepare.js'
+import type { Plan } from './plan.js'
 import { fresh, stamps } from './stamps.js'
+import { liftName, newDirId, type Place, type PlannedPlace, STAGING_DIR, type Step } from './step.js'
 
 /** What stands where while a plan is executed, and what of it the database knows. */
 export class RunState {

@@ -11,12 +11,13 @@ import { attempt, Effects, type Outcome, pathOf, relativeTo, type Spot } from '.
 import type { Item } from './item.js'
 import { batchDel, batchPut, type Intent, liftDel, liftPut } from './journal.js'
 import { modeFor } from './mode.js'
-import type { DirId, Plan, Step } from './plan.js'
+import type { Plan } from './plan.js'
 import { type Prepared, prepare, type RunTools } from './prepare.js'
 import { keepsIgnored, refusedByDisk } from './problems.js'
 import { childrenOfRekeyed } from './rekeyed.js'
 import { RunState } from './run-state.js'
 import { fresh } from './stamps.js'
+import type { DirId, Step } from './step.js'
 
 /** Effects between two turns of the event loop. */
 const SLICE_STEPS = 128

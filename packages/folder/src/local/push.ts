@@ -247,7 +247,8 @@ async function commit(
   }
   for (const entry of planned) {
     if (opsOf(entry, isImport).length > 0) {
-      context.onEvent({ type: 'sent', path: entry.item.path, detail: entry.item.type })
+      const { type, path } = entry.item
+      context.onEvent({ type: 'sent', path, detail: type === 'verify' ? 'edit' : type })
     }
   }
 }

@@ -3,7 +3,7 @@ import { entryKey } from '@tidemark/engine'
 import { ROOT } from '@tidemark/protocol'
 import type { SyncedRow } from '../../rows.js'
 import { type Item, wantedLocalName } from '../item.js'
-import { type DirId, newDirId, type Place, STAGING_DIR, type Step } from '../plan.js'
+import { type DirId, newDirId, type Place, STAGING_DIR, type Step } from '../step.js'
 import { entryOf, nodeId, type Thing } from './fake-space.js'
 
 export function rowOf(thing: Thing): SyncedRow {
