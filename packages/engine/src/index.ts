@@ -10,7 +10,14 @@ export type {
 } from './binding.js'
 export { type BuiltPack, type PackedChunk, PackFormat } from './chunking/pack-format.js'
 export type { NewContent, ParentRef, UserOp } from './core/user-op.js'
-export { type EntryKey, entryKey, type Version, type ViewChange, type ViewEntry } from './core/view-entry.js'
+export {
+  type EntryKey,
+  entryKey,
+  sameEntry,
+  type Version,
+  type ViewChange,
+  type ViewEntry,
+} from './core/view-entry.js'
 export { SpaceDatabase, type SpaceDatabaseOptions, type SpaceMode } from './database/space-database.js'
 export type { TreeReader } from './database/tree-reader.js'
 export type { Platform } from './platform.js'

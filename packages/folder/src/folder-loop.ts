@@ -6,6 +6,7 @@ import type { ApplyContext } from './apply-context.js'
 import type { FolderStatus } from './folder-binding.js'
 import { type DeleteLimit, exceeds, type Hold } from './holds.js'
 import { Absences } from './local/absences.js'
+import { auditRows } from './local/audit.js'
 import { LargeFiles } from './local/large-files.js'
 import { runLocalPass } from './local/local-pass.js'
 import { mendOrphans } from './local/orphans.js'
@@ -161,6 +162,7 @@ export class FolderLoop {
         if (root && !isRecovered) {
           await recoverProvisional(this.options.apply)
           await mendOrphans(this.options.push)
+          if (root.imported) await auditRows(this.options.push)
           isRecovered = true
         }
         if (root) await this.#turn(root)
