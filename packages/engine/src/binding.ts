@@ -33,6 +33,22 @@ export interface Upload {
   open(): Promise<ByteSource>
 }
 
+export interface TransferOptions {
+  readonly signal?: AbortSignal
+  /** Bytes that arrived for good, in all; never decreases. */
+  onProgress?(durableBytes: number): void
+}
+
+export interface StoreOptions extends TransferOptions {
+  /** What was chunked is remembered, so that an unchanged file is not read again after a crash. */
+  readonly resume?: {
+    /** Whatever changes when the bytes of the source do. */
+    readonly fingerprint: string
+    /** Whether a change from now on cannot leave the fingerprint as it is. */
+    isSettled(): boolean
+  }
+}
+
 /**
  * What a space offers to something that materialises it: a folder on disk, or a test.
  *
@@ -50,16 +66,15 @@ export interface SpaceBinding {
 
   /** Chunks a source (memory bounded by a few chunks). */
   chunk(source: ByteSource, options: { signal?: AbortSignal }): Promise<ChunkedFile>
+  /** Chunks a large file and stores it as it is read: each byte is read once. As `chunk` and `ensureStored`. */
+  store(source: ByteSource, options: StoreOptions): Promise<ChunkedFile>
   /** Resolves when the hub has stored every chunk (at once when the space has no hub and a peer serves). */
-  ensureStored(
-    uploads: readonly Upload[],
-    options: { signal?: AbortSignal; onProgress?(durableBytes: number): void },
-  ): Promise<void>
+  ensureStored(uploads: readonly Upload[], options: TransferOptions): Promise<void>
   /** Writes a version's bytes, each chunk verified. `local` offers sources that may already hold them. */
   fetch(
     version: Pick<Version, 'root' | 'height' | 'size'>,
     sink: ByteSink,
-    options: { signal?: AbortSignal; onProgress?(durableBytes: number): void },
+    options: TransferOptions,
   ): Promise<void>
   /** Many small files (each one chunk, at most INLINE_BYTES_MAX bytes) in few requests. Missing ones are left out. */
   fetchSmall(roots: readonly ChunkId[], options: { signal?: AbortSignal }): Promise<Map<ChunkId, Uint8Array>>

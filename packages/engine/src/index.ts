@@ -6,6 +6,8 @@ export type {
   LinkState,
   Materialised,
   SpaceBinding,
+  StoreOptions,
+  TransferOptions,
   Upload,
 } from './binding.js'
 export { type BuiltPack, type PackedChunk, PackFormat } from './chunking/pack-format.js'

@@ -26,8 +26,10 @@ export function makeSpaceBinding(parts: SpaceBindingParts): SpaceBinding {
     rows: database.rows,
     writeRows: (ops, options) => database.writeRows(ops, options),
     chunk: (source, options) => chunkSource(source, { hasher, ...options }),
+    // Without a hub the folder itself is where the bytes are.
+    store: (source, options) =>
+      link$.value.configured ? uploader.store(source, options) : chunkSource(source, { hasher, ...options }),
     ensureStored: async (uploads, options) => {
-      // Without a hub the folder itself is where the bytes are.
       if (link$.value.configured) await uploader.ensureStored(uploads, options)
     },
     fetch: (version, sink, options) => downloader.fetch(version, sink, options),

@@ -25,6 +25,7 @@ import { Downloader } from './transfer/downloader.js'
 import { LocalFiles } from './transfer/local-files.js'
 import { PendingUploads } from './transfer/pending-uploads.js'
 import { RetryPolicy } from './transfer/retry.js'
+import { UploadJournal } from './transfer/upload-journal.js'
 import { Uploader } from './transfer/uploader.js'
 
 export interface SpaceOptions {
@@ -103,7 +104,7 @@ export class Space implements AsyncDisposable {
       hasher,
       retry: new RetryPolicy({ timers, random }),
     }
-    this.#uploader = new Uploader(transfer)
+    this.#uploader = new Uploader({ ...transfer, journal: new UploadJournal({ database, hasher }) })
     this.#downloader = new Downloader({ ...transfer, local: this.#files })
     this.#pending = new PendingUploads({ database, files: this.#files, uploader: this.#uploader, hasher })
     this.#link = new BehaviorSubject(this.#linkState())

@@ -1,12 +1,19 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { BLOB_BYTES_MAX, type BlobId, BlobMismatchError, type SpaceName } from '@tidemark/protocol'
-import type { BlobFiles } from './blob-files.js'
+import {
+  BLOB_BYTES_MAX,
+  type BlobId,
+  BlobMismatchError,
+  type ByteRange,
+  type SpaceName,
+} from '@tidemark/protocol'
+import type { BlobFiles, OpenBlob } from './blob-files.js'
+import { BodyMemory } from './body-memory.js'
 import type { GrantedRequest, GrantSigner } from './grant-signer.js'
 import { answerError, HttpError } from './http-error.js'
 import type { IncomingFile } from './incoming.js'
 import { parseRange } from './range-header.js'
-import { Budget, Slots } from './slots.js'
+import { Slots } from './slots.js'
 
 /** Bounds of uploads over HTTP. */
 export interface UploadLimits {
@@ -32,6 +39,8 @@ const DEFAULT_LIMITS: UploadLimits = {
 
 /** Bytes a file is written or read at once. */
 const PIECE_BYTES = 256 * 1024
+/** The same of a body that is in memory anyway: fewer trips to the disk. */
+const KEPT_PIECE_BYTES = 1024 * 1024
 /** Bodies that are read back for `onStored` at once. */
 const READ_BACK_MAX = 2
 
@@ -48,7 +57,7 @@ export class BlobRequestHandler {
   readonly #limits: UploadLimits
   readonly #uploads: Slots
   readonly #readBacks = new Slots(READ_BACK_MAX, Number.POSITIVE_INFINITY)
-  readonly #kept: Budget
+  readonly #kept: BodyMemory
 
   constructor(
     private readonly files: BlobFiles,
@@ -58,7 +67,7 @@ export class BlobRequestHandler {
   ) {
     this.#limits = { ...DEFAULT_LIMITS, ...options.uploads }
     this.#uploads = new Slots(this.#limits.concurrentMax, this.#limits.waitingMax)
-    this.#kept = new Budget(this.#limits.keptBytesMax)
+    this.#kept = new BodyMemory(this.#limits.keptBytesMax)
   }
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -86,17 +95,18 @@ export class BlobRequestHandler {
     response.once('close', () => gone.abort(new DisconnectedError()))
     const release = await this.#uploads.take(gone.signal)
     if (!release) throw new HttpError(503, 'BUSY', 'too many uploads wait', { 'retry-after': '1' })
-    const keep = this.options.onStored !== undefined && this.#kept.tryTake(granted.length)
+    const kept = this.options.onStored && this.#kept.tryTake(granted.length)
     try {
-      const body = Buffer.allocUnsafeSlow(keep ? granted.length : Math.min(granted.length, PIECE_BYTES))
+      const body =
+        kept?.subarray(0, granted.length) ?? Buffer.allocUnsafeSlow(Math.min(granted.length, PIECE_BYTES))
       const existed = (await this.files.stat(granted.space, granted.id)) === granted.length
       await this.files.receive(granted.space, granted.id, (file) =>
-        this.#receive(request, granted, file, body, keep),
+        this.#receive(request, granted, file, body, kept !== undefined),
       )
-      await this.#announce(granted, keep ? body : undefined)
+      await this.#announce(granted, kept && body)
       response.writeHead(existed ? 200 : 201, { 'content-length': '0' }).end()
     } finally {
-      if (keep) this.#kept.give(granted.length)
+      if (kept) this.#kept.give(kept)
       release()
     }
   }
@@ -114,6 +124,7 @@ export class BlobRequestHandler {
     keep: boolean,
   ): Promise<string> {
     const hash = createHash('sha256')
+    const pieceBytes = keep ? KEPT_PIECE_BYTES : PIECE_BYTES
     let received = 0
     let start = 0
     let end = 0
@@ -135,11 +146,11 @@ export class BlobRequestHandler {
             buffer,
             end,
             from,
-            from + Math.min(part.length - from, start + PIECE_BYTES - end),
+            from + Math.min(part.length - from, start + pieceBytes - end),
           )
           from += copied
           end += copied
-          if (end - start === PIECE_BYTES || end === buffer.length) await flush()
+          if (end - start === pieceBytes || end === buffer.length) await flush()
         }
         idle.refresh()
       }
@@ -186,11 +197,7 @@ export class BlobRequestHandler {
         etag: `"${granted.id}"`,
         ...(wanted === 'all' ? {} : { 'content-range': `bytes ${range.offset}-${end - 1}/${blob.size}` }),
       })
-      for (let at = range.offset; at < end && request.method === 'GET' && !response.destroyed; ) {
-        const piece = await blob.read({ offset: at, length: Math.min(PIECE_BYTES, end - at) })
-        at += piece.length
-        if (!response.write(piece)) await drained(response)
-      }
+      if (request.method === 'GET') await send(blob, range, response)
       response.end()
     } finally {
       await blob.close()
@@ -219,16 +226,29 @@ function checkLength(request: IncomingMessage, granted: number): void {
   if (length !== granted) throw new HttpError(400, 'BLOB_MISMATCH', `the grant is for ${granted} bytes`)
 }
 
-/** Resolves when more can be written, or nobody reads any more. */
-function drained(response: ServerResponse): Promise<void> {
+/** Reads the next piece while the last one is on its way: two buffers, however long the range. */
+async function send(blob: OpenBlob, { offset, length }: ByteRange, response: ServerResponse): Promise<void> {
+  const pieceBytes = Math.min(length, PIECE_BYTES)
+  const buffers = [Buffer.allocUnsafeSlow(pieceBytes), Buffer.allocUnsafeSlow(pieceBytes)]
+  const sent: Promise<void>[] = []
+  const end = offset + length
+  for (let at = offset, turn = 0; at < end && !response.destroyed; turn ^= 1) {
+    await sent[turn]
+    const piece = await blob.read({ offset: at, length: Math.min(pieceBytes, end - at) }, buffers[turn]!)
+    at += piece.length
+    sent[turn] = written(response, piece)
+  }
+}
+
+/** Resolves when the bytes are with the system and may be overwritten, or nobody reads any more. */
+function written(response: ServerResponse, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
-      response.off('drain', done)
       response.off('close', done)
       resolve()
     }
-    response.on('drain', done)
     response.on('close', done)
+    response.write(bytes, done)
     if (response.destroyed) done()
   })
 }

@@ -45,22 +45,3 @@ export class Slots {
     }
   }
 }
-
-/** Bytes that may be held in memory by choice: taking never waits, it succeeds or does not. */
-export class Budget {
-  #left: number
-
-  constructor(bytes: number) {
-    this.#left = bytes
-  }
-
-  tryTake(bytes: number): boolean {
-    if (bytes > this.#left) return false
-    this.#left -= bytes
-    return true
-  }
-
-  give(bytes: number): void {
-    this.#left += bytes
-  }
-}

@@ -10,11 +10,34 @@ export class ChunkListBuilder {
   #lengths = new Uint32Array(ROOM_AT_FIRST)
   #count = 0
 
+  get count(): number {
+    return this.#count
+  }
+
+  /** Consecutive chunks of it. Precondition: their ids were set. */
+  slice(first: number, count: number): ChunkList {
+    return {
+      count,
+      ids: this.#ids.slice(first * CHUNK_ID_BYTES, (first + count) * CHUNK_ID_BYTES),
+      lengths: this.#lengths.slice(first, first + count),
+    }
+  }
+
+  lengthAt(index: number): number {
+    return this.#lengths[index]!
+  }
+
   /** Adds a chunk whose id is not known yet. @returns its index. */
   add(length: number): number {
     if (this.#count === this.#lengths.length) this.#grow()
     this.#lengths[this.#count] = length
     return this.#count++
+  }
+
+  append({ count, ids, lengths }: ChunkList): void {
+    for (let i = 0; i < count; i++) {
+      this.setId(this.add(lengths[i]!), ids.subarray(i * CHUNK_ID_BYTES, (i + 1) * CHUNK_ID_BYTES))
+    }
   }
 
   setId(index: number, id: Uint8Array): void {
@@ -23,11 +46,7 @@ export class ChunkListBuilder {
 
   /** Precondition: every id was set. */
   build(): ChunkList {
-    return {
-      count: this.#count,
-      ids: this.#ids.slice(0, this.#count * CHUNK_ID_BYTES),
-      lengths: this.#lengths.slice(0, this.#count),
-    }
+    return this.slice(0, this.#count)
   }
 
   #grow(): void {
@@ -39,6 +58,10 @@ export class ChunkListBuilder {
     this.#lengths = lengths
   }
 }
+
+/** Bytes. */
+export const chunkBytesIn = ({ lengths }: Pick<ChunkList, 'lengths'>): number =>
+  lengths.reduce((sum, length) => sum + length, 0)
 
 export function chunkIdAt(chunks: Pick<ChunkList, 'ids'>, index: number): ChunkId {
   const at = index * CHUNK_ID_BYTES

@@ -53,9 +53,14 @@ export class Cutter {
       this.#length = bytes.length - start
       return -1
     }
+    this.reset()
+    return cut
+  }
+
+  /** Begins a chunk, whatever was seen of another one. */
+  reset(): void {
     this.#hash = 0
     this.#length = 0
-    return cut
   }
 
   /** Takes in bytes after which there can be no cut. */

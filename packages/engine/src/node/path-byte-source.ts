@@ -53,12 +53,12 @@ class PathByteSource implements ByteSource {
     this.size = Number(opened.size)
   }
 
-  async read(offset: number, length: number): Promise<Uint8Array> {
+  async read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
     if (this.#closed) throw new TypeError(`${this.path}: read after close`)
     if (!Number.isSafeInteger(offset) || offset < 0 || length < 0 || offset + length > this.size) {
       throw new RangeError(`${this.path}: ${this.size} bytes have no range ${offset}+${length}`)
     }
-    const bytes = new Uint8Array(length)
+    const bytes = into ? into.subarray(0, length) : new Uint8Array(length)
     this.#reading++
     try {
       for (let done = 0; done < length; ) {

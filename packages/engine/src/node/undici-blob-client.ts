@@ -60,12 +60,12 @@ export function undiciBlobClient(options: UndiciBlobClientOptions): UndiciBlobCl
         const response = await send(grant, { 'content-length': String(body.length) }, body, signal)
         await response.body.dump()
       }),
-    get: (grant, range, { signal }) =>
+    get: (grant, range, { signal, into }) =>
       translated(signal, async () => {
         if (range.length === 0) return new Uint8Array()
         const last = range.offset + range.length - 1
         const response = await send(grant, { range: `bytes=${range.offset}-${last}` }, null, signal)
-        return readRange(response, range)
+        return readRange(response, range, into)
       }),
     close: () => agent.destroy(),
   }
@@ -94,6 +94,7 @@ async function translated<T>(signal: AbortSignal | undefined, run: () => Promise
 async function readRange(
   { statusCode, headers, body }: Dispatcher.ResponseData,
   range: ByteRange,
+  into: Uint8Array | undefined,
 ): Promise<Uint8Array> {
   const { offset, length } = range
   const isRange =
@@ -105,7 +106,7 @@ async function readRange(
     body.on('error', () => undefined).destroy()
     throw new StoreError(`blob store: answered a range with another (status ${statusCode})`, statusCode)
   }
-  const bytes = new Uint8Array(length)
+  const bytes = into?.subarray(0, length) ?? new Uint8Array(length)
   let at = 0
   for await (const part of body as AsyncIterable<Uint8Array>) {
     if (at + part.length > length) throw new StoreError('blob store: sent more than the range', statusCode)

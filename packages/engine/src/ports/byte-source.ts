@@ -4,9 +4,11 @@ export interface ByteSource {
   readonly size: number
   /**
    * Exactly `length` bytes from `offset`.
+   * @param into At least `length` bytes of memory. A source may fill it and answer with a view on it, instead
+   *   of making new memory; it may as well ignore it.
    * @throws {SourceChangedError} the source is no longer what it was when it was opened.
    */
-  read(offset: number, length: number): Promise<Uint8Array>
+  read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array>
   close(): Promise<void>
 }
 

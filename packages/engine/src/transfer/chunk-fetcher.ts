@@ -7,7 +7,8 @@ import {
   SyncError,
 } from '@tidemark/protocol'
 import { HashQueue } from '../chunking/hash-queue.js'
-import type { Budget } from './budget.js'
+import type { Budget } from '../memory/budget.js'
+import { BufferPool } from '../memory/buffer-pool.js'
 import { type PlannedRange, planRanges, type RangeBounds } from './range-plan.js'
 import { TaskGroup } from './task-group.js'
 import { mustAuthority, mustClient, type TransferParts } from './transfer-parts.js'
@@ -17,7 +18,7 @@ const LIES_MAX = 2
 
 export interface FetchedChunk {
   readonly id: ChunkId
-  /** Verified. A view on the whole range. */
+  /** Verified. A view on memory that is used again when `deliver` has resolved. */
   readonly bytes: Uint8Array
 }
 
@@ -38,6 +39,8 @@ export interface ChunkShortage {
 
 /** Brings chunks from where the hub says that they are: few requests, each chunk hashed. */
 export class ChunkFetcher {
+  readonly #buffers = new BufferPool()
+
   constructor(
     private readonly parts: TransferParts,
     private readonly budget: Budget,
@@ -102,13 +105,17 @@ export class ChunkFetcher {
       for (const range of ranges) {
         const release = await this.budget.take(range.length, signal)
         group.spawn(async () => {
+          const { rangeBytesMax } = this.bounds
+          const isCommon = range.length <= rangeBytesMax && 4 * range.length > rangeBytesMax
+          const buffer = isCommon ? this.#buffers.take(rangeBytesMax) : undefined
           try {
-            const result = await this.#range(range, signal)
+            const result = await this.#range(range, buffer, signal)
             if (result.error) failure = result.error
             for (const lie of result.lies) lies.add(lie, range.blob)
             if (result.chunks.length > 0) await request.deliver(result.chunks)
             for (const { id } of result.chunks) pending.delete(id)
           } finally {
+            if (buffer) this.#buffers.give(buffer)
             release()
           }
         })
@@ -118,11 +125,15 @@ export class ChunkFetcher {
   }
 
   /** What a range brought: a failure of the store is a result, the other ranges go on. */
-  async #range(range: PlannedRange, signal: AbortSignal): Promise<RangeResult> {
+  async #range(range: PlannedRange, into: Uint8Array | undefined, signal: AbortSignal): Promise<RangeResult> {
     const { offset, length } = range
     let bytes: Uint8Array
     try {
-      bytes = await mustClient(this.parts).get(range.grant, { offset, length }, { signal })
+      bytes = await mustClient(this.parts).get(
+        range.grant,
+        { offset, length },
+        { signal, ...(into ? { into } : {}) },
+      )
       if (bytes.length !== length) throw new StoreError('the store sent another length than was asked for')
     } catch (error) {
       signal.throwIfAborted()

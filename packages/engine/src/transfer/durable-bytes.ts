@@ -56,4 +56,4 @@ export class DurableBytes {
 }
 
 /** Manifest nodes are none of the file's bytes. */
-const fileBytes = ({ from, length }: Piece): number => (from.type === 'source' ? length : 0)
+const fileBytes = ({ from, length }: Piece): number => (from.type === 'source' || from.isChunk ? length : 0)

@@ -1,9 +1,8 @@
 import { bytesToHex, ChunkMismatchError, SourceChangedError } from '@tidemark/protocol'
-import type { Upload } from '../binding.js'
 import { HashQueue } from '../chunking/hash-queue.js'
 import type { ByteSource } from '../ports/byte-source.js'
 import type { Hasher } from '../ports/hasher.js'
-import type { Piece } from './upload-walk.js'
+import type { Piece, PieceSource } from './upload-walk.js'
 
 /** Consecutive pieces are read together up to this many bytes. */
 const READ_BYTES_MAX = 4 * 1024 * 1024
@@ -38,7 +37,7 @@ export async function readPieces(
       if (from.type === 'memory') into.set(from.bytes, at)
       else {
         const length = run.reduce((sum, piece) => sum + piece.length, 0)
-        const source = await opened.of(from.upload)
+        const source = await opened.of(from.source)
         into.set(await source.read(from.offset, length), at)
       }
       for (const piece of run) {
@@ -63,7 +62,7 @@ function* runs(pieces: readonly Piece[]): Generator<readonly Piece[], void, unde
     const { from, length } = piece
     const last = run.at(-1)?.from
     const follows =
-      from.type === 'source' && last?.type === 'source' && from.upload === last.upload && from.offset === end
+      from.type === 'source' && last?.type === 'source' && from.source === last.source && from.offset === end
     if (run.length > 0 && (!follows || bytes + length > READ_BYTES_MAX)) {
       yield run
       run = []
@@ -76,17 +75,17 @@ function* runs(pieces: readonly Piece[]): Generator<readonly Piece[], void, unde
   if (run.length > 0) yield run
 }
 
-/** The source of the upload that was asked for last, open. */
+/** The source that was asked for last, open. */
 class OneSource {
-  #upload: Upload | undefined
+  #of: PieceSource | undefined
   #source: ByteSource | undefined
 
-  async of(upload: Upload): Promise<ByteSource> {
-    if (this.#upload === upload && this.#source) return this.#source
+  async of(wanted: PieceSource): Promise<ByteSource> {
+    if (this.#of === wanted && this.#source) return this.#source
     await this.close()
-    this.#source = await upload.open()
-    this.#upload = upload
-    if (this.#source.size !== upload.file.size)
+    this.#source = await wanted.open()
+    this.#of = wanted
+    if (this.#source.size !== wanted.size)
       throw new SourceChangedError('a file changed its size after it was chunked')
     return this.#source
   }

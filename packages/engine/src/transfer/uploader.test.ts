@@ -67,9 +67,10 @@ describe('ensureStored', () => {
     const edited = bytes.slice()
     edited[7 * MIB]! ^= 1
     const upload = await uploadOf(edited)
+    upload.source.reads = 0
     await new Uploader(it).ensureStored([upload])
     expect(it.hub.calls).toEqual(['need', 'putInline'])
-    expect(upload.source.reads - 5).toBeLessThanOrEqual(2)
+    expect(upload.source.reads).toBeLessThanOrEqual(2)
     expectStored(it, [upload])
   })
 

@@ -1,88 +1,192 @@
 import {
   FRAME_BYTES_TARGET,
-  INLINE_BYTES_MAX,
   PACK_BYTES_TARGET,
   PACK_CHUNKS_MAX,
+  SourceChangedError,
   StoreError,
   TRANSFER_BYTES_IN_FLIGHT_MAX,
 } from '@tidemark/protocol'
-import type { Upload } from '../binding.js'
+import type { ChunkedFile, StoreOptions, TransferOptions, Upload } from '../binding.js'
+import { ONE_CHUNK_BYTES_MAX } from '../chunking/chunk-class.js'
+import { chunkIdAt } from '../chunking/chunk-list.js'
+import { chunkBytes } from '../chunking/chunk-source.js'
+import { chunkWindows, type Window } from '../chunking/chunk-windows.js'
 import { type BuiltPack, PackFormat, packLength } from '../chunking/pack-format.js'
-import { Budget } from './budget.js'
+import { Budget } from '../memory/budget.js'
+import { LentBuffers } from '../memory/lent-buffers.js'
+import type { ByteSource } from '../ports/byte-source.js'
+import { keptOpen } from './byte-streams.js'
 import { DurableBytes } from './durable-bytes.js'
+import { fitsInline, messages } from './inline-messages.js'
 import { readPieces } from './piece-reader.js'
 import { TaskGroup } from './task-group.js'
 import { mustAuthority, mustClient, type TransferParts } from './transfer-parts.js'
-import { checkFile, type Piece, questions } from './upload-walk.js'
+import type { FileJournal, UploadJournal } from './upload-journal.js'
+import {
+  checkFile,
+  chunkPieces,
+  filePieces,
+  nodePieces,
+  type Piece,
+  type PieceSource,
+  questions,
+  sumOf,
+} from './upload-walk.js'
+import { compact, copied, memoryPiece, windowPieces } from './window-pieces.js'
 
 /** Packs made and sent at once. */
 const BODIES_MAX = 6
-/** What one question finds needed goes by message up to this many bytes: two round trips fewer than a pack. */
-const INLINE_TOTAL_BYTES_MAX = 1024 * 1024
 /** Messages of inline bytes on their way at once. */
 const INLINE_MESSAGES_MAX = 4
 
-export interface UploadOptions {
-  readonly signal?: AbortSignal
-  /** Bytes of the files that are durable at the hub, in all; never decreases. */
-  onProgress?(durableBytes: number): void
+export interface UploaderParts extends TransferParts {
+  /** Where `store` remembers what it chunked. */
+  readonly journal?: UploadJournal
+}
+
+/** What the calls of one `ensureStored` or `store` share. */
+interface Run {
+  readonly group: TaskGroup
+  readonly durable: DurableBytes
+  /** What waits for a pack of its own to be full. */
+  pack: Piece[]
+  packBytes: number
 }
 
 /**
- * Brings what the hub lacks of many files to it: small amounts by message, the rest in packs, put straight
- * into the store. Every chunk is read again and hashed before it is sent.
+ * Brings what the hub lacks of files to it: small amounts by message, the rest in packs, put straight into
+ * the store.
  *
  * Nothing is kept between calls: after a crash the hub is asked again and says what it still lacks.
  */
 export class Uploader {
   readonly #bodies = new Budget(TRANSFER_BYTES_IN_FLIGHT_MAX, BODIES_MAX)
+  readonly #windows = new LentBuffers(this.#bodies)
   readonly #messages = new Budget(INLINE_MESSAGES_MAX * FRAME_BYTES_TARGET, INLINE_MESSAGES_MAX)
   readonly #packs: PackFormat
 
-  constructor(private readonly parts: TransferParts) {
+  constructor(private readonly parts: UploaderParts) {
     this.#packs = new PackFormat(parts.hasher)
   }
 
   /**
-   * Resolves when the hub has verified and stored every chunk and manifest node of the files.
-   * Without a session it waits for one until `signal` aborts.
+   * Resolves when the hub has verified and stored every chunk and manifest node of the files. Every chunk is
+   * read again and hashed before it is sent. Without a session it waits for one until `signal` aborts.
    *
    * @throws {SourceChangedError} a file is no longer what was chunked; what the hub refused; the signal's
    *   reason. What was stored until then stays stored.
    */
-  async ensureStored(uploads: readonly Upload[], options: UploadOptions = {}): Promise<void> {
+  async ensureStored(uploads: readonly Upload[], options: TransferOptions = {}): Promise<void> {
     for (const upload of uploads) checkFile(upload)
-    const durable = new DurableBytes(options.onProgress && ((bytes) => options.onProgress?.(bytes)))
-    const group = new TaskGroup(options.signal)
-    const { signal } = group
-    await group.run(async () => {
-      let pack: Piece[] = []
-      let packBytes = 0
-      const send = (): Promise<void> => {
-        const pieces = pack
-        pack = []
-        packBytes = 0
-        return pieces.length === 0 ? Promise.resolve() : this.#spawnPack(pieces, group, durable)
-      }
-      for (const asked of questions(uploads)) {
-        const needed = await this.#needed(durable.meet(asked), durable, signal)
-        if (fitsInline(needed)) {
-          for (const message of messages(needed)) await this.#spawnInline(message, group, durable)
-          continue
-        }
-        for (const piece of needed) {
-          const full = packBytes + piece.length > PACK_BYTES_TARGET || pack.length === PACK_CHUNKS_MAX
-          if (pack.length > 0 && full) await send()
-          pack.push(piece)
-          packBytes += piece.length
-        }
-      }
-      await send()
-    })
+    const run = begin(options)
+    await run.group.run(() => this.#send(filePieces(uploads), run))
   }
 
-  async #needed(pieces: readonly Piece[], durable: DurableBytes, signal: AbortSignal): Promise<Piece[]> {
+  /**
+   * Chunks a file and stores it while it is read: each byte is read and hashed once, and sent from where it
+   * was read to. Waits for a session before it reads. The source stays open.
+   *
+   * @param options.resume What was chunked is remembered until the file is stored: after a crash an
+   *   unchanged file is not read again from its start, but for what the hub lacks.
+   * @throws as `ensureStored`.
+   */
+  async store(source: ByteSource, options: StoreOptions = {}): Promise<ChunkedFile> {
+    const run = begin(options)
+    if (source.size <= ONE_CHUNK_BYTES_MAX) {
+      const bytes = await source.read(0, source.size)
+      const file = chunkBytes(bytes, this.parts.hasher)
+      const chunk = memoryPiece(chunkIdAt(file.chunks, 0), bytes)
+      await run.group.run(() => this.#send([chunk, ...nodePieces(file.manifest)], run))
+      return file
+    }
+    const journal = options.resume && (await this.parts.journal?.open(options.resume.fingerprint))
+    try {
+      const file = await this.#storeWindows(source, options, journal, run)
+      await journal?.clear()
+      return file
+    } catch (error) {
+      if (error instanceof SourceChangedError) await journal?.clear()
+      throw error
+    }
+  }
+
+  async #storeWindows(
+    source: ByteSource,
+    { resume }: StoreOptions,
+    journal: FileJournal | undefined,
+    run: Run,
+  ): Promise<ChunkedFile> {
+    const { group } = run
+    const { signal } = group
+    const sent: Promise<void>[] = []
+    const spawn = (task: Promise<void>): void => {
+      sent.push(task)
+      group.spawn(() => task)
+    }
+    let known: Piece[] = []
+    const sendKnown = (): void => {
+      if (known.length > 0) spawn(this.#send(known, run))
+      known = []
+    }
+    const pieceSource: PieceSource = { size: source.size, open: async () => keptOpen(source) }
+    let file: ChunkedFile | undefined
+    await group.run(async () => {
+      await this.parts.retry.run(signal, async () => mustAuthority(this.parts))
+      file = await chunkWindows(source, {
+        hasher: this.parts.hasher,
+        memory: this.#windows,
+        signal,
+        isSettled: () => resume?.isSettled() ?? false,
+        known: (offset) => journal?.known(offset),
+        onKnown: (offset, chunks) => known.push(...chunkPieces(chunks, pieceSource, offset)),
+        onWindow: (window) => {
+          sendKnown()
+          spawn(this.#sendWindow(window, journal, run))
+        },
+      })
+      sendKnown()
+      await Promise.all(sent)
+      // Nodes after what they name.
+      await this.#send(nodePieces(file.manifest), run)
+    })
+    return file!
+  }
+
+  /** Sends what the hub lacks, and what waits for a pack. */
+  async #send(pieces: Iterable<Piece>, run: Run): Promise<void> {
+    const { group, durable } = run
+    for (const asked of questions(pieces)) {
+      const needed = await this.#needed(durable.meet(asked), run)
+      if (run.pack.length === 0 && fitsInline(needed)) {
+        for (const message of messages(needed)) await this.#spawnInline(message, run)
+      } else {
+        for (const piece of needed) await this.#pack(piece, run)
+      }
+    }
+    const { pack } = run
+    if (pack.length === 0) return
+    run.pack = []
+    if (!fitsInline(pack)) return this.#spawnPack(pack, run)
+    for (const message of messages(pack)) await this.#spawnInline(message, run)
+    group.signal.throwIfAborted()
+  }
+
+  /** Adds to the pack, which goes off when it is full. */
+  async #pack(piece: Piece, run: Run): Promise<void> {
+    const isFull = run.packBytes + piece.length > PACK_BYTES_TARGET || run.pack.length === PACK_CHUNKS_MAX
+    const full = run.pack.length > 0 && isFull ? run.pack : undefined
+    if (full) {
+      run.pack = []
+      run.packBytes = 0
+    }
+    run.pack.push(piece)
+    run.packBytes += piece.length
+    if (full) await this.#spawnPack(full, run)
+  }
+
+  async #needed(pieces: readonly Piece[], { durable, group }: Run): Promise<Piece[]> {
     if (pieces.length === 0) return []
+    const { signal } = group
     const ids = pieces.map(({ id }) => id)
     const answer = await this.parts.retry.run(signal, () => mustAuthority(this.parts).need(ids, signal))
     const lacking = new Set(answer)
@@ -90,8 +194,28 @@ export class Uploader {
     return pieces.filter(({ id }) => lacking.has(id))
   }
 
+  /** The window itself becomes a pack if the hub lacks most of it; little that it lacks is put aside. */
+  async #sendWindow(window: Window, journal: FileJournal | undefined, run: Run): Promise<void> {
+    const { memory, offset, isSettled } = window
+    const aside: Piece[] = []
+    try {
+      const chunks = await window.chunks()
+      if (isSettled) await journal?.add(offset, chunks)
+      const needed = await this.#needed(run.durable.meet(windowPieces(memory, chunks)), run)
+      if (2 * sumOf(needed) < memory.length) aside.push(...needed.map(copied))
+      else {
+        const body = compact(memory, needed)
+        await this.#store(await this.#packs.finish(body, needed), run.group.signal)
+        run.durable.settle(needed)
+      }
+    } finally {
+      this.#windows.give(memory)
+    }
+    for (const piece of aside) await this.#pack(piece, run)
+  }
+
   /** Waits for room, then goes on in the background. */
-  async #spawnInline(pieces: readonly Piece[], group: TaskGroup, durable: DurableBytes): Promise<void> {
+  async #spawnInline(pieces: readonly Piece[], { group, durable }: Run): Promise<void> {
     const { signal } = group
     const length = sumOf(pieces)
     const release = await this.#messages.take(length, signal)
@@ -113,7 +237,7 @@ export class Uploader {
   }
 
   /** Waits for room, then goes on in the background. */
-  async #spawnPack(pieces: readonly Piece[], group: TaskGroup, durable: DurableBytes): Promise<void> {
+  async #spawnPack(pieces: readonly Piece[], { group, durable }: Run): Promise<void> {
     const { signal } = group
     const length = packLength(pieces.length, sumOf(pieces))
     const release = await this.#bodies.take(length, signal)
@@ -143,24 +267,7 @@ export class Uploader {
   }
 }
 
-function fitsInline(pieces: readonly Piece[]): boolean {
-  return sumOf(pieces) <= INLINE_TOTAL_BYTES_MAX && pieces.every(({ length }) => length <= INLINE_BYTES_MAX)
+function begin({ signal, onProgress }: TransferOptions): Run {
+  const durable = new DurableBytes(onProgress && ((bytes) => onProgress(bytes)))
+  return { group: new TaskGroup(signal), durable, pack: [], packBytes: 0 }
 }
-
-/** Divides pieces into messages of about FRAME_BYTES_TARGET. */
-function* messages(pieces: readonly Piece[]): Generator<readonly Piece[], void, undefined> {
-  let message: Piece[] = []
-  let bytes = 0
-  for (const piece of pieces) {
-    if (message.length > 0 && bytes + piece.length > FRAME_BYTES_TARGET) {
-      yield message
-      message = []
-      bytes = 0
-    }
-    message.push(piece)
-    bytes += piece.length
-  }
-  if (message.length > 0) yield message
-}
-
-const sumOf = (pieces: readonly Piece[]): number => pieces.reduce((sum, { length }) => sum + length, 0)

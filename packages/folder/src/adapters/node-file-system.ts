@@ -84,9 +84,9 @@ class NodeOpenFile implements OpenFile {
     return toStat(fs.fstatSync(this.#mustFd(), { bigint: true }))
   }
 
-  read(offset: number, length: number): Promise<Uint8Array> {
+  read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
     return this.#during(async (fd) => {
-      const bytes = Buffer.allocUnsafeSlow(length)
+      const bytes = into?.subarray(0, length) ?? Buffer.allocUnsafeSlow(length)
       let done = 0
       while (done < length) {
         const count = await readAt(fd, bytes, done, offset + done)

@@ -14,11 +14,10 @@ test('a file that went away while it was stored is forgotten, and is not on its 
     clock: { nowMs: Date.now },
     onSettled: (path) => settled.push(path),
     space: {
-      chunk: async () => {
+      store: async () => {
         rmSync(join(directory, 'big'))
         throw new Error('gone')
       },
-      ensureStored: async () => undefined,
     },
   })
   try {

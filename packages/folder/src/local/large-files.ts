@@ -1,5 +1,6 @@
-import type { Clock, SpaceBinding } from '@tidemark/engine'
+import type { ByteSource, Clock, SpaceBinding, StoreOptions } from '@tidemark/engine'
 import type { FileStat, FileSystem } from '../ports/file-system.js'
+import { isRacy } from './identity.js'
 import { type ReadContent, readContent } from './read-content.js'
 
 /** Larger files are read and stored beside the rest, so that small changes overtake them. */
@@ -18,7 +19,7 @@ interface Job {
 }
 
 export interface LargeFilesOptions {
-  readonly space: Pick<SpaceBinding, 'chunk' | 'ensureStored'>
+  readonly space: Pick<SpaceBinding, 'store'>
   readonly files: FileSystem
   readonly clock: Clock
   readonly directory: string
@@ -105,17 +106,16 @@ export class LargeFiles {
   }
 
   async #run(job: Job): Promise<void> {
-    const { directory, space } = this.options
+    const { directory, space, clock } = this.options
     const { signal } = job.abort
+    const onProgress = (durableBytes: number) => {
+      job.doneBytes = durableBytes
+    }
+    const chunk = (source: ByteSource, { stat }: { readonly stat: FileStat }) =>
+      space.store(source, { signal, onProgress, resume: resumeOf(stat, clock) })
+    const path = `${directory}/${job.path}`
     try {
-      const read = await readContent({ ...this.options, path: `${directory}/${job.path}`, signal }, job.stat)
-      if (read.upload) {
-        const onProgress = (durableBytes: number) => {
-          job.doneBytes = durableBytes
-        }
-        await space.ensureStored([read.upload], { signal, onProgress })
-      }
-      job.result = read
+      job.result = await readContent({ ...this.options, space: { chunk }, path, signal }, job.stat)
       job.state = 'ready'
     } catch (error) {
       job.error = error
@@ -129,3 +129,9 @@ const isSettled = ({ state }: Job): boolean => state === 'ready' || state === 'f
 /** A rename changes ctime and leaves the bytes alone. */
 const isSameVersion = (a: FileStat, b: FileStat): boolean =>
   a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs
+
+function resumeOf(stat: FileStat, clock: Clock): NonNullable<StoreOptions['resume']> {
+  const { dev, ino, birthtimeNs, size, mtimeNs, ctimeNs } = stat
+  const isSettled = (): boolean => !isRacy(stat, clock.nowMs(), clock.nowMs())
+  return { fingerprint: [dev, ino, birthtimeNs, size, mtimeNs, ctimeNs].join(' '), isSettled }
+}

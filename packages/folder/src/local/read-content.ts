@@ -1,4 +1,4 @@
-import type { ByteSource, ChunkedFile, Clock, NewContent, SpaceBinding, Upload } from '@tidemark/engine'
+import type { ByteSource, ChunkedFile, Clock, NewContent, Upload } from '@tidemark/engine'
 import { SourceChangedError, SyncError, TARGET_BYTES_MAX, utf8Decode } from '@tidemark/protocol'
 import type { FileStat, FileSystem, OpenFile } from '../ports/file-system.js'
 import { isRacy, mtimeMsOf, sameStamps } from './identity.js'
@@ -26,7 +26,10 @@ export class SymlinkTargetError extends SyncError {
 
 export interface ReadOptions {
   readonly files: FileSystem
-  readonly space: Pick<SpaceBinding, 'chunk'>
+  readonly space: {
+    /** Called with what the source was when it was opened. */
+    chunk(source: ByteSource, options: { signal: AbortSignal; stat: FileStat }): Promise<ChunkedFile>
+  }
   readonly clock: Clock
   /** Absolute. */
   readonly path: string
@@ -61,7 +64,7 @@ async function readLink({ files, space, path, signal }: ReadOptions): Promise<Re
   } catch (error) {
     throw new SymlinkTargetError('not UTF-8', { cause: error })
   }
-  const chunked = await space.chunk(memorySource(bytes), { signal })
+  const chunked = await space.chunk(memorySource(bytes), { signal, stat })
   return { stat, content: { ...contentOf(chunked, stat), target } }
 }
 
@@ -72,7 +75,7 @@ async function readFile(options: ReadOptions): Promise<Read> {
   const source = openSource(files, path)
   try {
     const { stat } = source
-    const file = await space.chunk(source, { signal })
+    const file = await space.chunk(source, { signal, stat })
     return {
       stat,
       content: contentOf(file, stat),
@@ -88,7 +91,7 @@ async function readWhole({ files, space, path, signal }: ReadOptions, stat: File
   const bytes = files.readFile(path)
   // That it is still what `stat` says is checked by the caller, after the last byte was read.
   if (bytes.length !== stat.size) throw changed(path)
-  const file = await space.chunk(memorySource(bytes), { signal })
+  const file = await space.chunk(memorySource(bytes), { signal, stat })
   return { stat, content: contentOf(file, stat), upload: { file, open: async () => memorySource(bytes) } }
 }
 
@@ -125,8 +128,8 @@ class FileSource implements ByteSource {
     return this.stat.size
   }
 
-  async read(offset: number, length: number): Promise<Uint8Array> {
-    const bytes = await this.file.read(offset, length)
+  async read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
+    const bytes = await this.file.read(offset, length, into)
     // Checked after each read: bytes of two versions never make one chunk list.
     if (bytes.length !== length || !sameStamps(this.file.stat(), this.stat)) throw changed(this.path)
     return bytes

@@ -48,8 +48,8 @@ export interface FileSystem {
 /** An open file; positions are explicit, calls may overlap. */
 export interface OpenFile {
   stat(): FileStat
-  /** Up to `length` bytes; fewer only at the end of the file. */
-  read(offset: number, length: number): Promise<Uint8Array>
+  /** Up to `length` bytes, in `into` if it is given; fewer only at the end of the file. */
+  read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array>
   write(offset: number, bytes: Uint8Array): Promise<void>
   truncate(size: number): void
   sync(): Promise<void>

@@ -52,6 +52,15 @@ export interface Grant {
 export interface BlobClient {
   /** @throws {GrantExpiredError}, {BlobMismatchError}, {StoreError} */
   put(grant: Grant, body: Uint8Array, options: { signal?: AbortSignal }): Promise<void>
-  /** Exactly `range.length` bytes. @throws {GrantExpiredError}, {BlobNotFoundError}, {StoreError} */
-  get(grant: Grant, range: ByteRange, options: { signal?: AbortSignal }): Promise<Uint8Array>
+  /**
+   * Exactly `range.length` bytes.
+   * @param options.into At least as many bytes of memory. A client may fill it and answer with a view on it,
+   *   instead of making new memory; it may as well ignore it. It must not touch it after it has answered.
+   * @throws {GrantExpiredError}, {BlobNotFoundError}, {StoreError}
+   */
+  get(
+    grant: Grant,
+    range: ByteRange,
+    options: { signal?: AbortSignal; into?: Uint8Array },
+  ): Promise<Uint8Array>
 }
