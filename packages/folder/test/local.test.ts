@@ -61,6 +61,25 @@ test('[FB10] a swap of two files and of two directories keeps every node with it
   expect(after.get('e/in d')!.node).toBe(before.get('d/in d')!.node)
 })
 
+test('a file renamed over another is sent though a directory that was replaced made it wait', async () => {
+  const { space, binding, path } = await bind()
+  fs.mkdirSync(path('e'))
+  fs.writeFileSync(path('e/a'), 'A')
+  fs.writeFileSync(path('b'), 'BB')
+  fs.mkdirSync(path('d'))
+  await binding.settled()
+  fs.renameSync(path('b'), path('e/a'))
+  fs.rmdirSync(path('d'))
+  fs.writeFileSync(path('d'), 'file')
+  await binding.settled()
+  const after = await shown(space)
+  expect([...after].map(([name, { version }]) => [name, version?.size]).sort()).toEqual([
+    ['d', 4],
+    ['e', undefined],
+    ['e/a', 2],
+  ])
+})
+
 test('changes are seen without being asked for', async () => {
   const { space, binding, path, events } = await bind()
   await binding.settled()

@@ -90,7 +90,14 @@ function decide(before: Disk, after: Disk, options: { overdue?: boolean; hidden?
   for (const { row } of result.rebinds) words.push(`rebind ${row.localName}`)
   for (const { localName } of result.deletes) words.push(`delete ${localName}`)
   for (const { localName } of result.missing) words.push(`gone ${localName}`)
-  if (result.waiting.length > 0) words.push('wait')
+  const names = new Map([...rows.values()].map(({ key, localName }) => [key, localName]))
+  if (result.waiting.length > 0)
+    words.push(
+      `wait ${result.waiting
+        .map((key) => names.get(key))
+        .sort()
+        .join(' ')}`,
+    )
   return words.sort()
 }
 
@@ -136,8 +143,8 @@ describe('what a scan says about one directory', () => {
       { a: 'd2', b: 'd1' },
       ['move a→b', 'move b→a'],
     ],
-    ['a directory that was replaced waits', { d: 'd1' }, { d: 'd2' }, ['wait']],
-    ['a file that became a directory waits', { a: 'f1' }, { a: 'd2' }, ['wait']],
+    ['a directory that was replaced waits', { d: 'd1' }, { d: 'd2' }, ['wait d']],
+    ['a file that became a directory waits', { a: 'f1' }, { a: 'd2' }, ['wait a']],
     [
       'a file that moved away from a directory of its name',
       { a: 'f1' },
@@ -148,10 +155,16 @@ describe('what a scan says about one directory', () => {
       'a directory renamed over another waits, and nothing of it is gone meanwhile',
       { d: 'd1', e: 'd2' },
       { e: 'd1' },
-      ['wait'],
+      ['wait d e'],
+    ],
+    [
+      'a file renamed over another waits beside a directory that was replaced: all are looked at again',
+      { a: 'f1', b: 'f2', d: 'd3' },
+      { a: 'f2', d: 'd4' },
+      ['wait a b d'],
     ],
     ['a symlink is compared like a file', { a: 'l1' }, { a: 'l2' }, ['read a']],
-    ['a file in place of a symlink waits', { a: 'l1' }, { a: 'f2' }, ['wait']],
+    ['a file in place of a symlink waits', { a: 'l1' }, { a: 'f2' }, ['wait a']],
   ]
   test.each(cases)('%s', (_rule, before, after, expected) => {
     expect(decide(before, after)).toEqual(expected)

@@ -214,7 +214,11 @@ class LocalPass {
     const absent = new Map<EntryKey, string>()
     for (const { key } of resolution.missing) absent.set(key, this.#missing.get(key)!.directory)
     const places = new Map(this.#occupied.map(({ row, dir }) => [row.key, dir.path]))
-    for (const key of resolution.waiting) absent.set(key, places.get(key)!)
+    for (const key of resolution.waiting) {
+      // Of what was not missed where it stood, that directory is still to be scanned for its own reasons.
+      const directory = places.get(key) ?? this.#missing.get(key)?.directory
+      if (directory !== undefined) absent.set(key, directory)
+    }
     const { hints } = this.options
     const wasAsked = (directory: string) =>
       hints.isFull || hints.directories.has(directory) || this.#scanned.has(directory)

@@ -39,7 +39,10 @@ export interface Resolution {
   readonly deletes: readonly SyncedRow[]
   /** Gone as far as this scan can tell; deleted when they stay away. */
   readonly missing: readonly SyncedRow[]
-  /** Keys that must stay away longer before anything about their places is decided. */
+  /**
+   * Keys about which nothing is decided yet, because something must stay away longer first: all of them, and
+   * the places that they name, must be looked at again then.
+   */
   readonly waiting: readonly EntryKey[]
 }
 
@@ -58,14 +61,14 @@ export function resolve(input: Displacements, isOverdue: (key: EntryKey) => bool
   }
   const owners = new Set(input.occupied.flatMap(({ owner }) => owner?.key ?? []))
   const livesOn = (row: SyncedRow) => moves.has(row.key) || owners.has(row.key)
-  const waiting = input.occupied.filter(
+  const waiting = input.occupied.some(
     (item) => removesEntry(item) && !livesOn(item.row) && !isOverdue(item.row.key),
   )
   const verifies: { row: SyncedRow; stat: FileStat }[] = []
   const rebinds: Moved[] = []
   const displaced: SyncedRow[] = []
   // What one place becomes depends on the others: they wait together.
-  for (const item of waiting.length > 0 ? [] : input.occupied) {
+  for (const item of waiting ? [] : input.occupied) {
     const { row, owner, stat } = item
     if (!removesEntry(item) && !livesOn(row)) {
       verifies.push({ row, stat })
@@ -79,8 +82,7 @@ export function resolve(input: Displacements, isOverdue: (key: EntryKey) => bool
       displaced.push(row)
     }
   }
-  const held = new Set(waiting.length > 0 ? input.occupied.map(({ row }) => row.key) : [])
-  if (waiting.length > 0) for (const key of owners) held.add(key)
+  const held = new Set(waiting ? [...input.occupied.map(({ row }) => row.key), ...owners] : [])
   return {
     moves: [...moves.values()],
     creates,
@@ -88,7 +90,7 @@ export function resolve(input: Displacements, isOverdue: (key: EntryKey) => bool
     rebinds,
     deletes: displaced.filter((row) => !moves.has(row.key)),
     missing: input.missing.filter((row) => !moves.has(row.key) && !held.has(row.key)),
-    waiting: waiting.map(({ row }) => row.key),
+    waiting: [...held],
   }
 }
 
