@@ -161,11 +161,13 @@ export class World {
     return JSON.parse(stdout) as StatusReport
   }
 
-  async close(): Promise<void> {
+  /** @param keep Leaves everything on disk and says where, to look into a failure. */
+  async close({ keep = false }: { readonly keep?: boolean } = {}): Promise<void> {
     const running = [...this.#running]
     for (const child of running) child.kill('SIGKILL')
     await Promise.all(running.map((child) => (child.exitCode ?? child.signalCode) || once(child, 'exit')))
-    rmSync(this.home, { recursive: true, force: true })
+    if (keep) process.stdout.write(`kept: ${this.home}\n`)
+    else rmSync(this.home, { recursive: true, force: true })
   }
 }
 
