@@ -72,6 +72,26 @@ test('an entry that was shown from older registers than are here now stays dirty
   expect(await folder.dirty(10)).toEqual([])
 })
 
+test('a write that changes nothing that is shown is taken over into the synced tree all the same', async () => {
+  const folder = await open('bound')
+  const authors = [await open('direct'), await open('direct')] as const
+  const made = await authors[0].commit([create('f', 'v1')])
+  const key = entryKey(made.created.get('f')!)
+  for (const database of [folder, authors[1]]) await receive(database, await all(authors[0]), authors[0])
+  const takeOver = async (): Promise<void> => {
+    const as = await folder.received.entry(key)
+    await folder.materialised([{ key, as, nodes: await all(folder) }], [], { sync: false })
+  }
+  for (const author of authors) {
+    await author.commit([{ type: 'attr', entry: key, executable: true }])
+    await receive(folder, await all(author), author)
+    expect(await folder.dirty(10)).toEqual([key])
+    await takeOver()
+  }
+  expect(await folder.dirty(10)).toEqual([])
+  expect(await folder.synced.node(made.created.get('f')!.node)).toEqual((await all(folder))[0])
+})
+
 test('an entry that gets its own name back is dirty though the synced tree always showed it so', async () => {
   const folder = await open('bound')
   const authors = [await open('direct'), await open('direct')]

@@ -31,7 +31,7 @@ import type { SpaceChange, SpaceDatabaseOptions, SpaceMode } from './space-optio
 import type { SpaceSnapshot } from './space-snapshot.js'
 import { SpaceWriter } from './space-writer.js'
 import { Transaction } from './transaction.js'
-import { Tree } from './tree.js'
+import { type JoinResult, Tree } from './tree.js'
 import type { TreeReader } from './tree-reader.js'
 import { VectorTable } from './vector-table.js'
 
@@ -238,16 +238,16 @@ export class SpaceDatabase {
         for (const stamp of stampsOf(entry)) hlc = maxHlc(hlc, stamp)
         wanted.push(dropIgnored(entry, known[i], this.frontier))
       }
-      const { nodes, changes } = await this.#received.join(txn, wanted)
-      const moved = await this.#appendLog(txn, nodes)
-      const dirty = this.#synced ? await this.#markReceived(txn, changes) : this.#counters.dirty
+      const joined = await this.#received.join(txn, wanted)
+      const moved = await this.#appendLog(txn, joined.nodes)
+      const dirty = this.#synced ? await this.#markReceived(txn, joined) : this.#counters.dirty
       this.#peers.moveCursor(txn, peer, cursor)
       return {
         value: moved.entries,
         sync: false,
         vectors: change,
         counters: { lseq: moved.lseq, dirty, hlc },
-        ...(nodes.length > 0 ? { change: { view: changes } } : {}),
+        ...(joined.nodes.length > 0 ? { change: { view: joined.changes } } : {}),
       }
     })
   }
@@ -428,11 +428,12 @@ export class SpaceDatabase {
   }
 
   /**
-   * All of them: that `synced` shows an entry the same already says nothing about the disk, where it may
-   * have the name that it had beside another one which never came here.
+   * All changes: that `synced` shows an entry the same already says nothing about the disk, where it may have
+   * the name that it had beside another one which never came here. And all nodes, shown as before or not: what
+   * `synced` never takes in, it shows elsewhere as soon as others change, and no write there covers.
    */
-  #markReceived(txn: Transaction, changes: readonly ViewChange[]): Promise<number> {
-    const keys = new Set(changes.map((change) => change.key))
+  #markReceived(txn: Transaction, { nodes, changes }: JoinResult): Promise<number> {
+    const keys = new Set<EntryKey>([...changes.map(({ key }) => key), ...nodes.map(({ id }) => id)])
     return this.#marks.mark(txn, [...keys], this.#counters.dirty)
   }
 

@@ -1,6 +1,6 @@
 import type { NodeEntry, NodeId } from '@tidemark/protocol'
 import type { Materialised } from '../../binding.js'
-import type { Site } from './site.js'
+import { rowRange, type Site } from './site.js'
 import { mustHold } from './violation.js'
 import { entriesIn } from './world.js'
 
@@ -33,7 +33,7 @@ export async function planOf(site: Site): Promise<Plan> {
   return plan
 }
 
-/** Brings the whole disk up to date. @throws {InvariantViolation} it does not get there. */
+/** Brings the whole disk up to date: all that was received is on it. @throws {InvariantViolation} it does not get there. */
 export async function bringUpToDate(site: Site): Promise<void> {
   for (let round = 0; ; round++) {
     const plan = await planOf(site)
@@ -49,4 +49,20 @@ export async function bringUpToDate(site: Site): Promise<void> {
   mustHold(wrong.length + missing.length === 0, 'FB13', () => {
     return `the disk of ${site.name} shows\n${wrong.join('\n')}\nand not\n${missing.join('\n')}`
   })
+  const [taken, received] = [await registersIn(site, 'y'), await registersIn(site, 'r')]
+  const behind = [...received].filter(([key, registers]) => taken.get(key) !== registers)
+  mustHold(behind.length === 0, 'FB13', () => {
+    return `the synced tree of ${site.name} has not taken in\n${behind.map(([, registers]) => registers).join('\n')}`
+  })
+}
+
+/** Node → its registers, as text. */
+async function registersIn(site: Site, tree: 'r' | 'y'): Promise<ReadonlyMap<string, string>> {
+  const range = rowRange(tree, 'n')
+  const registers = new Map<string, string>()
+  for await (const page of site.store.range(range)) {
+    for (const [key, row] of page)
+      registers.set(key.slice(range.gte.length), Buffer.from(row).toString('base64'))
+  }
+  return registers
 }
