@@ -1,4 +1,4 @@
-import { type CommitResult, entryKey, type Materialised, type ViewEntry } from '@tidemark/engine'
+import { type CommitResult, entryKey, type Materialised, sameEntry, type ViewEntry } from '@tidemark/engine'
 import type { NodeEntry } from '@tidemark/protocol'
 import type { SyncedRow } from '../rows.js'
 import { rowOps } from '../rows-store.js'
@@ -28,13 +28,14 @@ export async function findAdoptions(
   for (const candidate of planned) {
     const { item, read } = candidate
     if (item.type !== 'create' || !read || item.dir.node === undefined) continue
-    const entry = await shownAt(context, item)
-    if (!entry) continue
+    const materialised = await shownAt(context, item)
+    if (!materialised) continue
+    const { as: entry } = materialised
     const dirKey = item.dir.key!
     adoptions.push({
       planned: { ...candidate, item },
       entry,
-      materialised: { key: entryKey(entry), as: entry, nodes: await nodesOf(context, entry) },
+      materialised,
       isEqual: entry.version?.root === read.content.root,
       rowAfter(result) {
         const copy = result.changes.find(
@@ -47,8 +48,26 @@ export async function findAdoptions(
   return adoptions
 }
 
-/** The entry that the space shows where this stands, if it is of the same kind and not on this disk yet. */
-export async function shownAt(
+/**
+ * The entry that the space shows where this stands, if it is of the same kind and not on this disk yet, with
+ * its registers. These are read before the entry is (again): newer ones than it shows, taken over, would let an
+ * edit cover a version that its user never saw.
+ */
+async function shownAt(
+  context: PushContext,
+  item: Item & { type: 'create' },
+): Promise<(Materialised & { readonly as: ViewEntry }) | undefined> {
+  let entry = await strangerAt(context, item)
+  while (entry) {
+    const nodes = await nodesOf(context, entry)
+    const now = await strangerAt(context, item)
+    if (now && sameEntry(now, entry)) return { key: entryKey(now), as: now, nodes }
+    entry = now
+  }
+  return undefined
+}
+
+async function strangerAt(
   { space, rows }: PushContext,
   item: Item & { type: 'create' },
 ): Promise<ViewEntry | undefined> {
@@ -83,14 +102,11 @@ export async function adoptDirectory(
   item: Item & { type: 'create' },
 ): Promise<ViewEntry | undefined> {
   if (item.dir.node === undefined) return undefined
-  const entry = await shownAt(context, item)
-  if (!entry) return undefined
+  const shown = await shownAt(context, item)
+  if (!shown) return undefined
+  const { as: entry } = shown
   const row = makeRow(entry, item.dir.key!, item.name, item.stat, false)
-  await context.space.materialised(
-    [{ key: entryKey(entry), as: entry, nodes: await nodesOf(context, entry) }],
-    rowOps([{ before: undefined, after: row }]),
-    { sync: false },
-  )
+  await context.space.materialised([shown], rowOps([{ before: undefined, after: row }]), { sync: false })
   return entry
 }
 
