@@ -66,9 +66,13 @@ function compareTwins<V extends RegisterValue>(x: Sibling<V>, y: Sibling<V>): nu
   return compareHlc(x.hlc, y.hlc) || compareBytes(canonicalBytes(x), canonicalBytes(y))
 }
 
-function canonicalBytes({ value, ...rest }: Sibling<RegisterValue>): Uint8Array {
-  if ('executable' in value) return encodeAttrSibling({ ...rest, value })
-  return 'parent' in value ? encodeLocSibling({ ...rest, value }) : encodeContentSibling({ ...rest, value })
+/** Takes siblings as they are: their encodings are remembered by object. */
+function canonicalBytes(sibling: Sibling<RegisterValue>): Uint8Array {
+  const { value } = sibling
+  if ('executable' in value) return encodeAttrSibling(sibling as Sibling<Attr>)
+  return 'parent' in value
+    ? encodeLocSibling(sibling as Sibling<Loc>)
+    : encodeContentSibling(sibling as Sibling<Content>)
 }
 
 /**

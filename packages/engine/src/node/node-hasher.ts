@@ -1,4 +1,4 @@
-import { createHash, webcrypto } from 'node:crypto'
+import { hash, webcrypto } from 'node:crypto'
 import { unshared } from '../adapters/unshared.js'
 import type { Hasher } from '../ports/hasher.js'
 
@@ -7,14 +7,14 @@ const POOL_BYTES_MIN = 128 * 1024
 
 /** SHA-256 by node:crypto; larger inputs in the thread pool of the process. */
 export const nodeHasher: Hasher = {
-  sha256: hash,
+  sha256,
   sha256Async: async (bytes) =>
     bytes.length < POOL_BYTES_MIN
-      ? hash(bytes)
+      ? sha256(bytes)
       : new Uint8Array(await webcrypto.subtle.digest('SHA-256', unshared(bytes))),
 }
 
 /** A plain array: `slice` of a Buffer does not copy. */
-function hash(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash('sha256').update(bytes).digest())
+function sha256(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(hash('sha256', bytes, 'buffer'))
 }

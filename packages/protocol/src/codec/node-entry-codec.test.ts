@@ -5,7 +5,7 @@ import { DecodeError, LimitError } from '../errors.js'
 import { type ChunkId, type NodeId, type ReplicaId, ROOT } from '../ids.js'
 import { DOTS_MAX, FILE_BYTES_MAX, SIBLINGS_MAX } from '../limits.js'
 import type { Content, Loc, NodeEntry, Sibling } from '../node-entry.js'
-import { decodeNodeEntry, encodeNodeEntry } from './node-entry-codec.js'
+import { decodeNodeEntry, encodeLocSibling, encodeNodeEntry } from './node-entry-codec.js'
 import { joinExtra } from './schema.js'
 import { WireReader } from './wire-reader.js'
 import { WireWriter } from './wire-writer.js'
@@ -55,6 +55,28 @@ describe('node entries that are well-formed', () => {
     ['a modification before 1970', content({ ...FILE, mtimeMs: -86_400_000 })],
   ])('%s', (_, value) => {
     expect(decodeNodeEntry(encodeNodeEntry(value))).toEqual(value)
+  })
+})
+
+describe('a sibling that was encoded before', () => {
+  const one = sib(1, LOC)
+  const two = sib(3, { ...LOC, name: 'b'.repeat(200) }, upTo(2, [dot(1)]))
+  const both = entry({ loc: [one, two] })
+  const copy: NodeEntry = structuredClone(both)
+
+  test('[DC3] has the same bytes alone, in an entry, and in the next entry', () => {
+    const first = encodeNodeEntry(both)
+    expect(encodeLocSibling(two)).toEqual(encodeLocSibling(structuredClone(two)))
+    expect(encodeNodeEntry({ ...both })).toEqual(first)
+    expect(encodeNodeEntry(entry({ loc: [two, one] }))).toEqual(first)
+    expect(encodeNodeEntry(copy)).toEqual(first)
+    expect(decodeNodeEntry(encodeNodeEntry(entry({ loc: [two] }))).loc).toEqual([two])
+  })
+
+  test('is checked again each time when it cannot be encoded', () => {
+    const bad = entry({ loc: [sib(0, LOC)] })
+    expect(() => encodeNodeEntry(bad)).toThrow(RangeError)
+    expect(() => encodeNodeEntry({ ...bad })).toThrow(RangeError)
   })
 })
 

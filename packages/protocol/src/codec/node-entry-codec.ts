@@ -113,8 +113,8 @@ function flag(): Codec<boolean> {
   }
 }
 
-const siblingRecord = <V>(name: string, value: Codec<V>): RecordCodec<Sibling<V>> =>
-  record<Sibling<V>>(
+const siblingRecord = <V>(name: string, value: Codec<V>): RecordCodec<Sibling<V>> => {
+  const codec = record<Sibling<V>>(
     name,
     {
       dot: required(1, dotCodec),
@@ -129,6 +129,23 @@ const siblingRecord = <V>(name: string, value: Codec<V>): RecordCodec<Sibling<V>
       },
     },
   )
+  return { ...codec, write: encodedOnce(codec.write) }
+}
+
+/** A sibling is immutable and goes through many entries and joins: later writes copy its bytes. */
+function encodedOnce<T extends object>(write: Codec<T>['write']): Codec<T>['write'] {
+  const encodings = new WeakMap<T, Uint8Array>()
+  return (writer, value) => {
+    const known = encodings.get(value)
+    if (known) {
+      writer.raw(known)
+      return
+    }
+    const start = writer.length
+    write(writer, value)
+    encodings.set(value, writer.since(start))
+  }
+}
 
 export const locSibling = siblingRecord('loc-sibling', locRecord)
 export const contentSibling = siblingRecord('content-sibling', contentRecord)

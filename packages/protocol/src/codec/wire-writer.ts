@@ -33,6 +33,16 @@ export class WireWriter {
     return out
   }
 
+  /** Bytes written since the last `take`. */
+  get length(): number {
+    return this.#at
+  }
+
+  /** @returns a copy of what was written from `start` on. */
+  since(start: number): Uint8Array {
+    return this.#bytes.slice(start, this.#at)
+  }
+
   nil(): void {
     this.#byte(0xc0)
   }
