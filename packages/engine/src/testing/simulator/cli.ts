@@ -1,11 +1,13 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import { isMainThread, parentPort, type ResourceLimits, Worker, workerData } from 'node:worker_threads'
 import { type Profile, runSimulation } from './simulation.js'
 
 /** Runs that a worker does between two words to the main thread. */
 const RUNS_PER_REPORT = 20
 const FAILURES_SHOWN_MAX = 20
+/** Nearly everything dies within its run: a larger nursery is emptied less often. */
+const RESOURCES: ResourceLimits = { maxYoungGenerationSizeMb: 96 }
 const STEPS_DEFAULT: Readonly<Record<Profile, number>> = { exchange: 200, view: 120 }
 
 interface Job {
@@ -76,7 +78,7 @@ async function main(): Promise<void> {
 
 function inWorker(job: Job, onReport: (report: Report) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL(import.meta.url), { workerData: job })
+    const worker = new Worker(new URL(import.meta.url), { workerData: job, resourceLimits: RESOURCES })
     worker.on('message', onReport)
     worker.on('error', reject)
     worker.on('exit', () => resolve())
@@ -87,6 +89,8 @@ async function work(
   { profile, steps, seed, stride, runs }: Job,
   report: (report: Report) => void,
 ): Promise<void> {
+  // Of errors only the message is reported, and users often ask for what cannot be.
+  Error.stackTraceLimit = 0
   for (let first = 0; first < runs; first += RUNS_PER_REPORT) {
     const count = Math.min(RUNS_PER_REPORT, runs - first)
     const failures: { seed: number; message: string }[] = []

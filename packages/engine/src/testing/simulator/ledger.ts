@@ -14,7 +14,7 @@ import {
   sameDot,
   vectorHas,
 } from '@tidemark/protocol'
-import { joinEntries } from '../../core/register.js'
+import { joinRegisters } from '../../core/register.js'
 import { mustHold } from './violation.js'
 
 const PARTS = ['loc', 'content', 'attr'] as const
@@ -40,6 +40,8 @@ export class Ledger {
   readonly #byNode = new Map<NodeId, Write[]>()
   readonly #values = new Map<DotKey, string>()
   readonly #tops = new Map<ReplicaId, number>()
+  /** Siblings, which never change, and the register in which they were seen. */
+  readonly #seen = new WeakMap<Sibling<unknown>, string>()
 
   get writes(): readonly Write[] {
     return this.#writes
@@ -84,12 +86,15 @@ export class Ledger {
   /** Registers that somebody holds or says. @throws {InvariantViolation} IN19: one dot names two writes. */
   seen(entry: NodeEntry): void {
     for (const part of PARTS) {
+      const register = `${entry.id}/${part}`
       for (const sibling of entry[part] as Register<unknown>) {
+        if (this.#seen.get(sibling) === register) continue
         const key = dotKey(sibling.dot)
-        const value = `${entry.id}/${part}/${fingerprint(sibling as Sibling<Loc | Content | Attr>)}`
+        const value = `${register}/${fingerprint(sibling as Sibling<Loc | Content | Attr>)}`
         const known = this.#values.get(key)
         if (known === undefined) this.#values.set(key, value)
         else mustHold(known === value, 'IN19', () => `dot ${key} names two writes: ${known} and ${value}`)
+        this.#seen.set(sibling, register)
       }
     }
   }
@@ -114,9 +119,9 @@ export class Ledger {
     for (const write of this.#writes) {
       if (write.isDoubtful) continue
       mustHold(isIn(state, write), 'J5', () => `${who} ends without ${describe(write)}`)
-      const entry = state.get(write.node)!
-      const alone: NodeEntry = { ...entry, loc: [], content: [], attr: [], [write.part]: [write.sibling] }
-      mustHold(joinEntries(entry, alone) === entry, 'J5', () => `${describe(write)} adds to ${who}`)
+      const register = state.get(write.node)![write.part] as Register<Loc | Content | Attr>
+      const joined = joinRegisters(register, [write.sibling as Sibling<Loc | Content | Attr>])
+      mustHold(joined === register, 'J5', () => `${describe(write)} adds to ${who}`)
     }
     for (const entry of state.values()) this.seen(entry)
   }

@@ -25,5 +25,8 @@ export class Trace {
   }
 }
 
-/** Lets everything that is under way run until it waits for the outside: there are no timers in a run. */
-export const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+/**
+ * Lets everything that is under way run until it waits for the outside. There are no timers and no input in
+ * a run: all of it is microtasks, and a tick comes when none is left.
+ */
+export const settle = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve))
