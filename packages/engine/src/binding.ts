@@ -78,6 +78,10 @@ export interface SpaceBinding {
   ): Promise<void>
   /** Many small files (each one chunk, at most INLINE_BYTES_MAX bytes) in few requests. Missing ones are left out. */
   fetchSmall(roots: readonly ChunkId[], options: { signal?: AbortSignal }): Promise<Map<ChunkId, Uint8Array>>
+  /** Contents that the hub shows and lacks: who holds one stores it again with `ensureStored`. */
+  readonly wanted: WantedByHub
+  /** Emits when more are wanted. */
+  readonly wanted$: Observable<void>
 
   /**
    * Turns user ops into register writes on `synced`, joined into both trees in one durable batch with
@@ -108,6 +112,17 @@ export interface SpaceBinding {
   readonly changed$: Observable<void>
   /** Whether a hub is configured, connected, past its first sync point; and whether both ends hold the same. */
   readonly link$: Observable<LinkState>
+}
+
+/** Kept in the database until the binder has looked. */
+export interface WantedByHub {
+  isEmpty(): Promise<boolean>
+  /** Those of these roots that are wanted. */
+  among(roots: readonly ChunkId[]): Promise<ReadonlySet<ChunkId>>
+  /** The hub has these now. */
+  settle(roots: Iterable<ChunkId>): Promise<void>
+  /** The binder does not hold what is left. */
+  clear(): Promise<void>
 }
 
 /** What a binder adds to the batch of a commit. */

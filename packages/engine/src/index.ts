@@ -9,8 +9,10 @@ export type {
   StoreOptions,
   TransferOptions,
   Upload,
+  WantedByHub,
 } from './binding.js'
 export { type BuiltPack, type PackedChunk, PackFormat } from './chunking/pack-format.js'
+export { readManifest } from './chunking/read-manifest.js'
 export type { NewContent, ParentRef, UserOp } from './core/user-op.js'
 export {
   type EntryKey,
@@ -20,6 +22,7 @@ export {
   type ViewChange,
   type ViewEntry,
 } from './core/view-entry.js'
+export { visibleContents } from './core/visibility.js'
 export { SpaceDatabase, type SpaceDatabaseOptions, type SpaceMode } from './database/space-database.js'
 export type { TreeReader } from './database/tree-reader.js'
 export type { Platform } from './platform.js'
@@ -44,6 +47,7 @@ export {
   Replica,
   type ReplicaOptions,
 } from './replica.js'
+export type { AskForBytes, Custody } from './session/custody.js'
 export { makeHello } from './session/hello.js'
 export { Session, type SessionHost } from './session/session.js'
 export { SpacePeers } from './session/space-peers.js'

@@ -1,6 +1,6 @@
 import type { SpaceName } from '@tidemark/protocol'
 import type { BehaviorSubject, Subject } from 'rxjs'
-import type { LinkState, SpaceBinding } from './binding.js'
+import type { LinkState, SpaceBinding, WantedByHub } from './binding.js'
 import { chunkSource } from './chunking/chunk-source.js'
 import type { SpaceDatabase } from './database/space-database.js'
 import type { Hasher } from './ports/hasher.js'
@@ -13,13 +13,15 @@ export interface SpaceBindingParts {
   readonly hasher: Hasher
   readonly uploader: Uploader
   readonly downloader: Downloader
+  readonly wanted: WantedByHub
+  readonly wanted$: Subject<void>
   readonly changed$: Subject<void>
   readonly link$: BehaviorSubject<LinkState>
 }
 
 /** What a folder works on: two trees, its own rows, and the bytes. */
 export function makeSpaceBinding(parts: SpaceBindingParts): SpaceBinding {
-  const { database, hasher, uploader, downloader, changed$, link$ } = parts
+  const { database, hasher, uploader, downloader, wanted, wanted$, changed$, link$ } = parts
   return {
     received: database.received,
     synced: database.synced,
@@ -34,6 +36,8 @@ export function makeSpaceBinding(parts: SpaceBindingParts): SpaceBinding {
     },
     fetch: (version, sink, options) => downloader.fetch(version, sink, options),
     fetchSmall: (roots, options) => downloader.fetchSmall(roots, options),
+    wanted,
+    wanted$: wanted$.asObservable(),
     commit: (ops, rows) => database.commit(ops, rows),
     dirty: (limit) => database.dirty(limit),
     materialised: (done, rows, options) => database.materialised(done, rows, options),

@@ -6,6 +6,7 @@ import {
   PathError,
   parseRelativePath,
   type SpaceName,
+  type WantedVersion,
 } from '@tidemark/protocol'
 import { BehaviorSubject, type Observable, Subject } from 'rxjs'
 import type { LinkState, SpaceBinding } from './binding.js'
@@ -27,6 +28,7 @@ import { PendingUploads } from './transfer/pending-uploads.js'
 import { RetryPolicy } from './transfer/retry.js'
 import { UploadJournal } from './transfer/upload-journal.js'
 import { Uploader } from './transfer/uploader.js'
+import { WantedContents } from './transfer/wanted-contents.js'
 
 export interface SpaceOptions {
   /** The space will be bound to a folder: what the user sees is the folder's disk. @default false */
@@ -83,6 +85,8 @@ export class Space implements AsyncDisposable {
   readonly #uploader: Uploader
   readonly #downloader: Downloader
   readonly #pending: PendingUploads
+  readonly #wanted: WantedContents
+  readonly #wantedMore = new Subject<void>()
   readonly #changed = new Subject<void>()
   readonly #changes = new Subject<readonly ViewChange[]>()
   readonly #link: BehaviorSubject<LinkState>
@@ -107,8 +111,15 @@ export class Space implements AsyncDisposable {
     this.#uploader = new Uploader({ ...transfer, journal: new UploadJournal({ database, hasher }) })
     this.#downloader = new Downloader({ ...transfer, local: this.#files })
     this.#pending = new PendingUploads({ database, files: this.#files, uploader: this.#uploader, hasher })
+    this.#wanted = new WantedContents(database)
     this.#link = new BehaviorSubject(this.#linkState())
-    this.peers = new SpacePeers({ database, hasher, cache: this.#cache, onChange: () => this.#publishLink() })
+    this.peers = new SpacePeers({
+      database,
+      hasher,
+      cache: this.#cache,
+      onChange: () => this.#publishLink(),
+      onWant: (versions) => this.#takeWanted(versions),
+    })
     this.#stopListening = database.onChange(({ view }) => {
       this.#changed.next()
       if (view.length > 0) this.#changes.next(view)
@@ -126,6 +137,8 @@ export class Space implements AsyncDisposable {
       hasher: this.#parts.platform.hasher,
       uploader: this.#uploader,
       downloader: this.#downloader,
+      wanted: this.#wanted,
+      wanted$: this.#wantedMore,
       changed$: this.#changed,
       link$: this.#link,
     })
@@ -269,6 +282,7 @@ export class Space implements AsyncDisposable {
       await this.#database.idle()
       this.#changed.complete()
       this.#changes.complete()
+      this.#wantedMore.complete()
       this.#link.complete()
     })()
     return this.#closed
@@ -295,6 +309,13 @@ export class Space implements AsyncDisposable {
     }
     await this.#uploader.ensureStored([upload], { signal })
     return false
+  }
+
+  /** The hub lacks these. */
+  async #takeWanted(versions: readonly WantedVersion[]): Promise<void> {
+    if (!this.#parts.bound) return this.#pending.takeWanted(versions)
+    await this.#wanted.add(versions)
+    this.#wantedMore.next()
   }
 
   async #children(dir: NodeId): Promise<ViewEntry[]> {

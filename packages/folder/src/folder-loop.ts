@@ -12,6 +12,7 @@ import { runLocalPass } from './local/local-pass.js'
 import { mendOrphans } from './local/orphans.js'
 import type { PushContext } from './local/push-context.js'
 import { Retries } from './local/retries.js'
+import { WantedFiles } from './local/wanted-files.js'
 import type { Watcher } from './ports/watcher.js'
 import { RemotePace } from './remote-pace.js'
 import { revertHeld } from './revert.js'
@@ -55,6 +56,7 @@ export class FolderLoop {
   readonly #absences = new Absences()
   readonly #retries = new Retries()
   readonly #large: LargeFiles
+  readonly #wanted: WantedFiles
   readonly #downloads = new Downloads(() => this.#onChanged())
   readonly #unpushed = new Set<string>()
   readonly #pace: RemotePace
@@ -93,14 +95,17 @@ export class FolderLoop {
       directory: push.directory,
       onSettled: (path) => this.hint(parentOf(path)),
     })
+    this.#wanted = new WantedFiles(push, () => this.#publish())
     this.#subscriptions.push(push.space.link$.subscribe((link) => this.#onLink(link)))
     this.#subscriptions.push(push.space.changed$.subscribe(() => this.#onChanged()))
+    this.#subscriptions.push(push.space.wanted$.subscribe(() => this.#wanted.wake()))
     this.status$ = new BehaviorSubject(this.#status())
     options.hints.addFull(wakeups.monotonicMs())
   }
 
   start(): void {
     this.#running ??= this.#run()
+    this.#wanted.wake()
   }
 
   /** A local directory (relative) may be different. */
@@ -147,6 +152,7 @@ export class FolderLoop {
     this.options.wakeups.wake()
     await this.#running
     await this.#large.close()
+    await this.#wanted.close()
     await this.#downloads.close()
     this.status$.complete()
   }
@@ -398,6 +404,11 @@ export class FolderLoop {
     return Math.min(...waits)
   }
 
+  /** Between turns; a turn publishes itself. */
+  #publish(): void {
+    if (!this.#isRunning && !this.#abort.signal.aborted) this.status$.next(this.#status())
+  }
+
   #status(): FolderStatus {
     const { hints, expected, push } = this.options
     return statusOf({
@@ -410,6 +421,7 @@ export class FolderLoop {
         hinted: hints.size + (expected.hasLate ? 1 : 0),
         changing: this.#retries.changing,
         uploading: this.#large.pending,
+        wanted: this.#wanted.isBusy ? 1 : 0,
         absent: this.#absences.size,
         unpushed: this.#unpushed.size,
       },

@@ -11,6 +11,8 @@ export interface LocalPending {
   readonly changing: number
   /** Large files on their way up. */
   readonly uploading: number
+  /** 1 while files are looked up that the hub has lost and asks for. */
+  readonly wanted: number
   /** Things that are gone and may turn up elsewhere. */
   readonly absent: number
   /** Directories with changes that wait for the hub. */
@@ -62,11 +64,12 @@ function stateOf(facts: StatusFacts): [state: FolderStatus['state'], detail: str
 
 const sum = (local: LocalPending): number => Object.values(local).reduce((total, count) => total + count, 0)
 
-function inWords({ hinted, changing, uploading, absent, unpushed }: LocalPending): string {
+function inWords({ hinted, changing, uploading, wanted, absent, unpushed }: LocalPending): string {
   const parts = [
     [hinted, 'directories to look at'],
     [changing, 'files that are being written'],
     [uploading, 'large files on their way'],
+    [wanted, 'search for files that the hub has lost'],
     [absent, 'things that are gone and may turn up elsewhere'],
     [unpushed, 'directories with changes that waited for the hub'],
   ] as const

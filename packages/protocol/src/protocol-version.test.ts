@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { MESSAGES } from './codec/message-codec.js'
 import { schemaText } from './codec/schema-text.js'
 
-const FINGERPRINT = 'b33629a3a3307be7'
+const FINGERPRINT = '686b9ada335abcbd'
 
 test('the wire schema is the one that this version of the protocol names', () => {
   const actual = createHash('sha256').update(schemaText()).digest('hex').slice(0, 16)

@@ -29,6 +29,7 @@ import {
   FILE_BYTES_MAX,
   HLC_COUNTER_MAX,
   HLC_MS_MAX,
+  MANIFEST_HEIGHT_MAX,
   nameDefect,
   normalizeDots,
   ROOT,
@@ -302,6 +303,14 @@ export const arbitraryMessages: {
       ),
     })
     .map((m) => ({ ...m, chunks: m.chunks.filter((c) => c.blob < m.blobs.length) })),
+  want: fc.record({
+    type: type('want'),
+    channel,
+    versions: fc.array(
+      fc.record({ root: chunkId, height: fc.nat(MANIFEST_HEIGHT_MAX), size: fc.nat(1_000_000) }),
+      { maxLength: 4 },
+    ),
+  }),
 }
 
 export const arbitraryMessage: fc.Arbitrary<Message> = fc.oneof(

@@ -203,6 +203,14 @@ export const SAMPLE_MESSAGES: { readonly [K in Message['type']]: Extract<Message
     blobs: [{ id: blob('e'), grant: { ...grant, method: 'GET', headers: {} } }],
     chunks: [{ id: chunk('a'), blob: 0, offset: 4_096, storedLength: 900, codec: 1, length: 5_000 }],
   },
+  want: {
+    type: 'want',
+    channel: 1,
+    versions: [
+      { root: chunk('a'), height: 0, size: 5 },
+      { root: chunk('c'), height: 2, size: 1_000_000 },
+    ],
+  },
 }
 
 export interface ContextSample {

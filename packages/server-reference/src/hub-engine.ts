@@ -1,11 +1,12 @@
 import type { BlobAuthority, Clock, KeyValueStore } from '@tidemark/engine'
 import type { BlobStore, Connection, SpaceName } from '@tidemark/protocol'
 import type { Subject } from './auth/token.js'
+import type { BlobAudit } from './grants/hub-blobs.js'
 import type { Logger } from './logger.js'
 
 /** What the hub gives to the engine that runs its sessions: authority, storage, bytes. */
 export interface HubServices {
-  /** The hub's database. Keys below `blob-index/` are the hub's own; closed by the hub, after the engine. */
+  /** The hub's database. Keys below `blob-index/` and `lacking/` are the hub's own; closed by the hub, after the engine. */
   readonly storage: KeyValueStore
   readonly blobs: BlobStore
   readonly clock: Clock
@@ -14,6 +15,8 @@ export interface HubServices {
   authenticate(token: string | undefined): Subject
   /** The hub's word on the bytes of one space; the same object at every call. */
   blobAuthority(space: SpaceName): BlobAuthority
+  /** What it should have and has not. */
+  blobAudit(space: SpaceName): BlobAudit
 }
 
 /** Runs sessions: the same engine as on a device, in the role of a hub. */

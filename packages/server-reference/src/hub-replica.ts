@@ -18,6 +18,7 @@ import {
   type SpaceName,
 } from '@tidemark/protocol'
 import type { Subject } from './auth/token.js'
+import { ByteCustody } from './byte-custody.js'
 import type { HubEngine, HubServices, OpenHubEngine } from './hub-engine.js'
 import type { Logger } from './logger.js'
 
@@ -30,6 +31,7 @@ interface HubSpace {
   readonly database: SpaceDatabase
   readonly peers: SpacePeers
   readonly authority: BlobAuthority
+  readonly custody: ByteCustody
 }
 
 /**
@@ -93,7 +95,11 @@ class HubReplica implements HubEngine {
       else signal.addEventListener('abort', () => resolve(), { once: true })
     })
     await Promise.race([ended, cut])
-    for (const opening of this.#spaces.values()) await (await opening.catch(() => undefined))?.database.idle()
+    for (const opening of this.#spaces.values()) {
+      const space = await opening.catch(() => undefined)
+      await space?.custody.close()
+      await space?.database.idle()
+    }
   }
 
   #host(logger: Logger): SessionHost {
@@ -111,10 +117,11 @@ class HubReplica implements HubEngine {
       },
       peerOpened: async (session, space) => {
         if (!subject?.may(space, 'read')) throw new AccessError('FORBIDDEN', `you may not read ${space}`)
-        const { peers, authority } = await this.#open(space)
+        const { peers, authority, custody } = await this.#open(space)
         logger.info('space-opened', { space })
         const mayWrite = subject.may(space, 'write')
-        return peers.endpoint(session, { mayWrite, blobs: mayWrite ? authority : readOnly(authority, space) })
+        const blobs = mayWrite ? authority : readOnly(authority, space)
+        return peers.endpoint(session, { mayWrite, blobs, custody })
       },
     }
   }
@@ -130,7 +137,7 @@ class HubReplica implements HubEngine {
   }
 
   async #openSpace(space: SpaceName): Promise<HubSpace> {
-    const { storage, clock, blobAuthority } = this.#services
+    const { storage, clock, logger, blobAuthority, blobAudit } = this.#services
     const { random, hasher } = this.#platform
     const database = await SpaceDatabase.open({
       storage,
@@ -143,7 +150,9 @@ class HubReplica implements HubEngine {
     })
     const cache = new ChunkCache()
     const peers = new SpacePeers({ database, cache, hasher, onChange: () => undefined })
-    return { database, peers, authority: keepingInline(blobAuthority(space), cache) }
+    const audit = blobAudit(space)
+    const custody = new ByteCustody({ space, database, peers, storage, audit, logger })
+    return { database, peers, authority: keepingInline(blobAuthority(space), cache), custody }
   }
 }
 

@@ -80,6 +80,7 @@ export async function startHub(options: HubConfigOptions, parts: HubParts): Prom
       logger,
       authenticate: (token) => authenticator.authenticate(token),
       blobAuthority: (space) => hubBlobs.authority(space),
+      blobAudit: (space) => hubBlobs.audit(space),
     })
     server.on(
       'request',

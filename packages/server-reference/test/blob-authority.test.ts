@@ -222,6 +222,37 @@ describe('bounds', () => {
   })
 })
 
+describe('contents', () => {
+  const versionOf = ({ id, bytes }: { id: ChunkId; bytes: Uint8Array }) => ({
+    root: id,
+    height: 0,
+    size: bytes.length,
+  })
+
+  test('[BG22] those of a lost blob are lacking, others and empty ones are not; the loss is noted for an audit', async () => {
+    const one = await world()
+    const [kept, lost, empty] = [chunkOf(10), chunkOf(20), chunkOf(0)]
+    for (const chunk of [kept, lost]) await one.authority.putInline([chunk])
+    expect(await one.authority.lacking([kept, lost, empty].map(versionOf))).toEqual([])
+    expect(await one.authority.dropLost()).toBe(0)
+    expect(await one.index.isAuditDue(SPACE)).toBe(false)
+    await rm(pathOf(one, packOf([lost]).id))
+    expect(await one.authority.dropLost()).toBe(1)
+    expect(await one.index.isAuditDue(SPACE)).toBe(true)
+    expect(await one.authority.lacking([kept, lost, empty].map(versionOf))).toEqual([versionOf(lost)])
+    await one.index.auditDone(SPACE)
+    expect(await one.index.isAuditDue(SPACE)).toBe(false)
+  })
+
+  test('[BG22] one whose manifest is no manifest, or is missing, is lacking', async () => {
+    const { authority } = await world()
+    const garbage = chunkOf(100)
+    await authority.putInline([garbage])
+    const versions = [garbage, chunkOf(50)].map(({ id }) => ({ root: id, height: 1, size: 1_000 }))
+    expect(await authority.lacking(versions)).toEqual(versions)
+  })
+})
+
 describe('rebuild', () => {
   test('an empty index over a store that is not empty is rebuilt before the first answer', async () => {
     const before = await world()

@@ -120,6 +120,21 @@ test('[AC1] a wrong token is refused with its code, and nothing is sent', async 
   expect(error).toMatchObject({ code: 'UNAUTHENTICATED' })
 })
 
+test('[BG22] a hub whose blobs are gone gets them back from a device that keeps what it wrote', async () => {
+  const { space: a } = await device('a')
+  await a.write('small.txt', 'small')
+  await a.write('large.txt', 'large '.repeat(50_000))
+  await settle(a)
+  const { port } = hub
+  await hub.close()
+  await rm(join(home, 'hub', 'store', 'blobs'), { recursive: true })
+  hub = await createHub({ dataDirectory: join(home, 'hub'), port, token: TOKEN })
+  const { space: b } = await device('b')
+  await settle(a, b)
+  await expect.poll(() => text(b, 'small.txt').catch(() => ''), { timeout: 20_000 }).toBe('small')
+  await expect.poll(() => text(b, 'large.txt').catch(() => ''), { timeout: 20_000 }).toContain('large large')
+})
+
 test('[CR18] a hub that was restarted goes on where it was', async () => {
   const [{ space: a }, { space: b }] = [await device('a'), await device('b')]
   await a.write('one.txt', 'one')

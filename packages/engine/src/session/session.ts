@@ -33,7 +33,7 @@ const INBOX_BYTES_MAX = 2 * FRAME_BYTES_MAX
 /** The messages of one space's exchange. */
 export type ExchangeMessage = Extract<
   Message,
-  { type: 'open' | 'rewind' | 'entries' | 'sync-point' | 'reject' }
+  { type: 'open' | 'rewind' | 'entries' | 'sync-point' | 'reject' | 'want' }
 >
 
 /** One space within one session. */
@@ -261,7 +261,8 @@ export class Session {
       case 'rewind':
       case 'entries':
       case 'sync-point':
-      case 'reject': {
+      case 'reject':
+      case 'want': {
         // An OPEN before it may still be on its way through the control queue.
         this.#queue(this.#control, bytes, () => {
           const channel = this.#channelOf(message.channel)

@@ -10,9 +10,11 @@ import {
   type Message,
   type NodeEntry,
   type Open,
+  ProtocolError,
   type SyncPoint,
   type Vector,
   vectorAtMost,
+  type WantedVersion,
 } from '@tidemark/protocol'
 import { newerThan } from '../core/incoming.js'
 import type { LogEntry } from '../database/change-log.js'
@@ -21,6 +23,7 @@ import type { SpaceSnapshot } from '../database/space-snapshot.js'
 import type { Hasher } from '../ports/hasher.js'
 import type { BlobAuthority } from '../transfer/blob-authority.js'
 import type { ChunkCache } from '../transfer/chunk-cache.js'
+import type { Custody } from './custody.js'
 import { roughEntryBytes, smallRootsOf } from './entry-size.js'
 import type { ExchangeMessage, SpaceEndpoint } from './session.js'
 
@@ -40,6 +43,10 @@ export interface SpaceExchangeOptions {
   readonly mayWrite: boolean
   /** This side's word on bytes, where it is a hub. */
   readonly blobs?: BlobAuthority
+  /** What it does about bytes that it lacks, where it is a hub. */
+  readonly custody?: Custody
+  /** Takes what the peer, a hub, lacks. */
+  onWant?(versions: readonly WantedVersion[]): Promise<void>
   /** Bytes of small files that ride along with entries. */
   readonly cache: ChunkCache
   readonly hasher: Hasher
@@ -122,9 +129,18 @@ export class SpaceExchange implements SpaceEndpoint {
         return this.#syncPoint(message)
       case 'reject':
         throw new AccessError('FORBIDDEN', `the hub refused ${message.node}: ${message.message}`)
+      case 'want':
+        return this.#want(message.versions)
       default:
         message satisfies never
     }
+  }
+
+  /** Asks the peer for bytes, if it may upload and has opened the space. */
+  async want(versions: readonly WantedVersion[]): Promise<void> {
+    const { channel, mayWrite, send } = this.#options
+    if (this.#closed || !this.#theirs || !mayWrite || versions.length === 0) return
+    await send({ type: 'want', channel, versions })
   }
 
   closed(): void {
@@ -134,7 +150,7 @@ export class SpaceExchange implements SpaceEndpoint {
   }
 
   async #open(open: Open): Promise<void> {
-    const { database, channel, peer, send } = this.#options
+    const { database, channel, peer, send, mayWrite, custody } = this.#options
     await database.noteIncarnations(peer, open)
     const wentBack = !vectorAtMost(open.remembered, database.frontier)
     const isGood = !wentBack && open.cursor !== undefined && database.isGoodCursor(open.cursor)
@@ -144,15 +160,24 @@ export class SpaceExchange implements SpaceEndpoint {
     this.#theirs = open.frontier
     this.#position = isGood ? open.cursor!.lseq : 0
     this.#sentFrontier = undefined
+    // Before the first sync point: a peer that ends when both are equal has heard of it by then.
+    if (mayWrite) await custody?.opened((versions) => this.want(versions))
     this.#wake()
   }
 
+  async #want(versions: readonly WantedVersion[]): Promise<void> {
+    const { blobs, onWant } = this.#options
+    if (blobs || !onWant) throw new ProtocolError('UNEXPECTED_MESSAGE', 'want is not expected here')
+    await onWant(versions)
+  }
+
   async #entries({ entries, inline, run, lseq }: Entries): Promise<void> {
-    const { database, peer, mayWrite, blobs } = this.#options
+    const { database, peer, mayWrite, blobs, custody } = this.#options
     if (!mayWrite) throw new AccessError('FORBIDDEN', `you may not write to ${database.space}`)
     for (const chunk of inline) this.#keepInline(chunk)
     if (inline.length > 0 && blobs) await blobs.putInline(inline)
-    const moved = await database.receive(peer, entries, { run, lseq })
+    const receive = () => database.receive(peer, entries, { run, lseq })
+    const moved = await (custody && !this.#receivedSyncPoint ? custody.catchUp(entries, receive) : receive())
     for (const { lseq: now, previous } of moved) {
       const hadSent = previous <= this.#position || this.#echoes.has(previous)
       if (hadSent) this.#echoes.add(now)

@@ -1,8 +1,9 @@
-import type { BlobClient } from '@tidemark/protocol'
+import type { BlobClient, WantedVersion } from '@tidemark/protocol'
 import type { SpaceDatabase } from '../database/space-database.js'
 import type { Hasher } from '../ports/hasher.js'
 import type { BlobAuthority } from '../transfer/blob-authority.js'
 import type { ChunkCache } from '../transfer/chunk-cache.js'
+import type { Custody } from './custody.js'
 import type { PeerInfo, Session, SpaceEndpoint } from './session.js'
 import { SpaceExchange } from './space-exchange.js'
 
@@ -12,6 +13,8 @@ export interface SpacePeersOptions {
   readonly hasher: Hasher
   /** Something about the peers or the rounds changed. */
   onChange(): void
+  /** Takes what a hub lacks; hubs themselves have none. */
+  onWant?(versions: readonly WantedVersion[]): Promise<void>
 }
 
 /** A session that carries this space. */
@@ -30,6 +33,7 @@ export interface SpaceAccess {
   readonly mayWrite: boolean
   readonly blobs?: BlobAuthority
   readonly client?: BlobClient
+  readonly custody?: Custody
 }
 
 /** The sessions that carry one space. */
@@ -43,7 +47,7 @@ export class SpacePeers {
 
   /** For `Session.addSpace`. */
   endpoint(session: Session, { client, ...access }: SpaceAccess): (channel: number) => SpaceEndpoint {
-    const { database, cache, hasher, onChange } = this.#options
+    const { database, cache, hasher, onChange, onWant } = this.#options
     return (channel) => {
       const { peer } = session
       const exchange = new SpaceExchange({
@@ -52,6 +56,7 @@ export class SpacePeers {
         cache,
         hasher,
         onChange,
+        ...(onWant ? { onWant } : {}),
         peer: peer.device,
         send: (message) => session.send(message),
         fail: (error) => session.fail(error),

@@ -1,4 +1,4 @@
-import type { ChunkId, SyncError } from '@tidemark/protocol'
+import type { ChunkId, SyncError, WantedVersion } from '@tidemark/protocol'
 import { chunkSource } from '../chunking/chunk-source.js'
 import type { NewContent } from '../core/user-op.js'
 import { decodeJson, encodeJson } from '../database/json-row.js'
@@ -38,8 +38,21 @@ export class PendingUploads {
 
   /** For the batch that commits the entry. */
   rows({ root, height, size }: NewContent): readonly KeyValueOp[] {
-    const row: Row = { root, height, size }
-    return [{ type: 'put', key: PREFIX + root, value: encodeJson(row) }]
+    return this.#rows({ root, height, size })
+  }
+
+  /** The hub lacks these: those that this device keeps are uploaded once more. */
+  async takeWanted(versions: readonly WantedVersion[]): Promise<void> {
+    const { files, database } = this.#parts
+    const ops: KeyValueOp[] = []
+    for (const { root, height, size } of versions) {
+      if (!(await files.get(root))) continue
+      this.failures.delete(root)
+      ops.push(...this.#rows({ root, height, size }))
+    }
+    if (ops.length === 0) return
+    await database.writeRows(ops, { sync: false })
+    this.wake()
   }
 
   wake(): void {
@@ -68,6 +81,10 @@ export class PendingUploads {
         signal?.removeEventListener('abort', abort)
       }
     }
+  }
+
+  #rows(row: Row): readonly KeyValueOp[] {
+    return [{ type: 'put', key: PREFIX + row.root, value: encodeJson(row) }]
   }
 
   async #run(signal: AbortSignal): Promise<void> {

@@ -4,9 +4,11 @@ import { type BlobId, CHUNK_ID_BYTES, type ChunkId } from '../ids.js'
 import {
   BLOB_BYTES_MAX,
   CHUNK_BYTES_MAX,
+  FILE_BYTES_MAX,
   FRAME_BYTES_MAX,
   GRANT_HEADERS_MAX,
   IDS_PER_REQUEST_MAX,
+  MANIFEST_HEIGHT_MAX,
   URL_BYTES_MAX,
 } from '../limits.js'
 import type {
@@ -20,6 +22,8 @@ import type {
   PutInline,
   Stored,
   StoredResult,
+  Want,
+  WantedVersion,
 } from '../messages/blobs.js'
 import type { Grant } from '../ports/blob-store.js'
 import { channelCodec, chunkBytes } from './exchange-messages.js'
@@ -139,6 +143,17 @@ const chunkPlaces = flatRecords<ChunkPlace>(
   }),
 )
 
+const wantedVersions = flatRecords<WantedVersion>(
+  'wanted-versions',
+  (version) => [version.height, version.size],
+  (version) => version.root,
+  (root, next) => ({
+    root: root as ChunkId,
+    height: atMost(next(), MANIFEST_HEIGHT_MAX, 'height'),
+    size: atMost(next(), FILE_BYTES_MAX, 'size'),
+  }),
+)
+
 type BlobGrant = Located['blobs'][number]
 export const blobGrantRecord = record<BlobGrant>(
   'blob-grant',
@@ -198,4 +213,9 @@ export const locatedRecord = record<Located>(
       }
     },
   },
+)
+export const wantRecord = record<Want>(
+  'want',
+  { channel: required(1, channelCodec), versions: required(2, wantedVersions) },
+  ignore,
 )

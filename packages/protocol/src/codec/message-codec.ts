@@ -35,6 +35,7 @@ export const MESSAGES: { readonly [K in Message['type']]: MessageType<K> } = {
   'put-inline': { number: 22, record: blob.putInlineRecord },
   locate: { number: 23, record: blob.locateRecord },
   located: { number: 24, record: blob.locatedRecord },
+  want: { number: 25, record: blob.wantRecord },
 }
 
 const BY_NUMBER = new Map(

@@ -31,6 +31,7 @@ inline-chunk  = [id: id32, bytes: bstr]
 encoded-entry = bstr                    ; a node-entry, encoded
 blob-sizes    = bstr                    ; per blob: id (32 bytes), length (varint)
 chunk-places  = bstr                    ; per chunk: id (32 bytes), then varints: blob, offset, storedLength, codec, length
+wanted-versions = bstr                  ; per content: root (32 bytes), then varints: height, size
 headers       = [* tstr]                ; name, value, name, value …, ascending by name
 `.trim()
 

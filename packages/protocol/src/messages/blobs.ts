@@ -65,6 +65,22 @@ export interface Located {
   readonly blobs: readonly { readonly id: BlobId; readonly grant: Grant }[]
   readonly chunks: readonly ChunkPlace[]
 }
+/** A file's content, by name: what `content` siblings say of it. */
+export interface WantedVersion {
+  readonly root: ChunkId
+  readonly height: number
+  /** Bytes. */
+  readonly size: number
+}
+/**
+ * The hub shows these contents and lacks bytes of them: it lost some, or was restored from a backup. Whoever
+ * holds one whole uploads it, as if it were new; there is no answer.
+ */
+export interface Want {
+  readonly type: 'want'
+  readonly channel: number
+  readonly versions: readonly WantedVersion[]
+}
 export interface ChunkPlace {
   readonly id: ChunkId
   /** Index into `blobs`. */

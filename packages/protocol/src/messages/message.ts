@@ -8,6 +8,7 @@ import type {
   PutInline,
   Stored,
   StoredResult,
+  Want,
 } from './blobs.js'
 import type { Fault, Ping, Pong, Reject } from './control.js'
 import type { Entries } from './entries.js'
@@ -22,4 +23,4 @@ type Symmetric = Hello | Open | Rewind | Entries | SyncPoint | Fault | Ping | Po
 /** What a replica says to a hub. */
 export type FromReplica = Symmetric | Need | GrantPuts | Stored | PutInline | Locate
 /** What a hub says to a replica. */
-export type FromHub = Symmetric | Needed | Grants | StoredResult | Located | Reject
+export type FromHub = Symmetric | Needed | Grants | StoredResult | Located | Reject | Want

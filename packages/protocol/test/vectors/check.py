@@ -217,6 +217,13 @@ def chunk_places(data):
     return out
 
 
+def wanted_versions(data):
+    flat, out = Flat(data), []
+    while flat.more():
+        out.append({'root': flat.id(32), 'height': flat.varint(), 'size': flat.varint()})
+    return out
+
+
 def record(fields, keeps=False):
     """fields: number -> (name, convert) or (name, convert, value when absent)."""
 
@@ -287,6 +294,7 @@ MESSAGES = {
     22: ('put-inline', {1: REQUEST, 2: CHANNEL, 3: ('chunks', many(inline))}),
     23: ('locate', {1: REQUEST, 2: CHANNEL, 3: ('chunks', ids32)}),
     24: ('located', {1: REQUEST, 2: ('blobs', many(BLOB_GRANT)), 3: ('chunks', chunk_places)}),
+    25: ('want', {1: CHANNEL, 2: ('versions', wanted_versions)}),
 }
 
 

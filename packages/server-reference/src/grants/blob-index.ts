@@ -7,8 +7,8 @@ const LOCATORS_PER_CHUNK_MAX = 8
 /** Changes merged into one batch. */
 const CHANGES_PER_BATCH_MAX = 64
 
-/** The value of a blob's row. */
-const WHOLE = Uint8Array.of(1)
+/** The value of a row that only says that it is there. */
+const SET = Uint8Array.of(1)
 
 type Change =
   | {
@@ -37,6 +37,7 @@ interface Queued {
  *
  *     c/<space>/<chunk>   locators, 45 bytes each, at most 8
  *     b/<space>/<blob>    one byte, 1: everything in this blob is indexed
+ *     a/<space>           one byte, 1: a blob was lost, and what needed it is not known yet
  *
  * Changes run one after the other; those that wait are merged into one durable batch.
  */
@@ -62,11 +63,26 @@ export class BlobIndex {
   }
 
   async isEmpty(space: SpaceName): Promise<boolean> {
-    const from = `${this.prefix}b/${space}/`
-    for await (const page of this.store.range({ gte: from, lt: `${from}~` })) {
-      if (page.length > 0) return false
-    }
+    for await (const page of this.blobs(space)) if (page.length > 0) return false
     return true
+  }
+
+  /** Blobs whose content is indexed, ascending, in pages. */
+  async *blobs(space: SpaceName): AsyncIterable<readonly BlobId[]> {
+    const from = this.#blobKey(space, '')
+    for await (const page of this.store.range({ gte: from, lt: `${from}~` })) {
+      yield page.map(([key]) => key.slice(from.length) as BlobId)
+    }
+  }
+
+  /** Whether a blob was dropped since the last `auditDone`. */
+  async isAuditDue(space: SpaceName): Promise<boolean> {
+    return (await this.store.get(this.#auditKey(space))) !== undefined
+  }
+
+  /** What lost blobs were needed for is known. */
+  async auditDone(space: SpaceName): Promise<void> {
+    await this.store.batch([{ type: 'del', key: this.#auditKey(space) }], { sync: false })
   }
 
   /** Durable when it resolves. Precondition: the blob is durable and its chunks were verified. */
@@ -121,7 +137,7 @@ export class BlobIndex {
       const { space, blob } = change
       const blobKey = this.#blobKey(space, blob)
       if (change.type === 'add') {
-        ops.set(blobKey, { type: 'put', key: blobKey, value: WHOLE })
+        ops.set(blobKey, { type: 'put', key: blobKey, value: SET })
         for (const chunk of change.chunks) {
           const key = this.#chunkKey(space, chunk.id)
           const { offset, storedLength, codec, length } = chunk
@@ -133,6 +149,8 @@ export class BlobIndex {
         }
       } else if (await change.isGone()) {
         ops.set(blobKey, { type: 'del', key: blobKey })
+        const auditKey = this.#auditKey(space)
+        ops.set(auditKey, { type: 'put', key: auditKey, value: SET })
         for (const chunk of change.chunks) {
           const key = this.#chunkKey(space, chunk)
           rows.set(
@@ -157,7 +175,11 @@ export class BlobIndex {
     return `${this.prefix}c/${space}/${chunk}`
   }
 
-  #blobKey(space: SpaceName, blob: BlobId): string {
+  #auditKey(space: SpaceName): string {
+    return `${this.prefix}a/${space}`
+  }
+
+  #blobKey(space: SpaceName, blob: BlobId | ''): string {
     return `${this.prefix}b/${space}/${blob}`
   }
 }

@@ -15,12 +15,14 @@ import {
   type Located,
   type SpaceName,
   SyncError,
+  type WantedVersion,
 } from '@tidemark/protocol'
 import type { Logger } from '../logger.js'
 import type { BlobIndex } from './blob-index.js'
 import { type InlineChunkBytes, InlinePacker } from './inline-packer.js'
 import type { Locator } from './locator.js'
 import { mapLimited } from './map-limited.js'
+import { VersionCheck } from './version-check.js'
 
 /** Blobs read back and verified at once: each holds its bytes in memory. */
 const VERIFY_CONCURRENCY = 2
@@ -36,6 +38,8 @@ export interface HubBlobAuthorityParts {
   readonly logger: Logger
   /** Looks for blobs that are not indexed before the first answer, not only when the index is empty. */
   readonly rebuildAtStart?: boolean
+  /** A blob that was indexed is not in the store any more. */
+  readonly onBlobLost?: () => void
 }
 
 /** What a rebuild found. */
@@ -55,11 +59,13 @@ export interface RebuildResult {
 export class HubBlobAuthority implements BlobAuthority {
   readonly #parts: HubBlobAuthorityParts
   readonly #inline: InlinePacker
+  readonly #versions: VersionCheck
   #ready: Promise<void> | undefined
 
   constructor(parts: HubBlobAuthorityParts) {
     this.#parts = parts
     this.#inline = new InlinePacker((chunks) => this.#storeInline(chunks))
+    this.#versions = new VersionCheck({ ...parts, places: (chunks) => this.#places(chunks) })
   }
 
   async need(chunks: readonly ChunkId[], signal?: AbortSignal): Promise<readonly ChunkId[]> {
@@ -140,6 +146,11 @@ export class HubBlobAuthority implements BlobAuthority {
     const { space, blobs: store } = this.#parts
     const granted = [...numbers.keys()].map(async (id) => ({ id, grant: await store.grantGet(space, id) }))
     return { blobs: await Promise.all(granted), chunks: located }
+  }
+
+  /** Those of these contents that the hub cannot give out whole. @throws {StoreError} */
+  lacking<V extends WantedVersion>(versions: readonly V[]): Promise<V[]> {
+    return this.#versions.lacking(versions)
   }
 
   /**
@@ -227,13 +238,39 @@ export class HubBlobAuthority implements BlobAuthority {
     locators: readonly (readonly Locator[])[],
     exists: ReadonlyMap<BlobId, boolean>,
   ): Promise<void> {
-    const { space, index, blobs: store, logger } = this.#parts
+    const { space, logger } = this.#parts
     for (const [blob, there] of exists) {
       if (there) continue
       const lost = chunks.filter((_, i) => locators[i]!.some((locator) => locator.blob === blob))
       logger.warn('blob-missing', { space, blob, chunks: lost.length })
-      await index.drop(space, blob, lost, async () => (await store.stat(space, blob)) === undefined)
+      await this.#drop(blob, lost)
     }
+  }
+
+  /** Compares the index with what the store lists: each blob that is gone is dropped. @returns how many. */
+  async dropLost(): Promise<number> {
+    const { space, index, blobs: store, logger } = this.#parts
+    const listed = store.list(space)[Symbol.asyncIterator]()
+    let next = await listed.next()
+    let count = 0
+    for await (const page of index.blobs(space)) {
+      for (const blob of page) {
+        while (!next.done && next.value < blob) next = await listed.next()
+        if (!next.done && next.value === blob) continue
+        // Put while the list was read, perhaps.
+        if ((await store.stat(space, blob)) !== undefined) continue
+        await this.#drop(blob, [])
+        count += 1
+      }
+    }
+    if (count > 0) logger.warn('blobs-missing', { space, blobs: count })
+    return count
+  }
+
+  async #drop(blob: BlobId, chunks: readonly ChunkId[]): Promise<void> {
+    const { space, index, blobs: store, onBlobLost } = this.#parts
+    await index.drop(space, blob, chunks, async () => (await store.stat(space, blob)) === undefined)
+    onBlobLost?.()
   }
 
   /** @returns how many chunks are in it, `undefined` where it was refused or is gone. */

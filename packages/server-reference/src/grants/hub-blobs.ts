@@ -1,5 +1,5 @@
 import type { BlobAuthority, Hasher, PackFormat } from '@tidemark/engine'
-import type { BlobId, BlobStore, SpaceName } from '@tidemark/protocol'
+import type { BlobId, BlobStore, SpaceName, WantedVersion } from '@tidemark/protocol'
 import type { Logger } from '../logger.js'
 import type { BlobIndex } from './blob-index.js'
 import { HubBlobAuthority } from './hub-blob-authority.js'
@@ -14,14 +14,42 @@ export interface HubBlobsParts {
   readonly rebuildAtStart: boolean
 }
 
+/** What the hub knows of bytes that it should have and has not. */
+export interface BlobAudit {
+  /** Those of these contents that the hub cannot give out whole. @throws {StoreError} */
+  lacking<V extends WantedVersion>(versions: readonly V[]): Promise<V[]>
+  /** Notes blobs that are indexed and not in the store. @returns how many. */
+  dropLost(): Promise<number>
+  /** Whether a blob was lost since the last `done`. */
+  isDue(): Promise<boolean>
+  /** What lost blobs were needed for is known. */
+  done(): Promise<void>
+  /** Called when a blob was found to be lost; one listener. */
+  onLost(listener: () => void): void
+}
+
 /** The authorities of all spaces: one each, so that concurrent sessions share its groups. */
 export class HubBlobs {
   readonly #spaces = new Map<SpaceName, HubBlobAuthority>()
+
+  readonly #listeners = new Map<SpaceName, () => void>()
 
   constructor(private readonly parts: HubBlobsParts) {}
 
   authority(space: SpaceName): BlobAuthority {
     return this.#of(space)
+  }
+
+  audit(space: SpaceName): BlobAudit {
+    const authority = this.#of(space)
+    const { index } = this.parts
+    return {
+      lacking: (versions) => authority.lacking(versions),
+      dropLost: () => authority.dropLost(),
+      isDue: () => index.isAuditDue(space),
+      done: () => index.auditDone(space),
+      onLost: (listener) => void this.#listeners.set(space, listener),
+    }
   }
 
   /** An upload by grant is durable: indexed in passing, its bytes are at hand. */
@@ -32,7 +60,11 @@ export class HubBlobs {
   #of(space: SpaceName): HubBlobAuthority {
     let authority = this.#spaces.get(space)
     if (!authority) {
-      authority = new HubBlobAuthority({ ...this.parts, space })
+      authority = new HubBlobAuthority({
+        ...this.parts,
+        space,
+        onBlobLost: () => this.#listeners.get(space)?.(),
+      })
       this.#spaces.set(space, authority)
     }
     return authority

@@ -1,0 +1,15 @@
+import type { NodeEntry, WantedVersion } from '@tidemark/protocol'
+
+/** Asks one peer for the bytes of these contents; resolves when its connection takes more. */
+export type AskForBytes = (versions: readonly WantedVersion[]) => Promise<void>
+
+/** What a hub does so that it has the bytes of all that it shows. */
+export interface Custody {
+  /**
+   * A peer tells what it has and this side does not, before its first sync point: this side may have lost
+   * it, bytes included. `receive` stores the entries.
+   */
+  catchUp<T>(entries: readonly NodeEntry[], receive: () => Promise<T>): Promise<T>
+  /** A peer that may upload has opened the space; nothing was sent to it yet. */
+  opened(ask: AskForBytes): Promise<void>
+}

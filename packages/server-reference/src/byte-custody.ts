@@ -1,0 +1,183 @@
+import {
+  type AskForBytes,
+  type Custody,
+  type KeyValueStore,
+  type SpaceDatabase,
+  type SpacePeers,
+  visibleContents,
+} from '@tidemark/engine'
+import { IDS_PER_REQUEST_MAX, type NodeEntry, type SpaceName, type WantedVersion } from '@tidemark/protocol'
+import type { BlobAudit } from './grants/hub-blobs.js'
+import { type LackingVersion, LackingVersions } from './lacking-versions.js'
+import type { Logger } from './logger.js'
+
+export interface ByteCustodyParts {
+  readonly space: SpaceName
+  readonly database: SpaceDatabase
+  readonly peers: SpacePeers
+  readonly storage: KeyValueStore
+  readonly audit: BlobAudit
+  readonly logger: Logger
+}
+
+/**
+ * The hub's care for the bytes of one space: what it shows and lacks is asked of every device that may
+ * write, when it connects and when more is found. Two things make bytes go: a backup that is older than
+ * what devices hold (they tell the hub of entries it lost), and blobs that vanish from the store (the index
+ * names them). Nothing is looked at while neither happens. See docs/decisions/0013.
+ */
+export class ByteCustody implements Custody {
+  readonly #parts: ByteCustodyParts
+  readonly #lacking: LackingVersions
+  /** Notes and rechecks one after the other: a recheck between a note and its entry would drop the note. */
+  #tail: Promise<unknown> = Promise.resolve()
+  #losses = 0
+  #auditing: Promise<void> | undefined
+  #isClosed = false
+
+  constructor(parts: ByteCustodyParts) {
+    this.#parts = parts
+    this.#lacking = new LackingVersions(parts.storage, parts.space)
+    parts.audit.onLost(() => {
+      this.#losses += 1
+      this.#startAudit()
+    })
+    this.#startAudit(() => parts.audit.dropLost())
+  }
+
+  async catchUp<T>(entries: readonly NodeEntry[], receive: () => Promise<T>): Promise<T> {
+    const { result, lacking } = await this.#exclusive(async () => {
+      const lacking = await this.#note(entries)
+      return { result: await receive(), lacking }
+    })
+    // Not awaited: a slow peer must not hold up the one that speaks.
+    void this.#askAll(lacking)
+    return result
+  }
+
+  async opened(ask: AskForBytes): Promise<void> {
+    const last = await this.#askPage(undefined, ask)
+    if (last) void this.#guarded(() => this.#askRest(last, ask))
+  }
+
+  /** Ends what runs in the background. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#auditing
+    await this.#tail
+  }
+
+  async #askRest(after: LackingVersion, ask: AskForBytes): Promise<void> {
+    let last: LackingVersion | undefined = after
+    while (last && !this.#isClosed) last = await this.#askPage(last, ask)
+  }
+
+  /** @returns the last one that was looked at, if there may be more. */
+  async #askPage(after: LackingVersion | undefined, ask: AskForBytes): Promise<LackingVersion | undefined> {
+    const { page, lacking } = await this.#exclusive(() => this.#recheck(after))
+    if (lacking.length > 0) await ask(distinct(lacking))
+    return page.length < IDS_PER_REQUEST_MAX ? undefined : page.at(-1)
+  }
+
+  /** Drops what came since, and what nobody shows any more. */
+  async #recheck(
+    after: LackingVersion | undefined,
+  ): Promise<{ page: readonly LackingVersion[]; lacking: readonly LackingVersion[] }> {
+    const page = await this.#lacking.read(after, IDS_PER_REQUEST_MAX)
+    if (page.length === 0) return { page, lacking: [] }
+    const { database, audit } = this.#parts
+    const snapshot = await database.snapshot()
+    let nodes: readonly (NodeEntry | undefined)[]
+    try {
+      nodes = await snapshot.nodes(page.map(({ node }) => node))
+    } finally {
+      await snapshot.close()
+    }
+    const shown = page.filter((version, i) => nodes[i] && shows(nodes[i], version))
+    const lacking = await audit.lacking(shown)
+    const kept = new Set(lacking)
+    await this.#lacking.remove(page.filter((version) => !kept.has(version)))
+    return { page, lacking }
+  }
+
+  /** @returns those contents of these entries that the hub lacks; they are kept. */
+  async #note(entries: readonly NodeEntry[]): Promise<readonly LackingVersion[]> {
+    const { audit, space, logger } = this.#parts
+    const lacking = await audit.lacking(entries.flatMap(contentsOf))
+    if (lacking.length === 0) return lacking
+    await this.#lacking.add(lacking)
+    logger.warn('bytes-lacking', { space, versions: lacking.length })
+    return lacking
+  }
+
+  async #askAll(lacking: readonly LackingVersion[]): Promise<void> {
+    const versions = distinct(lacking)
+    if (versions.length === 0) return
+    await Promise.all([...this.#parts.peers.all].map(({ exchange }) => exchange.want(versions)))
+  }
+
+  #startAudit(before: () => Promise<unknown> = async () => undefined): void {
+    if (this.#auditing || this.#isClosed) return
+    this.#auditing = this.#guarded(async () => {
+      await before()
+      await this.#audit()
+    }).finally(() => {
+      this.#auditing = undefined
+    })
+  }
+
+  /** Finds out what lost blobs were needed for, in everything that is shown. */
+  async #audit(): Promise<void> {
+    const { audit, database } = this.#parts
+    while (!this.#isClosed && (await audit.isDue())) {
+      const losses = this.#losses
+      const snapshot = await database.snapshot()
+      try {
+        for await (const page of snapshot.log(0)) {
+          const nodes = await snapshot.nodes(page.map(({ node }) => node))
+          const known = nodes.filter((node) => node !== undefined)
+          await this.#askAll(await this.#exclusive(() => this.#note(known)))
+          if (this.#isClosed) return
+        }
+      } finally {
+        await snapshot.close()
+      }
+      if (losses === this.#losses) await audit.done()
+    }
+  }
+
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(work)
+    this.#tail = result.catch(() => undefined)
+    return result
+  }
+
+  /** In the background a failure ends the attempt, not the hub: the next start or loss tries again. */
+  async #guarded(work: () => Promise<void>): Promise<void> {
+    const { logger, space } = this.#parts
+    try {
+      await work()
+    } catch (error) {
+      logger.error('byte-audit-failed', { space, error })
+    }
+  }
+}
+
+/** Contents with bytes: a symlink's target travels with its entry. */
+function contentsOf(entry: NodeEntry): LackingVersion[] {
+  if (entry.kind !== 'file') return []
+  return visibleContents(entry).map(({ value: { root, height, size } }) => ({
+    node: entry.id,
+    root: root!,
+    height,
+    size,
+  }))
+}
+
+const shows = (entry: NodeEntry, { root }: LackingVersion): boolean =>
+  contentsOf(entry).some((version) => version.root === root)
+
+/** One a root, as the message carries it. */
+function distinct(versions: readonly LackingVersion[]): readonly WantedVersion[] {
+  return [...new Map(versions.map(({ root, height, size }) => [root, { root, height, size }])).values()]
+}

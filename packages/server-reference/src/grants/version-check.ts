@@ -1,0 +1,90 @@
+import { type Hasher, readManifest } from '@tidemark/engine'
+import {
+  BlobNotFoundError,
+  type BlobStore,
+  type ChunkId,
+  ChunkMismatchError,
+  ChunksMissingError,
+  DecodeError,
+  IDS_PER_REQUEST_MAX,
+  LimitError,
+  type SpaceName,
+  type WantedVersion,
+} from '@tidemark/protocol'
+import type { Locator } from './locator.js'
+
+export interface VersionCheckParts {
+  readonly space: SpaceName
+  readonly blobs: Pick<BlobStore, 'read'>
+  readonly hasher: Hasher
+  /** For each chunk that the hub has one place; at most IDS_PER_REQUEST_MAX chunks. */
+  places(chunks: readonly ChunkId[]): Promise<ReadonlyMap<ChunkId, Locator>>
+}
+
+/** Whether the hub has all bytes of a content: manifests are read, chunks are looked up. */
+export class VersionCheck {
+  constructor(private readonly parts: VersionCheckParts) {}
+
+  /** Those of which something is missing, or whose manifest is damaged. @throws {StoreError} */
+  async lacking<V extends WantedVersion>(versions: readonly V[]): Promise<V[]> {
+    const single = versions.filter(({ height, size }) => height === 0 && size > 0)
+    const missing = new Set(await this.#missing(single.map(({ root }) => root)))
+    const lacking: V[] = []
+    for (const version of versions) {
+      const isLacking = version.height === 0 ? missing.has(version.root) : !(await this.#isWhole(version))
+      if (isLacking) lacking.push(version)
+    }
+    return lacking
+  }
+
+  async #isWhole({ root, height, size }: WantedVersion): Promise<boolean> {
+    const entries = readManifest(root, height, size, {
+      hasher: this.parts.hasher,
+      fetchNodes: (ids) => this.#read(ids),
+    })
+    let ids: ChunkId[] = []
+    try {
+      for await (const { id } of entries) {
+        ids.push(id)
+        if (ids.length < IDS_PER_REQUEST_MAX) continue
+        if ((await this.#missing(ids)).length > 0) return false
+        ids = []
+      }
+    } catch (error) {
+      if (isDamage(error)) return false
+      throw error
+    }
+    return (await this.#missing(ids)).length === 0
+  }
+
+  async #missing(ids: readonly ChunkId[]): Promise<ChunkId[]> {
+    const missing: ChunkId[] = []
+    for (let from = 0; from < ids.length; from += IDS_PER_REQUEST_MAX) {
+      const asked = ids.slice(from, from + IDS_PER_REQUEST_MAX)
+      const places = await this.parts.places(asked)
+      missing.push(...asked.filter((id) => !places.has(id)))
+    }
+    return missing
+  }
+
+  async #read(ids: readonly ChunkId[]): Promise<readonly Uint8Array[]> {
+    const { space, blobs } = this.parts
+    const places = await this.parts.places(ids)
+    return Promise.all(
+      ids.map((id) => {
+        const place = places.get(id)
+        if (!place) throw new ChunksMissingError([id])
+        return blobs.read(space, place.blob, { offset: place.offset, length: place.storedLength })
+      }),
+    )
+  }
+}
+
+/** The bytes are gone or wrong; everything else is a failure of the moment. A blob that is too short: RangeError. */
+const isDamage = (error: unknown): boolean =>
+  error instanceof ChunksMissingError ||
+  error instanceof BlobNotFoundError ||
+  error instanceof ChunkMismatchError ||
+  error instanceof DecodeError ||
+  error instanceof LimitError ||
+  error instanceof RangeError

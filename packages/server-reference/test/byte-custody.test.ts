@@ -1,0 +1,126 @@
+import { MemoryKeyValueStore, SpaceDatabase, type SpacePeers } from '@tidemark/engine'
+import { nodePlatform } from '@tidemark/engine/node'
+import {
+  type ChunkId,
+  type DeviceId,
+  IDS_PER_REQUEST_MAX,
+  type NodeEntry,
+  type NodeId,
+  type ReplicaId,
+  ROOT,
+  type RunId,
+  type WantedVersion,
+} from '@tidemark/protocol'
+import { expect, test } from 'vitest'
+import { ByteCustody } from '../src/byte-custody.js'
+import type { BlobAudit } from '../src/grants/hub-blobs.js'
+import { keptLog, SPACE } from './fixture.js'
+
+const DEVICE = 'd'.repeat(16) as DeviceId
+const RID = 'e'.repeat(16) as ReplicaId
+const RUN = 'f'.repeat(16) as RunId
+const nodeOf = (n: number): NodeId => n.toString(16).padStart(32, '0') as NodeId
+const rootOf = (n: number): ChunkId => n.toString(16).padStart(64, '0') as ChunkId
+
+/** File `n` with content `root`, written as the `seq`-th write of one device; it covers what came before. */
+function file(n: number, root: number, seq: number): NodeEntry {
+  const sibling = {
+    ctx: { vector: new Map(seq > 2 ? [[RID, seq - 1]] : []), except: [] },
+    hlc: { ms: seq, counter: 0 },
+  }
+  return {
+    id: nodeOf(n),
+    kind: 'file',
+    loc: [{ ...sibling, dot: { rid: RID, seq }, value: { parent: ROOT, name: `${n}.txt`, dead: false } }],
+    content: [
+      {
+        ...sibling,
+        dot: { rid: RID, seq: seq + 1 },
+        value: { root: rootOf(root), height: 0, size: 5, mtimeMs: 0 },
+      },
+    ],
+    attr: [],
+  }
+}
+
+/** A hub's space over memory; `lacked` are the roots whose bytes it has not, `looked` how often it looked. */
+async function custodyWorld() {
+  const storage = new MemoryKeyValueStore()
+  const { clock, random, hasher } = nodePlatform
+  const database = await SpaceDatabase.open({
+    storage,
+    space: SPACE,
+    device: 'a'.repeat(16) as DeviceId,
+    mode: 'relay',
+    clock,
+    random,
+    sha256: (bytes) => hasher.sha256(bytes),
+  })
+  const lacked = new Set<ChunkId>()
+  const seen = { looked: 0 }
+  const audit: BlobAudit = {
+    lacking: async (versions) => {
+      seen.looked += versions.length
+      return versions.filter(({ root }) => lacked.has(root))
+    },
+    dropLost: async () => 0,
+    isDue: async () => false,
+    done: async () => undefined,
+    onLost: () => undefined,
+  }
+  const peers = { all: new Set() } as unknown as SpacePeers
+  const custody = new ByteCustody({ space: SPACE, database, peers, storage, audit, logger: keptLog().logger })
+  let lseq = 0
+  const tell = (...entries: NodeEntry[]) =>
+    custody.catchUp(entries, () => database.receive(DEVICE, entries, { run: RUN, lseq: ++lseq }))
+  const asked = async (): Promise<WantedVersion[]> => {
+    const all: WantedVersion[] = []
+    await custody.opened(async (versions) => void all.push(...versions))
+    await custody.close()
+    return all
+  }
+  return { lacked, seen, tell, asked, custody }
+}
+
+test('[BG22] a hub that lost nothing looks at nothing when a device connects', async () => {
+  const { seen, tell, asked } = await custodyWorld()
+  await tell(file(1, 1, 1))
+  const before = seen.looked
+  expect(await asked()).toEqual([])
+  expect(seen.looked).toBe(before)
+})
+
+test('[BG22] what a device tells and the hub lacks is asked of everybody who connects, until it came', async () => {
+  const { lacked, tell, asked } = await custodyWorld()
+  lacked.add(rootOf(2))
+  await tell(file(1, 1, 1), file(2, 2, 3), file(3, 2, 5))
+  const version = { root: rootOf(2), height: 0, size: 5 }
+  expect(await asked()).toEqual([version])
+  expect(await asked()).toEqual([version])
+  lacked.clear()
+  expect(await asked()).toEqual([])
+  lacked.add(rootOf(2))
+  expect(await asked(), 'what came is forgotten').toEqual([])
+})
+
+test('[BG22] a content that nothing shows any more is not asked for', async () => {
+  const { lacked, tell, asked } = await custodyWorld()
+  lacked.add(rootOf(1))
+  await tell(file(1, 1, 1))
+  await tell(file(1, 2, 3))
+  expect(await asked()).toEqual([])
+})
+
+test('[BG22] more than one message holds is asked for in several', async () => {
+  const { lacked, tell, custody } = await custodyWorld()
+  const count = IDS_PER_REQUEST_MAX + 5
+  const entries: NodeEntry[] = []
+  for (let n = 1; n <= count; n++) {
+    lacked.add(rootOf(n))
+    entries.push(file(n, n, 2 * n - 1))
+  }
+  await tell(...entries)
+  const sizes: number[] = []
+  await custody.opened(async (versions) => void sizes.push(versions.length))
+  await expect.poll(() => sizes).toEqual([IDS_PER_REQUEST_MAX, 5])
+})
