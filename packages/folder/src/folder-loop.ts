@@ -1,12 +1,12 @@
 import { join } from 'node:path'
-import type { LinkState } from '@tidemark/engine'
+import type { EntryKey, LinkState } from '@tidemark/engine'
 import { BehaviorSubject, type Subscription } from 'rxjs'
 import { applyRemote, Downloads, recoverProvisional } from './apply/index.js'
 import type { ApplyContext } from './apply-context.js'
 import type { FolderStatus } from './folder-binding.js'
 import { type DeleteLimit, exceeds, type Hold } from './holds.js'
 import { Absences } from './local/absences.js'
-import { auditRows } from './local/audit.js'
+import { auditBelow, auditRows } from './local/audit.js'
 import { LargeFiles } from './local/large-files.js'
 import { runLocalPass } from './local/local-pass.js'
 import { mendOrphans } from './local/orphans.js'
@@ -72,6 +72,8 @@ export class FolderLoop {
   #isRunning = true
   #isRemoteWanted = true
   #remotePending = 0
+  /** What stays different from the space until a person acts. */
+  #kept: ReadonlySet<EntryKey> = new Set()
   #turnsBegun = 0
   #turnsEnded = 0
   #scansBegun = 0
@@ -224,7 +226,8 @@ export class FolderLoop {
     if (hints.dueInMs(nowMs) === 0 || (isRemoteDue && !hints.isEmpty)) await this.#local(root)
     await this.#endImport(root)
     if (this.#isRemoteWanted || this.#pace.isDue(wakeups.monotonicMs())) await this.#remote()
-    this.#remotePending = (await push.space.dirty(DIRTY_COUNTED_MAX)).length
+    const dirty = await push.space.dirty(DIRTY_COUNTED_MAX + this.#kept.size)
+    this.#remotePending = dirty.filter((key) => !this.#kept.has(key)).length
   }
 
   async #local(root: BoundRoot): Promise<void> {
@@ -260,6 +263,8 @@ export class FolderLoop {
       if (!isOffline) this.#large.forget(settled)
       for (const [directory, isDeep] of result.again) hints.add(directory, isDeep, wakeups.monotonicMs())
       for (const directory of result.unpushed) this.#unpushed.add(directory)
+      // What was hidden until now has no file: nobody would ask for it. Before the first scan the start did.
+      if (this.#scansEnded > 0) for (const key of result.rulesChanged) await auditBelow(push, key)
       // The hub came while the pass ran: its own event found nothing to push yet.
       if (isOffline && this.#link.connected) this.#hintUnpushed()
     } catch (error) {
@@ -292,7 +297,12 @@ export class FolderLoop {
     const startMs = wakeups.monotonicMs()
     this.#pace.started(startMs)
     try {
-      const { applied, deferred, problems, rescan } = await applyRemote(apply, stop.signal, this.#downloads)
+      const { applied, deferred, kept, problems, rescan } = await applyRemote(
+        apply,
+        stop.signal,
+        this.#downloads,
+      )
+      this.#kept = kept
       this.options.push.problems.set('remote', problems)
       const nowMs = wakeups.monotonicMs()
       if (this.#pace.ended({ applied, deferred, rescan: rescan.length }, nowMs)) {

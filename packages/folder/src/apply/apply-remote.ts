@@ -7,6 +7,7 @@ import { matchesRow, mustBeSystemError } from './disk.js'
 import { Downloads } from './downloads.js'
 import { type Gathered, gather } from './gather.js'
 import { contentDiffers, executableDiffers, type Item, wantedLocalName } from './item.js'
+import { keptEntries } from './kept.js'
 import { Locator, soundDirs } from './locator.js'
 import { pairRows } from './pair.js'
 import { plan } from './plan.js'
@@ -87,8 +88,8 @@ async function applyBatch(tools: BatchTools, batch: Gathered): Promise<void> {
   const visible = await dropHidden(ctx, batch.items, paths)
   const items = pairRows(visible)
   const dirs = soundDirs(locator, batch.dirs)
-  const changed = changedOnDisk(tools, items)
-  const free = items.filter(({ key }) => !changed.has(key))
+  const untouchable = new Set([...keptEntries(tools, items, batch.settled), ...changedOnDisk(tools, items)])
+  const free = items.filter(({ key }) => !untouchable.has(key))
   const { staged, waiting } = await stage(
     ctx,
     area,
@@ -99,7 +100,7 @@ async function applyBatch(tools: BatchTools, batch: Gathered): Promise<void> {
     signal,
   )
   try {
-    const blocked = new Set([...changed, ...waiting])
+    const blocked = new Set([...untouchable, ...waiting])
     const steps = plan({ items, dirs, settled: batch.settled, blocked })
     await new Run({ ctx, locator, trash, staging: area, staged, report }, steps).execute(signal)
   } finally {

@@ -22,9 +22,9 @@ export const refusedByDisk = (path: string, errno: string): Problem => ({
   fix: 'check permissions and free space; it is tried again by itself',
 })
 
-export const keepsIgnored = (path: string): Problem => ({
+export const keepsUnsynced = (path: string): Problem => ({
   path,
   cause: 'not-empty',
-  detail: 'deleted elsewhere, but it holds files that are ignored here',
-  fix: 'remove or move the ignored files; the directory goes by itself then',
+  detail: 'deleted elsewhere, but it holds files that are ignored here or cannot be synced',
+  fix: 'remove or move these files; the directory goes by itself then',
 })

@@ -7,6 +7,8 @@ export interface Applied {
   readonly applied: number
   /** Entries that are still to be applied. */
   readonly deferred: number
+  /** Entries that stay different until a person acts: each is below, or at, a problem. */
+  readonly kept: ReadonlySet<EntryKey>
   readonly problems: Problem[]
   /** Relative directories (`''`: the bound one) whose content was not what the rows say. */
   readonly rescan: string[]
@@ -16,11 +18,17 @@ export interface Applied {
 export class Report {
   applied = 0
   readonly deferred = new Set<EntryKey>()
+  readonly #kept = new Set<EntryKey>()
   readonly #problems = new Map<string, Problem>()
   readonly #rescan = new Set<string>()
 
   defer(key: EntryKey): void {
     this.deferred.add(key)
+  }
+
+  /** It stays as it is, and nothing waits for it. */
+  keep(key: EntryKey): void {
+    this.#kept.add(key)
   }
 
   rescan(directory: string): void {
@@ -34,7 +42,8 @@ export class Report {
   result(): Applied {
     return {
       applied: this.applied,
-      deferred: this.deferred.size,
+      deferred: [...this.deferred].filter((key) => !this.#kept.has(key)).length,
+      kept: this.#kept,
       problems: [...this.#problems.values()],
       rescan: [...this.#rescan].sort(),
     }

@@ -13,7 +13,7 @@ import { batchDel, batchPut, type Intent, liftDel, liftPut } from './journal.js'
 import { modeFor } from './mode.js'
 import type { Plan } from './plan.js'
 import { type Prepared, prepare, type RunTools } from './prepare.js'
-import { keepsIgnored, refusedByDisk } from './problems.js'
+import { refusedByDisk } from './problems.js'
 import { childrenOfRekeyed } from './rekeyed.js'
 import { RunState } from './run-state.js'
 import { fresh } from './stamps.js'
@@ -171,18 +171,9 @@ export class Run {
     const spot = from ?? to!
     const path = relativeTo(ctx.directory, pathOf(spot))
     if (outcome.cause === 'refused') report.problem(refusedByDisk(path, outcome.errno))
-    if (outcome.cause === 'not-empty' && this.#holdsOnlyIgnored(path)) report.problem(keepsIgnored(path))
     this.#fail(step.item, outcome.cause === 'not-empty' ? path : relativeTo(ctx.directory, spot.directory))
     // A place that is taken is another directory than the one that the thing stands in.
     if (to && outcome.cause === 'changed') report.rescan(relativeTo(ctx.directory, to.directory))
-  }
-
-  #holdsOnlyIgnored(path: string): boolean {
-    const { files, directory, isIgnored } = this.tools.ctx
-    return files.readdir(join(directory, path)).every((bytes) => {
-      const name = Buffer.from(bytes).toString('utf8')
-      return isIgnored(`${path}/${name}`, files.lstat(join(directory, path, name))?.kind === 'dir')
-    })
   }
 
   #fail({ key }: Item, rescan: string): void {

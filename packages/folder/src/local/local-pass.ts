@@ -44,6 +44,8 @@ export interface LocalPassResult {
   readonly again: ReadonlyMap<string, boolean>
   /** Directories with changes that could not be pushed, being offline. */
   readonly unpushed: ReadonlySet<string>
+  /** Directories whose ignore rules are not those of the last scan. */
+  readonly rulesChanged: readonly EntryKey[]
 }
 
 /** Scans what the hints name, compares it with the rows, and pushes the difference in groups. */
@@ -59,6 +61,7 @@ interface Step {
 class LocalPass {
   readonly #again = new Map<string, boolean>()
   readonly #unpushed = new Set<string>()
+  readonly #rulesChanged: EntryKey[] = []
   readonly #scanned = new Set<string>()
   readonly #steps: Step[] = []
   readonly #moved: Moved[] = []
@@ -84,7 +87,7 @@ class LocalPass {
       await Promise.allSettled(this.#inFlight)
     }
     if (this.options.hints.isFull) this.options.watcher?.sweep()
-    return { again: this.#again, unpushed: this.#unpushed }
+    return { again: this.#again, unpushed: this.#unpushed, rulesChanged: this.#rulesChanged }
   }
 
   async #findTargets(): Promise<void> {
@@ -135,6 +138,7 @@ class LocalPass {
       return
     }
     context.problems.set(source, scan.problems)
+    if (scan.rulesChanged && dir.key !== undefined) this.#rulesChanged.push(dir.key)
     const rows =
       dir.key === undefined ? new Map<string, SyncedRow>() : await context.rows.inDirectory(dir.key)
     const input = await lookUp(context, root.dev, { ...scan, rows })

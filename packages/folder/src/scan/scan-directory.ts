@@ -1,7 +1,7 @@
-import { nameDefect, PATH_DEPTH_MAX } from '@tidemark/protocol'
 import { errnoOf } from '../adapters/node-file-system.js'
 import type { FileStat, FileSystem } from '../ports/file-system.js'
 import type { Problem } from '../rows.js'
+import { decodeName, refusalOf } from './carried.js'
 import { IGNORE_FILE, IGNORE_FILE_BYTES_MAX, type IgnoreRules } from './ignore-rules.js'
 
 /** What one directory holds. */
@@ -31,7 +31,6 @@ export interface ScanTarget {
   readonly ino: string
 }
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const lossy = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** Lists one directory, never through a symlink, and never on another device. */
@@ -93,7 +92,7 @@ class Listing {
     if (!stat) return
     const reason = this.rules.isIgnored(path, stat.kind === 'dir')
       ? 'ignored'
-      : this.#refusal(name, path, stat)
+      : refusalOf(name, path, stat, this.target.dev)
     if (reason === undefined) {
       this.#found.set(name, stat)
       return
@@ -113,49 +112,16 @@ class Listing {
   }
 
   #decode(bytes: Uint8Array): string | undefined {
-    try {
-      return decoder.decode(bytes)
-    } catch {
+    const name = decodeName(bytes)
+    if (name === undefined) {
       this.#problems.push({
         path: this.#pathOf(lossy.decode(bytes)),
         cause: 'not-utf8',
         detail: 'the name is not UTF-8, other devices could not write it',
         fix: 'rename it',
       })
-      return undefined
     }
-  }
-
-  #refusal(name: string, path: string, stat: FileStat): Problem | undefined {
-    if (stat.kind === 'special') {
-      return {
-        path,
-        cause: 'special-file',
-        detail: 'a fifo, socket or device cannot be synced',
-        fix: `move it out of the folder, or name it in ${IGNORE_FILE}`,
-      }
-    }
-    if (stat.dev !== this.target.dev) {
-      return {
-        path,
-        cause: 'other-device',
-        detail: 'another file system is mounted here; it is not looked into',
-        fix: 'bind it as a folder of its own',
-      }
-    }
-    const defect = nameDefect(name.normalize('NFC'))
-    if (defect !== undefined) {
-      return { path, cause: 'bad-name', detail: `the name ${defect}`, fix: 'rename it' }
-    }
-    if (path.split('/').length > PATH_DEPTH_MAX) {
-      return {
-        path,
-        cause: 'too-deep',
-        detail: `deeper than ${PATH_DEPTH_MAX} directories`,
-        fix: 'move it up',
-      }
-    }
-    return undefined
+    return name
   }
 
   #rulesText(): string | undefined {
