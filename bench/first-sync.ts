@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { randomOf, writeRandomFile } from '../test/support/bytes.js'
 import { until, World } from '../test/support/processes.js'
 import { readTree } from '../test/support/trees.js'
+import { GOALS } from './goals.js'
 import { type Figure, median } from './measure.js'
 import { type Costs, ProcessCosts } from './process-costs.js'
 import { hasRsync, rsyncThroughDaemon } from './rsync-daemon.js'
@@ -29,7 +30,7 @@ const FILES_PER_DIRECTORY = 100
 export function smallFiles(count: number): Scenario {
   return {
     name: `${count} small files`,
-    goal: 2.5,
+    goal: GOALS.smallFilesRatio,
     fill(folder) {
       const random = randomOf(count)
       for (let i = 0; i < count; i++) {
@@ -53,7 +54,7 @@ export function smallFiles(count: number): Scenario {
 export function bigFile(bytes: number): Scenario {
   return {
     name: `one file of ${bytes / (1 << 20)} MiB`,
-    goal: 2,
+    goal: GOALS.bigFileRatio,
     fill: (folder) => writeRandomFile(join(folder, 'big.bin'), bytes, 'bench'),
     isComplete: (folder) => statSync(join(folder, 'big.bin'), { throwIfNoEntry: false })?.size === bytes,
   }

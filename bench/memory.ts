@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { until, World } from '../test/support/processes.js'
+import { GOALS } from './goals.js'
 import type { Figure } from './measure.js'
 import { memoryMib } from './process-costs.js'
 
@@ -68,7 +69,7 @@ export async function measureMemory(few: number, many: number): Promise<Figure[]
       what: 'replica, growth per entry',
       value: perEntry((r) => r.replicaMib),
       unit: 'bytes',
-      goal: 100,
+      goal: GOALS.growthBytesPerEntry,
     },
     {
       scenario,
@@ -76,8 +77,14 @@ export async function measureMemory(few: number, many: number): Promise<Figure[]
       value: perEntry((r) => r.replicaPrivateMib),
       unit: 'bytes',
     },
-    { scenario, what: 'hub, growth per entry', value: perEntry((r) => r.hubMib), unit: 'bytes', goal: 100 },
-    { scenario, what: `replica at ${many}`, value: large.replicaMib, unit: 'MiB', goal: 300 },
+    {
+      scenario,
+      what: 'hub, growth per entry',
+      value: perEntry((r) => r.hubMib),
+      unit: 'bytes',
+      goal: GOALS.growthBytesPerEntry,
+    },
+    { scenario, what: `replica at ${many}`, value: large.replicaMib, unit: 'MiB', goal: GOALS.replicaMib },
     { scenario, what: `hub at ${many}`, value: large.hubMib, unit: 'MiB' },
   ]
 }

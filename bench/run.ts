@@ -10,7 +10,13 @@ import { hasRsync } from './rsync-daemon.js'
 const GIB = 1 << 30
 const MIB = 1 << 20
 
-const { values, positionals } = parseArgs({ options: { short: { type: 'boolean' } }, allowPositionals: true })
+const USAGE = `usage: npm run bench -- [--short] [SCENARIO …]
+
+scenarios: small, big, latency, memory, real-tree; all of them if none is named
+  --short   smaller sizes: a few minutes instead of about 15
+`
+
+const { values, positionals } = readOptions()
 const short = values.short === true
 
 const SCENARIOS: Readonly<Record<string, () => Promise<Figure[]>>> = {
@@ -21,11 +27,29 @@ const SCENARIOS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   'real-tree': () => realTree(GIB),
 }
 
-async function main(): Promise<void> {
-  const unknown = positionals.find((name) => !Object.hasOwn(SCENARIOS, name))
-  if (unknown !== undefined) {
-    throw new Error(`no scenario ${unknown}; there are ${Object.keys(SCENARIOS).join(', ')}`)
+function readOptions() {
+  try {
+    return parseArgs({
+      options: { short: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+      allowPositionals: true,
+    })
+  } catch (error) {
+    return refuse((error as Error).message)
   }
+}
+
+function refuse(reason: string): never {
+  process.stderr.write(`${reason}\n${USAGE}`)
+  process.exit(2)
+}
+
+async function main(): Promise<void> {
+  if (values.help) {
+    process.stdout.write(USAGE)
+    return
+  }
+  const unknown = positionals.find((name) => !Object.hasOwn(SCENARIOS, name))
+  if (unknown !== undefined) refuse(`no scenario ${unknown}`)
   if (!hasRsync()) process.stdout.write('rsync is not installed: no ratios\n')
   const figures: Figure[] = []
   const failures: { scenario: string; message: string }[] = []

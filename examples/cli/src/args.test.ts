@@ -24,6 +24,10 @@ describe('command line', () => {
     expect(() => parseInvocation(argv)).toThrow(message)
   })
 
+  test.each(['--version', '-V'])('%s asks for the version', (option) => {
+    expect(parseInvocation([option])).toMatchObject({ command: 'version' })
+  })
+
   test('a missing option is named', () => {
     expect(() => mustTextOption(parseInvocation(['sync', 'a']), 'hub')).toThrow('--hub is missing')
   })

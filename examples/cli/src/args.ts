@@ -109,6 +109,7 @@ const COMMANDS: ReadonlyMap<string, CommandSyntax> = new Map<string, CommandSynt
 /** @throws {UsageError} */
 export function parseInvocation(argv: readonly string[]): Invocation {
   const [command, ...rest] = argv
+  if (command === '--version' || command === '-V') return { command: 'version', operands: [], options: {} }
   if (command === undefined || command === '--help' || command === '-h' || command === 'help') {
     const about = rest[0]
     if (about !== undefined && !about.startsWith('-')) mustSyntax(about)
@@ -171,7 +172,7 @@ export function helpText(command?: string): string {
 
 ${lines.join('\n')}
 
-tidemark COMMAND --help says what its options mean
+tidemark COMMAND --help says what its options mean; tidemark --version says which version this is
 
 exit codes: 0 done · 1 failed · 2 wrong usage · 3 held, or settled with problems (sync --once) · 130 cut short
 `

@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs'
+import { existsSync, realpathSync, statSync } from 'node:fs'
 import { isAbsolute, relative, sep } from 'node:path'
 import type { Replica, Space } from '@tidemark/engine'
+import { makeDirectories } from '@tidemark/engine/node'
 import { bindFolder, type FolderBinding, type FolderOptions } from '@tidemark/folder'
 import { parseSpaceName, RESERVED_NAME } from '@tidemark/protocol'
 import { webSocketTransport } from '@tidemark/transport-ws'
@@ -102,7 +103,7 @@ function existingDirectory(directory: string, state: string): string {
     if (readSettings(state) !== undefined) {
       throw new Error(`${directory} is missing: is its disk mounted? Nothing was changed`)
     }
-    mkdirSync(directory, { recursive: true })
+    makeDirectories(directory)
   }
   if (!statSync(directory).isDirectory()) throw new Error(`${directory} is not a directory`)
   return realpathSync(directory)

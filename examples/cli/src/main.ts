@@ -7,6 +7,7 @@ import { runHub } from './commands/hub.js'
 import { runCat, runConflicts, runExplain, runLs } from './commands/inspect.js'
 import { runStatus } from './commands/status.js'
 import { runSync } from './commands/sync.js'
+import { versionText } from './version.js'
 
 const RUNNERS = {
   hub: runHub,
@@ -24,6 +25,10 @@ async function main(): Promise<number> {
   const invocation = parseInvocation(process.argv.slice(2))
   if (invocation.command === 'help') {
     process.stdout.write(helpText(invocation.operands[0]))
+    return 0
+  }
+  if (invocation.command === 'version') {
+    process.stdout.write(versionText())
     return 0
   }
   return RUNNERS[invocation.command as keyof typeof RUNNERS](invocation)

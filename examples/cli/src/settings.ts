@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeDirectories } from '@tidemark/engine/node'
 import { writeFileAtomically } from './atomic-file.js'
 
 /** What a state directory is bound to; written at the first `sync`, compared at every later one. */
@@ -36,7 +37,7 @@ export function bindSettings(state: string, wanted: Omit<Settings, 'version'>): 
   const known = readSettings(state)
   const next: Settings = { version: 1, ...wanted, hub: normalHub(wanted.hub) }
   if (known === undefined) {
-    mkdirSync(state, { recursive: true, mode: 0o700 })
+    makeDirectories(state, 0o700)
     writeFileAtomically(join(state, FILE), `${JSON.stringify(next, undefined, 2)}\n`)
     return
   }

@@ -1,12 +1,13 @@
-import { mkdir } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import { type AddressInfo, isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import type { Clock, Hasher, KeyValueStore, PackFormat } from '@tidemark/engine'
+import { makeDirectories } from '@tidemark/engine/node'
 import type { Listener } from '@tidemark/protocol'
 import { fsBlobStore } from '@tidemark/store-fs'
 import { TokenAuthenticator } from './auth/token.js'
 import { type HubConfig, type HubConfigOptions, resolveHubConfig } from './config.js'
+import { ConfigError } from './errors.js'
 import { BlobIndex } from './grants/blob-index.js'
 import { HubBlobs } from './grants/hub-blobs.js'
 import { httpRoutes } from './http/routes.js'
@@ -48,7 +49,7 @@ export async function startHub(options: HubConfigOptions, parts: HubParts): Prom
   const config = await resolveHubConfig(options)
   const { clock, logger } = parts
   // Everybody's files are below it: no other user of the machine may look.
-  await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 })
+  makeDataDirectory(config.dataDirectory)
   // The database first: its lock keeps a second hub from sweeping the first one's uploads.
   const storage = await parts.openStorage(join(config.dataDirectory, 'database'))
   let engine: HubEngine | undefined
@@ -107,6 +108,15 @@ export async function startHub(options: HubConfigOptions, parts: HubParts): Prom
     return closed
   }
   return { url, port, close, [Symbol.asyncDispose]: close }
+}
+
+/** @throws {ConfigError} INVALID_CONFIG: it is not there and cannot be made. */
+function makeDataDirectory(path: string): void {
+  try {
+    makeDirectories(path, 0o700)
+  } catch (error) {
+    throw new ConfigError('INVALID_CONFIG', 'dataDirectory', (error as Error).message, { cause: error })
+  }
 }
 
 function acceptSessions(listener: Listener, engine: HubEngine, logger: Logger): void {

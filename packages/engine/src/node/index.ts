@@ -5,6 +5,7 @@ import { systemRandom } from './system-random.js'
 import { type UndiciBlobClient, undiciBlobClient } from './undici-blob-client.js'
 
 export { openLevelStore } from './level-store.js'
+export { makeDirectories } from './make-directories.js'
 export { nodeHasher } from './node-hasher.js'
 export { pathByteSource } from './path-byte-source.js'
 export { systemClock, systemTimers } from './system-clock.js'

@@ -25,30 +25,32 @@ interface Report {
   readonly failures: readonly { readonly seed: number; readonly message: string }[]
 }
 
+const USAGE = `usage: npm run sim -- [options]
+
+  --profile exchange|view   default exchange
+  --runs N                  how many runs; default 1000
+  --seed N                  the first seed; default 1
+  --steps N                 steps of a run before it heals; default ${STEPS_DEFAULT.exchange} (exchange), ${STEPS_DEFAULT.view} (view)
+  --workers N               threads; default one for each core
+  --trace                   runs one seed and prints what happens
+`
+
 if (isMainThread) await main()
 else await work(workerData as Job, (report) => parentPort!.postMessage(report))
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      profile: { type: 'string', default: 'exchange' },
-      runs: { type: 'string', default: '1000' },
-      steps: { type: 'string' },
-      seed: { type: 'string', default: '1' },
-      workers: { type: 'string', default: String(availableParallelism()) },
-      trace: { type: 'boolean', default: false },
-    },
-  })
-  const profile = parseProfile(values.profile)
-  const steps = parseCount('steps', values.steps ?? String(STEPS_DEFAULT[profile]))
-  const seed = parseCount('seed', values.seed)
-  const runs = parseCount('runs', values.runs)
-  if (values.trace) {
+  const options = readOptions()
+  if (options === undefined) {
+    console.log(USAGE)
+    return
+  }
+  const { profile, steps, seed, runs, workers, trace } = options
+  if (trace) {
     const result = await runSimulation({ profile, steps, seed, print: (line) => console.log(line) })
     console.log(JSON.stringify(result))
     return
   }
-  const stride = Math.min(runs, parseCount('workers', values.workers))
+  const stride = Math.min(runs, workers)
   const jobs = Array.from({ length: stride }, (_, i): Job => {
     return { profile, steps, stride, seed: seed + i, runs: Math.ceil((runs - i) / stride) }
   })
@@ -74,6 +76,36 @@ async function main(): Promise<void> {
       `(${Math.round(done.steps / seconds)} steps/s, ${stride} workers), ${done.failures} failures`,
   )
   if (done.failures > 0) process.exitCode = 1
+}
+
+/** @returns `undefined`: help was asked for. A wrong option ends the process with 2. */
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        profile: { type: 'string', default: 'exchange' },
+        runs: { type: 'string', default: '1000' },
+        steps: { type: 'string' },
+        seed: { type: 'string', default: '1' },
+        workers: { type: 'string', default: String(availableParallelism()) },
+        trace: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    })
+    if (values.help) return undefined
+    const profile = parseProfile(values.profile)
+    return {
+      profile,
+      steps: parseCount('steps', values.steps ?? String(STEPS_DEFAULT[profile])),
+      seed: parseCount('seed', values.seed),
+      runs: parseCount('runs', values.runs),
+      workers: parseCount('workers', values.workers),
+      trace: values.trace,
+    }
+  } catch (error) {
+    console.error(`${(error as Error).message}\n${USAGE}`)
+    process.exit(2)
+  }
 }
 
 function inWorker(job: Job, onReport: (report: Report) => void): Promise<void> {
