@@ -1,48 +1,13 @@
 import * as fs from 'node:fs'
 import { expect, test } from 'vitest'
-import { rowOps } from '../rows-store.js'
 import { applyRemote } from './apply-remote.js'
-import { sameFile, untouched } from './disk.js'
 import { recoverProvisional } from './recover.js'
-import { stamps } from './stamps.js'
+import { AFTER, BEFORE } from './testing/every-step.js'
 import type { Thing } from './testing/fake-space.js'
+import { foundByScan } from './testing/found-by-scan.js'
 import { allBytes, Crash, intercepted, treeOf, unsyncedFileSystem, World } from './testing/world.js'
 
 const never = new AbortController().signal
-const D = (id: number, name: string, below = 0): Thing => ({ id, in: below, name })
-const F = (id: number, name: string, bytes: string, below = 0): Thing => ({ id, in: below, name, bytes })
-
-/** Every kind of step: replace, create, move, swap, directory moves, deletes, links, modes, a large file. */
-const BEFORE: readonly Thing[] = [
-  D(1, 'docs'),
-  F(2, 'edit', 'edit one', 1),
-  F(3, 'swap-a', 'swap A', 1),
-  F(4, 'swap-b', 'swap B', 1),
-  D(5, 'outer'),
-  D(6, 'inner', 5),
-  F(7, 'kept', 'kept', 6),
-  D(8, 'gone'),
-  F(9, 'gone-file', 'gone', 8),
-  F(10, 'moved', 'moved', 8),
-  F(11, 'mode', 'mode'),
-  { id: 12, in: 0, name: 'link', target: 'edit' },
-  F(13, 'taken', 'taken'),
-]
-const AFTER: readonly Thing[] = [
-  D(1, 'docs'),
-  F(2, 'edit', 'edit two', 1),
-  F(4, 'swap-a', 'swap B', 1),
-  F(3, 'swap-b', 'swap A', 1),
-  D(6, 'outer'),
-  D(5, 'inner', 6),
-  F(7, 'kept', 'kept and moved', 5),
-  F(10, 'moved here', 'moved', 1),
-  { ...F(11, 'mode', 'mode'), executable: true },
-  { id: 12, in: 0, name: 'link', target: 'elsewhere' },
-  D(14, 'taken'),
-  F(15, 'new', 'new', 14),
-  F(16, 'large', 'L'.repeat(150_000), 14),
-]
 const KNOWN_BYTES = new Set(
   [...BEFORE, ...AFTER].map(({ bytes }) => bytes).filter((bytes) => bytes !== undefined),
 )
@@ -64,34 +29,6 @@ function expectNothingTornOrLost(world: World, when: string): void {
   for (const { bytes: text } of BEFORE) {
     if (text !== undefined) expect(bytes.has(text), `${when}: ${text} is lost`).toBe(true)
   }
-}
-
-/**
- * What a scan would take for the user's: files that differ from their row, and names without one. As a
- * scan does, it takes over stamps that changed without the bytes.
- */
-async function foundByScan(world: World): Promise<string[]> {
-  const found: string[] = []
-  const { rows, files, directory } = world.ctx(unsyncedFileSystem)
-  const named = new Set<string>()
-  for await (const page of rows.all()) {
-    for (const row of page) {
-      const path = (await rows.localPathOf(row))!
-      named.add(path)
-      const stat = files.lstat(`${directory}/${path}`)
-      if (!stat) found.push(`- ${path}`)
-      else if (stat.kind !== row.entry.kind) found.push(`! ${path}`)
-      else if (stat.kind === 'dir' || untouched(stat, row.fingerprint)) continue
-      else if (!sameFile(stat, row.fingerprint)) found.push(`~ ${path}`)
-      else {
-        const after = { ...row, fingerprint: stamps(stat) }
-        await world.space.writeRows(rowOps([{ before: row, after }]), { sync: false })
-      }
-    }
-  }
-  for (const [path, text] of Object.entries(world.disk()))
-    if (!named.has(path) && text !== '/') found.push(`+ ${path}`)
-  return found
 }
 
 /** Runs a whole update and counts; a crash comes before call number `at`. */
@@ -121,12 +58,15 @@ async function crashedAt(at: number, crashesInRecovery: boolean): Promise<boolea
     world.space.beforeWrite = () => {}
     await recoverProvisional(world.ctx(unsyncedFileSystem))
     expectNothingTornOrLost(world, `after recovery from ${at}`)
-    expect(await foundByScan(world), `after recovery from ${at}`).toEqual([])
+    expect(
+      await foundByScan(world.ctx(unsyncedFileSystem), world.disk()),
+      `after recovery from ${at}`,
+    ).toEqual([])
     for (let round = 0; round < 3 && (await world.space.dirty(1)).length > 0; round++) {
       await applyRemote(world.ctx(unsyncedFileSystem), never)
     }
     expect(world.disk(), `after crash ${at}`).toEqual(treeOf(AFTER))
-    expect(await foundByScan(world), `at the end of ${at}`).toEqual([])
+    expect(await foundByScan(world.ctx(unsyncedFileSystem), world.disk()), `at the end of ${at}`).toEqual([])
     expectNothingTornOrLost(world, `at the end of ${at}`)
     return dies
   } finally {

@@ -72,8 +72,9 @@ export function entryOf(thing: Thing): ViewEntry {
 
 /** The parts of a space's binding that applying uses, over trees that a test sets. */
 export class FakeSpace {
-  readonly kv = new MemoryKeyValueStore()
-  readonly rows: KeyValueReader = this.kv
+  kv = new MemoryKeyValueStore({ crashable: true })
+  /** What went with each state of the store that a power cut could bring back, the oldest first. */
+  #states: Taken[] = []
   readonly chunks = new Map<ChunkId, Uint8Array>()
   readonly receivedEntries = new Map<EntryKey, ViewEntry>()
   readonly shown = new Map<EntryKey, ViewEntry>()
@@ -109,7 +110,38 @@ export class FakeSpace {
 
   async writeRows(ops: readonly KeyValueOp[], options: { sync: boolean }): Promise<void> {
     this.beforeWrite()
+    this.#remember(options)
     await this.kv.batch(ops, options)
+  }
+
+  get rows(): KeyValueReader {
+    return this.kv
+  }
+
+  /** The database as a power cut could leave it. @param kept Of `unsyncedWrites` those that made it. */
+  powerCut(kept: number): void {
+    const state = this.#states[kept]
+    this.kv = this.kv.crash(kept)
+    this.#states = []
+    if (!state) return
+    replace(this.shown, state.shown)
+    replace(this.#syncedNodes, state.syncedNodes)
+    this.#dirty = new Set(state.dirty)
+  }
+
+  get unsyncedWrites(): number {
+    return this.kv.unsyncedBatches
+  }
+
+  /** Before a write. */
+  #remember({ sync }: { sync: boolean }): void {
+    if (sync) this.#states = []
+    else
+      this.#states.push({
+        shown: new Map(this.shown),
+        syncedNodes: new Map(this.#syncedNodes),
+        dirty: new Set(this.#dirty),
+      })
   }
 
   async dirty(limit: number): Promise<readonly EntryKey[]> {
@@ -122,6 +154,7 @@ export class FakeSpace {
     options: { sync: boolean },
   ): Promise<void> {
     this.beforeWrite()
+    this.#remember(options)
     await this.kv.batch(rows, options)
     for (const { key, as, nodes } of done) {
       if (as) this.shown.set(key, as)
@@ -156,6 +189,17 @@ export class FakeSpace {
   }
   fetchedPieces = 0
   afterPiece: () => Promise<void> | void = () => {}
+}
+
+interface Taken {
+  readonly shown: ReadonlyMap<EntryKey, ViewEntry>
+  readonly syncedNodes: ReadonlyMap<NodeId, NodeEntry>
+  readonly dirty: ReadonlySet<EntryKey>
+}
+
+function replace<K, V>(map: Map<K, V>, by: ReadonlyMap<K, V>): void {
+  map.clear()
+  for (const [key, value] of by) map.set(key, value)
 }
 
 function readerOf(entries: Map<EntryKey, ViewEntry>, nodes: Map<NodeId, NodeEntry>): TreeReader {

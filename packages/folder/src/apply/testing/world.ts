@@ -109,7 +109,7 @@ export function intercepted(
         call,
         args.filter((arg) => typeof arg === 'string'),
       )
-      return fn(...args)
+      return fn.apply(files, args)
     }
   return {
     lstat: tell('lstat', files.lstat),

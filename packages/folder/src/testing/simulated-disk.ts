@@ -1,0 +1,452 @@
+import type { FileKind, FileStat, FileSystem, OpenFile } from '../ports/file-system.js'
+import { Inode, systemError } from './inode.js'
+import { MetadataJournal } from './metadata-journal.js'
+
+const LINKS_FOLLOWED_MAX = 40
+const NAME_BYTES_MAX = 255
+/** A power cut tears files at multiples of this. */
+const PAGE_BYTES = 4096
+const NS_PER_MS = 1_000_000n
+
+export interface SimulatedDiskOptions {
+  readonly clock: { nowMs(): number }
+  /** Stamps are multiples of this, nanoseconds: 1, or as coarse as a file system has it. @default 1 */
+  readonly stampNs?: number
+  /** Whether the number of a thing that is gone is given to the next new one, as ext4 does. @default true */
+  readonly reusesInodes?: boolean
+  /** Bytes of all files together. @default no bound */
+  readonly volumeBytes?: number
+}
+
+/** What a power cut decides by. */
+export interface CutRandom {
+  /** A whole number from 0 to `below` - 1. */
+  below(below: number): number
+}
+
+interface Place {
+  readonly parent: Inode
+  readonly name: string
+}
+
+/**
+ * A disk in memory with the semantics of POSIX, as far as a bound folder can tell: inodes, hard links,
+ * symlinks in the middle of a path, renames that replace, things that live on while they are open. What
+ * nobody made durable may be lost or torn by a power cut: see `powerCut`.
+ */
+export class SimulatedDisk implements FileSystem {
+  readonly #options: Required<Omit<SimulatedDiskOptions, 'volumeBytes'>> & { readonly volumeBytes: number }
+  readonly #journal = new MetadataJournal()
+  readonly #root: Inode
+  /** Numbers of things that are gone, to be given again. */
+  readonly #freeNumbers: number[] = []
+  #nextNumber = 2
+  #stamps = 0
+  /** Files whose bytes are not durable. */
+  readonly #unsynced = new Set<Inode>()
+  /** Handles of before a power cut are dead. */
+  #life = 0
+
+  constructor(options: SimulatedDiskOptions) {
+    this.#options = {
+      clock: options.clock,
+      stampNs: options.stampNs ?? 1,
+      reusesInodes: options.reusesInodes ?? true,
+      volumeBytes: options.volumeBytes ?? Number.MAX_SAFE_INTEGER,
+    }
+    this.#root = new Inode(1, 'dir', 0o755, this.#now())
+    this.#root.nlink = 2
+  }
+
+  lstat(path: string): FileStat | undefined {
+    const inode = this.#find(path)
+    return inode && this.#stat(inode)
+  }
+
+  readdir(path: string): Uint8Array[] {
+    return [...this.#mustDirectory(path, 'scandir').children.keys()].map((name) => Buffer.from(name))
+  }
+
+  readlink(path: string): Uint8Array {
+    const inode = this.#must(path, 'readlink')
+    if (inode.kind !== 'symlink') throw systemError('EINVAL', 'readlink', path)
+    return Buffer.from(inode.target)
+  }
+
+  readFile(path: string): Uint8Array {
+    return this.#mustFile(path, 'open').data.slice()
+  }
+
+  mkdir(path: string, mode = 0o777): void {
+    this.#create(path, 'mkdir', 'dir', mode & ~0o022)
+  }
+
+  rmdir(path: string): void {
+    const { parent, name } = this.#place(path, 'rmdir')
+    const inode = this.#child(parent, name, 'rmdir', path)
+    if (inode.kind !== 'dir') throw systemError('ENOTDIR', 'rmdir', path)
+    if (inode.children.size > 0) throw systemError('ENOTEMPTY', 'rmdir', path)
+    this.#remove(parent, name)
+  }
+
+  rename(from: string, to: string): void {
+    const source = this.#place(from, 'rename')
+    const target = this.#place(to, 'rename')
+    const inode = this.#child(source.parent, source.name, 'rename', from)
+    const replaced = target.parent.children.get(target.name)
+    if (replaced === inode) return
+    if (inode.kind === 'dir' && this.#isInside(target.parent, inode))
+      throw systemError('EINVAL', 'rename', from)
+    if (replaced) {
+      if (inode.kind === 'dir' && replaced.kind !== 'dir') throw systemError('ENOTDIR', 'rename', from)
+      if (inode.kind !== 'dir' && replaced.kind === 'dir') throw systemError('EISDIR', 'rename', from)
+      if (replaced.children.size > 0) throw systemError('ENOTEMPTY', 'rename', from)
+    }
+    const undo = [this.#touched(inode), this.#detach(source.parent, source.name)]
+    if (replaced) undo.push(this.#touched(replaced), this.#detach(target.parent, target.name))
+    undo.push(this.#attach(target.parent, target.name, inode))
+    this.#journal.add([source.parent, target.parent], () => undoAll(undo))
+    if (replaced) this.#forgetIfGone(replaced)
+  }
+
+  link(from: string, to: string): void {
+    const inode = this.#must(from, 'link')
+    const { parent, name } = this.#place(to, 'link')
+    if (parent.children.has(name)) throw systemError('EEXIST', 'link', to)
+    if (inode.kind === 'dir') throw systemError('EPERM', 'link', from)
+    const undo = [this.#touched(inode), this.#attach(parent, name, inode)]
+    this.#journal.add([parent], () => undoAll(undo))
+  }
+
+  unlink(path: string): void {
+    const { parent, name } = this.#place(path, 'unlink')
+    const inode = this.#child(parent, name, 'unlink', path)
+    if (inode.kind === 'dir') throw systemError('EISDIR', 'unlink', path)
+    this.#remove(parent, name)
+  }
+
+  symlink(target: string, path: string): void {
+    this.#create(path, 'symlink', 'symlink', 0o777, target)
+  }
+
+  chmod(path: string, mode: number): void {
+    const inode = this.#must(path, 'chmod')
+    const { mode: before, ctimeNs } = inode
+    inode.mode = mode & 0o7777
+    inode.ctimeNs = this.#now()
+    this.#journal.add([], () => Object.assign(inode, { mode: before, ctimeNs }))
+  }
+
+  setMtime(path: string, mtimeMs: number): void {
+    this.#setMtime(this.#must(path, 'utime'), mtimeMs)
+  }
+
+  writeNew(path: string, bytes: Uint8Array, { mode, mtimeMs }: { mode: number; mtimeMs?: number }): FileStat {
+    const inode = this.#create(path, 'open', 'file', mode & ~0o022)
+    this.#write(inode, 0, bytes, path)
+    if (mtimeMs !== undefined) this.#setMtime(inode, mtimeMs)
+    return this.#stat(inode)
+  }
+
+  open(path: string, flags: 'r' | 'rw', mode = 0o666): OpenFile {
+    const { parent, name } = this.#place(path, 'open')
+    const there = parent.children.get(name)
+    if (there?.kind === 'symlink') throw systemError('ELOOP', 'open', path)
+    if (there?.kind === 'dir' && flags === 'rw') throw systemError('EISDIR', 'open', path)
+    if (!there && flags === 'r') throw systemError('ENOENT', 'open', path)
+    return this.#handle(there ?? this.#create(path, 'open', 'file', mode & ~0o022), path)
+  }
+
+  /** What a program does that saves in place: the same inode, other bytes. */
+  overwrite(path: string, bytes: Uint8Array): void {
+    const inode = this.#mustFile(path, 'open')
+    this.#setData(inode, new Uint8Array())
+    this.#write(inode, 0, bytes, path)
+  }
+
+  fsync(path: string): void {
+    this.#sync(this.#must(path, 'fsync'))
+  }
+
+  async syncAll(): Promise<void> {
+    for (const inode of this.#unsynced) inode.durable = inode.data
+    this.#unsynced.clear()
+    this.#journal.syncAll()
+  }
+
+  room(): { freeBytes: number; totalBytes: number } {
+    const totalBytes = this.#options.volumeBytes
+    return { freeBytes: Math.max(0, totalBytes - this.#usedBytes()), totalBytes }
+  }
+
+  /**
+   * The power goes and comes back. Of the names that nobody made durable a beginning is kept, in the order
+   * in which they changed. Bytes of files that nobody made durable are the old ones, the new ones, or a
+   * beginning of the new ones with zeros behind it.
+   */
+  powerCut(random: CutRandom): void {
+    this.#life++
+    for (const inode of this.#unsynced) {
+      const { data, durable } = inode
+      const fate = random.below(4)
+      if (fate === 0) inode.data = durable
+      else if (fate >= 2) {
+        const torn = new Uint8Array(fate === 2 ? data.length : random.below(data.length + 1))
+        const pages = random.below(Math.floor(data.length / PAGE_BYTES) + 1)
+        torn.set(data.subarray(0, Math.min(torn.length, pages * PAGE_BYTES)))
+        inode.data = torn
+      }
+      inode.durable = inode.data
+    }
+    this.#unsynced.clear()
+    this.#journal.cut(random.below(this.#journal.length + 1))
+  }
+
+  #now(): bigint {
+    const step = BigInt(this.#options.stampNs)
+    // Fine stamps tell changes of one millisecond apart.
+    const fine = BigInt(this.#stamps++) % NS_PER_MS
+    const ns = BigInt(Math.floor(this.#options.clock.nowMs())) * NS_PER_MS + fine
+    return (ns / step) * step
+  }
+
+  #stat(inode: Inode): FileStat {
+    return {
+      kind: inode.kind,
+      dev: '1',
+      ino: String(inode.ino),
+      birthtimeNs: String(inode.birthtimeNs),
+      size: inode.kind === 'symlink' ? Buffer.byteLength(inode.target) : inode.data.length,
+      mtimeNs: String(inode.mtimeNs),
+      ctimeNs: String(inode.ctimeNs),
+      mode: inode.mode,
+      nlink: inode.nlink,
+    }
+  }
+
+  #create(path: string, call: string, kind: FileKind, mode: number, target = ''): Inode {
+    const { parent, name } = this.#place(path, call)
+    if (parent.children.has(name)) throw systemError('EEXIST', call, path)
+    const number = this.#options.reusesInodes ? this.#freeNumbers.pop() : undefined
+    const inode = new Inode(number ?? this.#nextNumber++, kind, mode, this.#now(), target)
+    this.#journal.add([parent], this.#attach(parent, name, inode))
+    return inode
+  }
+
+  #remove(parent: Inode, name: string): void {
+    const inode = parent.children.get(name)!
+    const undo = [this.#touched(inode), this.#detach(parent, name)]
+    this.#journal.add([parent], () => undoAll(undo))
+    this.#forgetIfGone(inode)
+  }
+
+  /** @returns its undoing. */
+  #attach(parent: Inode, name: string, inode: Inode): () => void {
+    const undo = this.#changed(parent)
+    parent.children.set(name, inode)
+    inode.nlink += inode.kind === 'dir' ? 2 : 1
+    if (inode.kind === 'dir') parent.nlink++
+    return () => {
+      parent.children.delete(name)
+      inode.nlink -= inode.kind === 'dir' ? 2 : 1
+      if (inode.kind === 'dir') parent.nlink--
+      undo()
+    }
+  }
+
+  /** @returns its undoing. */
+  #detach(parent: Inode, name: string): () => void {
+    const undo = this.#changed(parent)
+    const inode = parent.children.get(name)!
+    parent.children.delete(name)
+    inode.nlink -= inode.kind === 'dir' ? 2 : 1
+    if (inode.kind === 'dir') parent.nlink--
+    return () => {
+      parent.children.set(name, inode)
+      inode.nlink += inode.kind === 'dir' ? 2 : 1
+      if (inode.kind === 'dir') parent.nlink++
+      undo()
+    }
+  }
+
+  /** @returns its undoing. */
+  #touched(inode: Inode): () => void {
+    const { ctimeNs } = inode
+    inode.ctimeNs = this.#now()
+    return () => Object.assign(inode, { ctimeNs })
+  }
+
+  /** @returns its undoing. */
+  #changed(directory: Inode): () => void {
+    const { mtimeNs, ctimeNs } = directory
+    directory.mtimeNs = this.#now()
+    directory.ctimeNs = directory.mtimeNs
+    return () => Object.assign(directory, { mtimeNs, ctimeNs })
+  }
+
+  /** A number is given again only when no power cut can bring its owner back. */
+  #forgetIfGone(inode: Inode): void {
+    if (inode.nlink > 0 || inode.handles > 0) return
+    this.#journal.whenDurable(() => {
+      if (inode.nlink === 0) this.#freeNumbers.push(inode.ino)
+    })
+  }
+
+  #setMtime(inode: Inode, mtimeMs: number): void {
+    const { mtimeNs, ctimeNs } = inode
+    inode.mtimeNs = BigInt(Math.floor(mtimeMs)) * NS_PER_MS
+    inode.ctimeNs = this.#now()
+    this.#journal.add([], () => Object.assign(inode, { mtimeNs, ctimeNs }))
+  }
+
+  #write(inode: Inode, offset: number, bytes: Uint8Array, path: string): void {
+    const data = new Uint8Array(Math.max(inode.data.length, offset + bytes.length))
+    const more = data.length - inode.data.length
+    if (more > 0 && this.#usedBytes() + more > this.#options.volumeBytes)
+      throw systemError('ENOSPC', 'write', path)
+    data.set(inode.data)
+    data.set(bytes, offset)
+    this.#setData(inode, data)
+  }
+
+  #setData(inode: Inode, data: Uint8Array): void {
+    inode.data = data
+    inode.mtimeNs = this.#now()
+    inode.ctimeNs = inode.mtimeNs
+    this.#unsynced.add(inode)
+  }
+
+  #sync(inode: Inode): void {
+    inode.durable = inode.data
+    this.#unsynced.delete(inode)
+    if (inode.kind === 'dir') this.#journal.sync(inode)
+  }
+
+  #handle(inode: Inode, path: string): OpenFile {
+    inode.handles++
+    const life = this.#life
+    let isOpen = true
+    const alive = (): Inode => {
+      if (!isOpen || life !== this.#life) throw systemError('EBADF', 'fstat', path)
+      return inode
+    }
+    return {
+      stat: () => this.#stat(alive()),
+      read: async (offset, length, into) => {
+        const part = alive().data.slice(offset, offset + length)
+        into?.set(part)
+        return into ? into.subarray(0, part.length) : part
+      },
+      write: async (offset, bytes) => this.#write(alive(), offset, bytes, path),
+      truncate: (size) => {
+        const data = new Uint8Array(size)
+        data.set(alive().data.subarray(0, size))
+        this.#setData(inode, data)
+      },
+      sync: async () => this.#sync(alive()),
+      close: async () => {
+        if (!isOpen) return
+        isOpen = false
+        inode.handles--
+        this.#forgetIfGone(inode)
+      },
+    }
+  }
+
+  #usedBytes(): number {
+    const seen = new Set<Inode>()
+    const walk = (inode: Inode): number => {
+      if (seen.has(inode)) return 0
+      seen.add(inode)
+      let sum = inode.data.length
+      for (const child of inode.children.values()) sum += walk(child)
+      return sum
+    }
+    return walk(this.#root)
+  }
+
+  #isInside(inode: Inode, directory: Inode): boolean {
+    if (inode === directory) return true
+    return [...directory.children.values()].some(
+      (child) => child.kind === 'dir' && this.#isInside(inode, child),
+    )
+  }
+
+  /** As lstat: the last component is not followed. */
+  #find(path: string): Inode | undefined {
+    if (path === '/' || path === '') return this.#root
+    try {
+      const { parent, name } = this.#place(path, 'lstat')
+      return parent.children.get(name)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+      throw error
+    }
+  }
+
+  #must(path: string, call: string): Inode {
+    if (path === '/' || path === '') return this.#root
+    const { parent, name } = this.#place(path, call)
+    return this.#child(parent, name, call, path)
+  }
+
+  #child(parent: Inode, name: string, call: string, path: string): Inode {
+    const inode = parent.children.get(name)
+    if (!inode) throw systemError('ENOENT', call, path)
+    return inode
+  }
+
+  #mustDirectory(path: string, call: string): Inode {
+    const inode = this.#resolve(path, call, 0)
+    if (inode.kind !== 'dir') throw systemError('ENOTDIR', call, path)
+    return inode
+  }
+
+  #mustFile(path: string, call: string): Inode {
+    const inode = this.#must(path, call)
+    if (inode.kind === 'symlink') throw systemError('ELOOP', call, path)
+    if (inode.kind === 'dir') throw systemError('EISDIR', 'read', path)
+    return inode
+  }
+
+  #place(path: string, call: string): Place {
+    const slash = path.lastIndexOf('/')
+    const name = path.slice(slash + 1)
+    if (Buffer.byteLength(name) > NAME_BYTES_MAX) throw systemError('ENAMETOOLONG', call, path)
+    const parent = this.#resolve(path.slice(0, slash), call, 0)
+    if (parent.kind !== 'dir') throw systemError('ENOTDIR', call, path)
+    return { parent, name }
+  }
+
+  /** Follows every component, the last one too. */
+  #resolve(path: string, call: string, followed: number): Inode {
+    let at: Inode = this.#root
+    const above: Inode[] = []
+    const names = path.split('/').filter((name) => name !== '' && name !== '.')
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i]!
+      if (at.kind !== 'dir') throw systemError('ENOTDIR', call, path)
+      if (name === '..') {
+        at = above.pop() ?? this.#root
+        continue
+      }
+      const next = at.children.get(name)
+      if (!next) throw systemError('ENOENT', call, path)
+      if (next.kind !== 'symlink') {
+        above.push(at)
+        at = next
+        continue
+      }
+      if (followed >= LINKS_FOLLOWED_MAX) throw systemError('ELOOP', call, path)
+      const before = next.target.startsWith('/') ? '' : `/${names.slice(0, i).join('/')}/`
+      return this.#resolve(`${before}${next.target}/${names.slice(i + 1).join('/')}`, call, followed + 1)
+    }
+    return at
+  }
+}
+
+/** The last step first. */
+function undoAll(steps: readonly (() => void)[]): void {
+  for (const undo of [...steps].reverse()) undo()
+}
