@@ -11,7 +11,7 @@ const ENTRIES: Record<string, string[]> = {
     'src/testing/index.ts',
     'src/testing/simulator/cli.ts',
   ],
-  'packages/folder': ['src/index.ts'],
+  'packages/folder': ['src/index.ts', 'src/testing/index.ts'],
   'packages/transport-ws': ['src/index.ts'],
   'packages/store-fs': ['src/index.ts'],
   'packages/server-reference': ['src/index.ts'],

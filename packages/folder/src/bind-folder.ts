@@ -32,6 +32,10 @@ export interface FolderPlatform {
   readonly timers: Timers
   /** @see lockFolder */
   readonly lock: (path: string) => () => void
+  /** Without symlinks. @throws {PathError} NOT_A_DIRECTORY. */
+  readonly realDirectory: (path: string) => string
+  /** Unique for ever. */
+  readonly newId: () => string
 }
 
 const NODE: FolderPlatform = {
@@ -40,6 +44,8 @@ const NODE: FolderPlatform = {
   clock: systemClock,
   timers: systemTimers,
   lock: lockFolder,
+  realDirectory,
+  newId: randomUUID,
 }
 
 /**
@@ -55,7 +61,7 @@ export async function bindFolder(
   options: FolderOptions = {},
   platform: FolderPlatform = NODE,
 ): Promise<FolderBinding> {
-  const root = realDirectory(directory)
+  const root = platform.realDirectory(directory)
   const home = homeOf(root)
   const rows = new RowsStore(space.rows)
   const known = await rows.root()
@@ -137,7 +143,7 @@ class Binding implements FolderBinding {
     this.#loop = new FolderLoop({
       push,
       apply,
-      rootCheck: { space, rows, files, directory, home, newId: randomUUID },
+      rootCheck: { space, rows, files, directory, home, newId: platform.newId },
       rules,
       watcher: this.#watcher,
       hints,

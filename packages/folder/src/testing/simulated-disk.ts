@@ -44,8 +44,9 @@ export class SimulatedDisk implements FileSystem {
   #stamps = 0
   /** Files whose bytes are not durable. */
   readonly #unsynced = new Set<Inode>()
-  /** Handles of before a power cut are dead. */
+  /** Handles of programs that ended are dead. */
   #life = 0
+  readonly #watchers = new Map<string, Set<() => void>>()
 
   constructor(options: SimulatedDiskOptions) {
     this.#options = {
@@ -135,6 +136,7 @@ export class SimulatedDisk implements FileSystem {
     inode.mode = mode & 0o7777
     inode.ctimeNs = this.#now()
     this.#journal.add([], () => Object.assign(inode, { mode: before, ctimeNs }))
+    this.#tellOfContent(inode)
   }
 
   setMtime(path: string, mtimeMs: number): void {
@@ -179,13 +181,30 @@ export class SimulatedDisk implements FileSystem {
     return { freeBytes: Math.max(0, totalBytes - this.#usedBytes()), totalBytes }
   }
 
+  /** Every open file is closed, as when the programs that had them open are killed. */
+  endPrograms(): void {
+    this.#life++
+    this.#watchers.clear()
+  }
+
+  /**
+   * Calls back for each change in a directory, of its names or of what they name, until the returned
+   * function is called.
+   */
+  watch(ino: string, onChange: () => void): () => void {
+    const watchers = this.#watchers.get(ino) ?? new Set()
+    this.#watchers.set(ino, watchers)
+    watchers.add(onChange)
+    return () => watchers.delete(onChange)
+  }
+
   /**
    * The power goes and comes back. Of the names that nobody made durable a beginning is kept, in the order
    * in which they changed. Bytes of files that nobody made durable are the old ones, the new ones, or a
    * beginning of the new ones with zeros behind it.
    */
   powerCut(random: CutRandom): void {
-    this.#life++
+    this.endPrograms()
     for (const inode of this.#unsynced) {
       const { data, durable } = inode
       const fate = random.below(4)
@@ -281,7 +300,23 @@ export class SimulatedDisk implements FileSystem {
     const { mtimeNs, ctimeNs } = directory
     directory.mtimeNs = this.#now()
     directory.ctimeNs = directory.mtimeNs
+    this.#tellWatchers(directory)
     return () => Object.assign(directory, { mtimeNs, ctimeNs })
+  }
+
+  #tellWatchers(directory: Inode): void {
+    for (const onChange of this.#watchers.get(String(directory.ino)) ?? []) onChange()
+  }
+
+  /** To those who watch a directory that names it. */
+  #tellOfContent(inode: Inode, from: Inode = this.#root): void {
+    if (this.#watchers.size === 0) return
+    let isHere = false
+    for (const child of from.children.values()) {
+      isHere ||= child === inode
+      if (child.kind === 'dir') this.#tellOfContent(inode, child)
+    }
+    if (isHere) this.#tellWatchers(from)
   }
 
   /** A number is given again only when no power cut can bring its owner back. */
@@ -314,6 +349,7 @@ export class SimulatedDisk implements FileSystem {
     inode.mtimeNs = this.#now()
     inode.ctimeNs = inode.mtimeNs
     this.#unsynced.add(inode)
+    this.#tellOfContent(inode)
   }
 
   #sync(inode: Inode): void {

@@ -1,0 +1,1 @@
+export { type CutRandom, SimulatedDisk, type SimulatedDiskOptions } from './simulated-disk.js'

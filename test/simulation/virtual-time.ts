@@ -1,0 +1,71 @@
+import type { Clock, Timers } from '@tidemark/engine'
+
+interface Timer {
+  readonly atMs: number
+  readonly number: number
+  readonly fn: () => void
+}
+
+/** Turns of the event loop after which everything that is under way waits for a timer. */
+const TURNS = 4
+
+/** Time that passes only when nobody has anything to do. */
+export class VirtualTime implements Clock, Timers {
+  /** 2023-11-14: any date does. */
+  #wallMs = 1_700_000_000_000
+  #monotonicMs = 0
+  readonly #timers = new Set<Timer>()
+  #count = 0
+
+  nowMs(): number {
+    return this.#wallMs
+  }
+
+  monotonicMs(): number {
+    return this.#monotonicMs
+  }
+
+  after(delayMs: number, fn: () => void): () => void {
+    const timer = { atMs: this.#monotonicMs + Math.max(0, delayMs), number: this.#count++, fn }
+    this.#timers.add(timer)
+    return () => this.#timers.delete(timer)
+  }
+
+  /** Somebody sets the clock; timers do not care. */
+  jump(ms: number): void {
+    this.#wallMs += ms
+  }
+
+  /** Lets `ms` pass; whatever is due happens in order. */
+  async pass(ms: number): Promise<void> {
+    const endMs = this.#monotonicMs + ms
+    for (;;) {
+      await settle()
+      const next = this.#next()
+      if (!next || next.atMs > endMs) break
+      this.#timers.delete(next)
+      this.#moveTo(next.atMs)
+      next.fn()
+    }
+    this.#moveTo(endMs)
+  }
+
+  #next(): Timer | undefined {
+    let next: Timer | undefined
+    for (const timer of this.#timers) {
+      const isBefore =
+        next && (timer.atMs < next.atMs || (timer.atMs === next.atMs && timer.number < next.number))
+      if (!next || isBefore) next = timer
+    }
+    return next
+  }
+
+  #moveTo(monotonicMs: number): void {
+    this.#wallMs += monotonicMs - this.#monotonicMs
+    this.#monotonicMs = monotonicMs
+  }
+}
+
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < TURNS; turn++) await new Promise((resolve) => setImmediate(resolve))
+}

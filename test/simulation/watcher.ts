@@ -1,0 +1,49 @@
+import type { OpenWatcher } from '@tidemark/folder'
+import type { SimulatedDisk } from '@tidemark/folder/testing'
+import type { SimRandom } from './random.js'
+import type { VirtualTime } from './virtual-time.js'
+
+/** Time until a change is reported, at most, milliseconds. */
+const DELAY_MS_MAX = 120
+
+/** Watches a simulated disk; reports come late, and several become one. */
+export const simulatedWatcher =
+  (disk: SimulatedDisk, time: VirtualTime, random: SimRandom, isAlive: () => boolean): OpenWatcher =>
+  (_root, events) => {
+    const watched = new Map<string, { ino: string; stop: () => void; isFresh: boolean }>()
+    const waiting = new Set<string>()
+    let isClosed = false
+    const report = (directory: string): void => {
+      if (waiting.has(directory)) return
+      waiting.add(directory)
+      time.after(random.below(DELAY_MS_MAX), () => {
+        waiting.delete(directory)
+        if (!isClosed && isAlive()) events.hint(directory)
+      })
+    }
+    return {
+      add(directory, ino) {
+        const known = watched.get(directory)
+        if (known?.ino === ino) {
+          known.isFresh = true
+          return
+        }
+        known?.stop()
+        watched.set(directory, { ino, stop: disk.watch(ino, () => report(directory)), isFresh: true })
+      },
+      covers: (directory, ino) => watched.get(directory)?.ino === ino,
+      sweep() {
+        for (const [directory, entry] of watched) {
+          if (!entry.isFresh) {
+            entry.stop()
+            watched.delete(directory)
+          } else entry.isFresh = false
+        }
+      },
+      close() {
+        isClosed = true
+        for (const { stop } of watched.values()) stop()
+        watched.clear()
+      },
+    }
+  }
