@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { WILD } from './support/acts.js'
 import { randomOf } from './support/bytes.js'
+import { disagreements } from './support/device-database.js'
 import { expectNothingLost, Ledger } from './support/ledger.js'
 import { type Hub, type Running, until, World } from './support/processes.js'
 import { readTree } from './support/trees.js'
@@ -101,9 +102,14 @@ class Chaos {
   }
 
   async #isEqual(): Promise<boolean> {
-    await delay(250)
+    await delay(500)
+    if (!this.#treesAreEqual()) return false
     const states = await Promise.all(this.users.map(({ folder }) => world.status(folder)))
-    if (states.some(({ state }) => state !== 'idle')) return false
+    // What was under way while the trees were read shows in the second look.
+    return states.every(({ state }) => state === 'idle') && this.#treesAreEqual()
+  }
+
+  #treesAreEqual(): boolean {
     try {
       const trees = this.users.map(({ folder }) => JSON.stringify(readTree(folder)))
       return trees.every((tree) => tree === trees[0])
@@ -136,6 +142,8 @@ test.each(SEEDS)(
       for (let round = 0; round < ROUNDS; round++) await chaos.round()
       await chaos.becomesEqual()
       await chaos.stop()
+      for (const { name, folder } of chaos.users)
+        expect(await disagreements(folder, world.path(`database-${name}`)), name).toEqual([])
       const tree = readTree(chaos.users[0]!.folder)
       // What only a start would notice shows here.
       for (const { folder } of chaos.users) expect(await world.once(folder, chaos.hub)).toBe(0)
