@@ -121,6 +121,44 @@ test('concurrent edits keep both versions, and both sides show the same', async 
   expect(Object.values(onDisk(a.directory)).sort()).toEqual(['from a', 'from b'])
 })
 
+test('a conflict copy that is copied over the file is one with it, on both sides, without being asked', async () => {
+  const theHub = await hub()
+  const a = await bind({ hub: theHub })
+  const b = await bind({ hub: theHub })
+  fs.writeFileSync(a.path('f'), 'base')
+  await settle(a, b)
+  fs.writeFileSync(a.path('f'), 'from a')
+  fs.writeFileSync(b.path('f'), 'from b')
+  await expect.poll(() => fs.readdirSync(a.directory).length, { timeout: 5_000 }).toBe(3)
+  await settle(a, b)
+  const copy = fs.readdirSync(a.directory).find((name) => name.includes('conflict'))!
+  const text = fs.readFileSync(a.path(copy), 'utf8')
+  fs.writeFileSync(a.path('f'), text)
+  for (const { directory } of [a, b])
+    await expect.poll(() => onDisk(directory), { timeout: 5_000 }).toEqual({ f: text })
+})
+
+test.each([0, 1])(
+  'of two files with one name, one copied over the other (%i) leaves one, on both sides',
+  async (way) => {
+    const theHub = await hub()
+    const a = await bind({ hub: theHub })
+    const b = await bind({ hub: theHub })
+    await settle(a, b)
+    fs.writeFileSync(a.path('f'), 'from a')
+    fs.writeFileSync(b.path('f'), 'from b')
+    await expect.poll(() => fs.readdirSync(a.directory).length, { timeout: 5_000 }).toBe(3)
+    await settle(a, b)
+    const [from, to] = way === 0 ? ['f', 'other'] : ['other', 'f']
+    const nameOf = (which: string) =>
+      fs.readdirSync(a.directory).find((name) => name !== '.tidemark' && (name === 'f') === (which === 'f'))!
+    const text = fs.readFileSync(a.path(nameOf(from)), 'utf8')
+    fs.writeFileSync(a.path(nameOf(to)), text)
+    for (const { directory } of [a, b])
+      await expect.poll(() => onDisk(directory), { timeout: 5_000 }).toEqual({ f: text })
+  },
+)
+
 test('edit here, delete there: the edit survives', async () => {
   const theHub = await hub()
   const a = await bind({ hub: theHub, watch: false })

@@ -1,9 +1,9 @@
 import { MemoryKeyValueStore, type ViewEntry } from '@tidemark/engine'
 import { ROOT } from '@tidemark/protocol'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { SyncedRow } from '../rows.js'
 import { RowsStore, rowOps } from '../rows-store.js'
-import { planRows } from './commit-rows.js'
+import { type Planned, planRows, type RowPlan } from './commit-rows.js'
 import { DirRef } from './dir-ref.js'
 import type { Item } from './item.js'
 
@@ -62,4 +62,49 @@ test('a new row takes its place from the row that another thing has there, which
   expect(changes.find(({ before }) => before?.key === NODE)?.after).toBeUndefined()
   expect(changes.flatMap(({ after }) => after?.key ?? [])).toEqual([OTHER])
   expect(touch).toContain(NODE)
+})
+
+describe('two files that are one entry after an edit', () => {
+  const second: SyncedRow = { ...row, key: OTHER, localName: 'f (2)', entry: entryOf('f (2)', 'b', OTHER) }
+  const stat = { ...stamps, kind: 'file' as const }
+  const gone = { key: OTHER, before: second.entry }
+  const edit = (of: SyncedRow, digit: string): Planned => ({
+    item: { type: 'verify', path: of.localName, row: of, stat },
+    read: { content: version(digit), stat, isRacy: false },
+  })
+  const afterOf = ({ changes }: RowPlan, key: string) =>
+    changes.find(({ after }) => after?.key === key)?.after
+
+  test('the edited one, shown no more, keeps its row with what it holds, and is taken away', async () => {
+    const changes = [{ key: NODE, before: row.entry, after: entryOf('f', 'a') }, gone]
+    const plan = await planRows(await rowsWith(row, second), [edit(second, 'a')], {
+      created: new Map(),
+      changes,
+    })
+    expect(afterOf(plan, OTHER)).toMatchObject({ localName: 'f (2)', entry: { version: version('a') } })
+    expect(plan.touch).toContain(OTHER)
+  })
+
+  test('the other one, shown no more, keeps its row, and is taken away', async () => {
+    const changes = [{ key: NODE, before: row.entry, after: entryOf('f', 'b') }, gone]
+    const plan = await planRows(await rowsWith(row, second), [edit(row, 'b')], {
+      created: new Map(),
+      changes,
+    })
+    expect(plan.changes.map(({ before }) => before?.key)).toEqual([NODE])
+    expect(plan.touch).toContain(OTHER)
+  })
+
+  test('the one at the entry’s place gets its key, the other one the key that is left', async () => {
+    const shown = entryOf('f', 'a', OTHER)
+    const changes = [
+      { key: NODE, before: row.entry },
+      { key: OTHER, before: second.entry, after: shown },
+    ]
+    const rows = await rowsWith(row, second)
+    const plan = await planRows(rows, [edit(second, 'a')], { created: new Map(), changes })
+    expect(afterOf(plan, OTHER)).toMatchObject({ localName: 'f', entry: shown })
+    expect(afterOf(plan, NODE)).toMatchObject({ localName: 'f (2)', entry: { version: version('a') } })
+    expect(plan.touch).toContain(NODE)
+  })
 })

@@ -28,14 +28,14 @@ export async function planRows(
   planned: readonly Planned[],
   result: CommitResult,
 ): Promise<RowPlan> {
-  const plan = new Planner(result)
   const created = [...result.created.values()].map(entryKey)
   const changed = result.changes.map(({ key }) => key)
   const known = new Map<EntryKey, SyncedRow>()
   const keys = [...new Set([...created, ...changed])]
   for (const row of await rows.getMany(keys)) if (row) known.set(row.key, row)
-  for (const entry of planned) plan.add(entry, known)
-  plan.addShifted(known)
+  const plan = new Planner(result, known)
+  for (const entry of planned) plan.add(entry)
+  plan.addShifted()
   plan.clearPlaces(await rows.atMany(plan.places))
   plan.touchRowless()
   return plan.result()
@@ -43,35 +43,43 @@ export async function planRows(
 
 class Planner {
   readonly #afterByKey = new Map<EntryKey, ViewEntry>()
+  /** Shown no more. */
+  readonly #gone = new Set<EntryKey>()
   readonly #afterByPlace = new Map<string, ViewEntry>()
   readonly #changes = new Map<EntryKey, RowChange>()
   readonly #twins: Item[] = []
   readonly #touch = new Set<EntryKey>()
 
-  constructor(private readonly commit: CommitResult) {
+  constructor(
+    private readonly commit: CommitResult,
+    private readonly known: ReadonlyMap<EntryKey, SyncedRow>,
+  ) {
     for (const { key, after } of commit.changes) {
-      if (!after) continue
+      if (!after) {
+        this.#gone.add(key)
+        continue
+      }
       this.#afterByKey.set(key, after)
       this.#afterByPlace.set(placeOf(after.parent, after.name), after)
     }
   }
 
-  add({ item, read, isUnread }: Planned, known: ReadonlyMap<EntryKey, SyncedRow>): void {
+  add({ item, read, isUnread }: Planned): void {
     switch (item.type) {
       case 'create':
-        this.#created(item, read, known)
+        this.#created(item, read)
         return
       case 'verify':
       case 'rebind': {
         const { dir, localName } = item.row
-        const entry = this.#entryOf(item.row, dir, localName)
+        const entry = this.#entryOf(item.row, item.row, read)
         const row = makeRow(entry, dir, localName, read?.stat ?? item.stat, read?.isRacy === true)
         this.#put(item.row, row)
         return
       }
       case 'move': {
         const dir = this.#keyOf(item.dir)
-        const shown = this.#entryOf(item.row, dir, item.entryName)
+        const shown = this.#entryOf(item.row, { dir, localName: item.entryName }, read)
         const isEdited = read !== undefined && read.content.root !== item.row.entry.version?.root
         const entry = isEdited ? shown : this.#asOnDisk(item.row, shown)
         const racy = read ? read.isRacy : item.row.racy === true
@@ -86,12 +94,14 @@ class Planner {
   }
 
   /** Rows of entries that no item names: pinned ones, or others of one backing node. */
-  addShifted(known: ReadonlyMap<EntryKey, SyncedRow>): void {
+  addShifted(): void {
     for (const { key, after } of this.commit.changes) {
-      const row = known.get(key)
+      const row = this.known.get(key)
       if (!row || this.#changes.has(key)) continue
       const entry = after ?? this.#afterByPlace.get(placeOf(row.dir, row.localName.normalize('NFC')))
-      this.#put(row, entry && { ...row, key: entryKey(entry), entry: this.#asOnDisk(row, entry) })
+      if (entry) this.#put(row, { ...row, key: entryKey(entry), entry: this.#asOnDisk(row, entry) })
+      // It became one with another, say: what it leaves on disk is taken away like what others removed.
+      else this.#touch.add(key)
     }
   }
 
@@ -135,15 +145,11 @@ class Planner {
     return { changes, touch: [...this.#touch], twins: this.#twins }
   }
 
-  #created(
-    item: Item & { type: 'create' },
-    read: ReadContent | undefined,
-    known: ReadonlyMap<EntryKey, SyncedRow>,
-  ): void {
+  #created(item: Item & { type: 'create' }, read: ReadContent | undefined): void {
     const entry = this.commit.created.get(item.self?.ref ?? item.path)
     if (!entry) return
     const key = entryKey(entry)
-    const other = known.get(key)
+    const other = this.known.get(key)
     const isFree = !other || this.#changes.has(key)
     if (!isFree || this.#changes.get(key)?.after) this.#twins.push(item)
     else
@@ -160,12 +166,15 @@ class Planner {
     return entryKey(entry)
   }
 
-  #entryOf(row: SyncedRow, dir: EntryKey, localName: string): ViewEntry {
-    return (
+  #entryOf(row: SyncedRow, place: Pick<SyncedRow, 'dir' | 'localName'>, read?: ReadContent): ViewEntry {
+    const shown =
       this.#afterByKey.get(row.key) ??
-      this.#afterByPlace.get(placeOf(dir, localName.normalize('NFC'))) ??
-      row.entry
-    )
+      this.#afterByPlace.get(placeOf(place.dir, place.localName.normalize('NFC')))
+    if (shown || !this.#gone.has(row.key)) return shown ?? row.entry
+    // With these bytes it is one with another: this file goes away as if others had removed it.
+    this.#touch.add(row.key)
+    const { version } = row.entry
+    return version && read ? { ...row.entry, version: { ...version, ...read.content } } : row.entry
   }
 
   /** Its bytes were not looked at: whatever the space shows, the disk has the version that the row says. */
@@ -176,10 +185,24 @@ class Planner {
   }
 
   #put(before: SyncedRow | undefined, after: SyncedRow | undefined): void {
-    if (before && before.key !== after?.key) this.#changes.set(before.key, { before, after: undefined })
+    if (before && before.key !== after?.key) this.#leaveKey(before, after?.key)
     if (!after) return
-    const earlier = this.#changes.get(after.key)
-    this.#changes.set(after.key, { before: before?.key === after.key ? before : earlier?.before, after })
+    const stored = this.#changes.get(after.key)?.before ?? this.known.get(after.key)
+    this.#changes.set(after.key, { before: before?.key === after.key ? before : stored, after })
+  }
+
+  /**
+   * A row gives up its key, for another one or for good. Where another file has that one (two files of equal
+   * bytes are one entry now), that file takes the key that is left: nothing is shown under it, so the file
+   * goes away as if others had removed it.
+   */
+  #leaveKey(before: SyncedRow, to: EntryKey | undefined): void {
+    const given = this.#changes.get(before.key)?.after
+    if (given && !isSamePlace(given, before)) return
+    const holder = to === undefined ? undefined : (this.#changes.get(to)?.after ?? this.known.get(to))
+    const isOther = holder?.entry.kind === 'file' && !isSamePlace(holder, before)
+    this.#changes.set(before.key, { before, after: isOther ? { ...holder, key: before.key } : undefined })
+    if (isOther) this.#touch.add(before.key)
   }
 }
 
