@@ -27,8 +27,9 @@ import type {
 } from '../messages/blobs.js'
 import type { Grant } from '../ports/blob-store.js'
 import { channelCodec, chunkBytes } from './exchange-messages.js'
-import { FlatReader, idCodec, idsCodec, varintLength, writeVarint } from './flat.js'
+import { FlatReader, idCodec, idsCodec } from './flat.js'
 import { type Codec, choice, list, nullable, record, required, text, uint } from './schema.js'
+import { varintLength, writeVarint } from './varint.js'
 
 const ignore = { unknown: 'ignore' } as const
 const chunkIds = idsCodec<ChunkId>(CHUNK_ID_BYTES, IDS_PER_REQUEST_MAX)

@@ -1,37 +1,14 @@
-import { bytesToHex, concatBytes, hexToBytes, writeHex } from '../bytes.js'
+import { bytesToHex } from '../bytes.js'
 import type { Context, Vector } from '../context.js'
 import { compareDots, type Dot } from '../dot.js'
 import { DecodeError, LimitError } from '../errors.js'
 import { REPLICA_ID_BYTES, type ReplicaId } from '../ids.js'
 import { DOTS_MAX, SEQ_MAX, VECTOR_ENTRIES_MAX } from '../limits.js'
 import type { Codec } from './schema.js'
+import { VARINT_BYTES_MAX, varintLength } from './varint.js'
+import { WireWriter } from './wire-writer.js'
 
-/**
- * Flat binaries: many small values in one byte string, 10 to 1000 times faster than an array of them.
- * Integers in them are LEB128: seven bits a byte, least significant first, shortest form only.
- */
-export const VARINT_BYTES_MAX = 8
-
-export function varintLength(value: number): number {
-  let length = 1
-  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) length++
-  return length
-}
-
-/** @returns the offset behind it. */
-export function writeVarint(value: number, into: Uint8Array, offset: number): number {
-  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`not an unsigned integer: ${value}`)
-  let rest = value
-  let at = offset
-  while (rest >= 0x80) {
-    into[at++] = (rest % 0x80) | 0x80
-    rest = Math.floor(rest / 0x80)
-  }
-  into[at++] = rest
-  return at
-}
-
-/** Walks a flat binary. */
+/** Walks a flat binary: many small values in one byte string, 10 to 1000 times faster than an array of them. */
 export class FlatReader {
   at = 0
   constructor(
@@ -70,17 +47,25 @@ export class FlatReader {
 
 const dotLength = (dot: Dot): number => REPLICA_ID_BYTES + varintLength(dot.seq)
 
-/** Dots in the order given, one after the other. */
-function packDots(dots: readonly Dot[]): Uint8Array {
-  const out = new Uint8Array(dots.reduce((length, dot) => length + dotLength(dot), 0))
-  let at = 0
+const dotsLength = (dots: readonly Dot[]): number => dots.reduce((length, dot) => length + dotLength(dot), 0)
+
+/** Dots in the order given, one after the other, as they are. */
+function writeDots(writer: WireWriter, dots: readonly Dot[]): void {
   for (const { rid, seq } of dots) {
     if (rid.length !== REPLICA_ID_BYTES * 2) throw new TypeError(`replica id: ${rid}`)
-    writeHex(rid, out, at)
-    at = writeVarint(seq, out, at + REPLICA_ID_BYTES)
+    writer.hex(rid)
+    writer.varint(seq)
   }
-  return out
 }
+
+/** The same in a byte string. */
+function writeDotString(writer: WireWriter, dots: readonly Dot[]): void {
+  writer.bytesHead(dotsLength(dots))
+  writeDots(writer, dots)
+}
+
+const sortedDots = (dots: readonly Dot[]): readonly Dot[] =>
+  dots.length < 2 ? dots : [...dots].sort(compareDots)
 
 function unpackDots(bytes: Uint8Array, label: string, seqMin: 0 | 1, ordered: boolean): Dot[] {
   const reader = new FlatReader(bytes, label)
@@ -106,7 +91,7 @@ export const dotCodec: Codec<Dot> = {
   cddl: 'dot',
   write: (writer, dot) => {
     if (dot.seq < 1) throw new RangeError('dot: sequence numbers start at 1')
-    writer.bytes(packDots([dot]))
+    writeDotString(writer, [dot])
   },
   read: (reader, label) => {
     const [dot, more] = unpackDots(reader.bytes(label, DOT_BYTES_MAX), label, 1, true)
@@ -120,7 +105,7 @@ export const dotsCodec: Codec<readonly Dot[]> = {
   cddl: 'dots',
   write: (writer, dots) => {
     checkCount(dots.length, DOTS_MAX, 'dots')
-    writer.bytes(packDots([...dots].sort(compareDots)))
+    writeDotString(writer, sortedDots(dots))
   },
   read: (reader, label) => {
     const dots = unpackDots(reader.bytes(label, DOTS_MAX * DOT_BYTES_MAX), label, 1, true)
@@ -134,7 +119,7 @@ export const looseDotsCodec: Codec<readonly Dot[]> = {
   cddl: 'loose-dots',
   write: (writer, dots) => {
     checkCount(dots.length, DOTS_MAX, 'dots')
-    writer.bytes(packDots(dots))
+    writeDotString(writer, dots)
   },
   read: (reader, label) => {
     const dots = unpackDots(reader.bytes(label, DOTS_MAX * DOT_BYTES_MAX), label, 0, false)
@@ -143,9 +128,9 @@ export const looseDotsCodec: Codec<readonly Dot[]> = {
   },
 }
 
-function packVector(vector: Vector): Uint8Array {
+function dotsOfVector(vector: Vector): readonly Dot[] {
   checkCount(vector.size, VECTOR_ENTRIES_MAX, 'vector')
-  return packDots([...vector].map(([rid, seq]) => ({ rid, seq })).sort(compareDots))
+  return sortedDots(Array.from(vector, ([rid, seq]) => ({ rid, seq })))
 }
 
 function unpackVector(bytes: Uint8Array, label: string, seqMin: 0 | 1): Vector {
@@ -159,18 +144,27 @@ function unpackVector(bytes: Uint8Array, label: string, seqMin: 0 | 1): Vector {
 /** In ascending order of replica; zero is allowed and says "known, nothing of it". */
 export const vectorCodec: Codec<Vector> = {
   cddl: 'vector',
-  write: (writer, vector) => writer.bytes(packVector(vector)),
+  write: (writer, vector) => writeDotString(writer, dotsOfVector(vector)),
   read: (reader, label) => unpackVector(reader.bytes(label, VECTOR_ENTRIES_MAX * DOT_BYTES_MAX), label, 0),
 }
 
 const CONTEXT_BYTES_MAX = VARINT_BYTES_MAX + (VECTOR_ENTRIES_MAX + DOTS_MAX) * DOT_BYTES_MAX
 
 /** Canonical, flat: the number of vector entries, these, then the exceptions. */
-export function encodeContext({ vector, except }: Context): Uint8Array {
+export const encodeContext = (ctx: Context): Uint8Array => {
+  const [vector, except] = dotsOfContext(ctx)
+  return flat((writer) => writeContext(writer, vector, except))
+}
+
+function dotsOfContext({ vector, except }: Context): [vector: readonly Dot[], except: readonly Dot[]] {
   checkCount(except.length, DOTS_MAX, 'context.except')
-  const head = new Uint8Array(varintLength(vector.size))
-  writeVarint(vector.size, head, 0)
-  return concatBytes([head, packVector(vector), packDots([...except].sort(compareDots))])
+  return [dotsOfVector(vector), sortedDots(except)]
+}
+
+function writeContext(writer: WireWriter, vector: readonly Dot[], except: readonly Dot[]): void {
+  writer.varint(vector.length)
+  writeDots(writer, vector)
+  writeDots(writer, except)
 }
 
 /**
@@ -201,7 +195,11 @@ function skipDot(reader: FlatReader): void {
 /** Closed: a field that an old replica does not understand would change what a context covers. */
 export const contextCodec: Codec<Context> = {
   cddl: 'context',
-  write: (writer, ctx) => writer.bytes(encodeContext(ctx)),
+  write: (writer, ctx) => {
+    const [vector, except] = dotsOfContext(ctx)
+    writer.bytesHead(varintLength(vector.length) + dotsLength(vector) + dotsLength(except))
+    writeContext(writer, vector, except)
+  },
   read: (reader, label) => decodeContext(reader.bytes(label, CONTEXT_BYTES_MAX), label),
 }
 
@@ -210,26 +208,27 @@ export const idsCodec = <T extends string>(idBytes: number, countMax: number): C
   cddl: `ids${idBytes}`,
   write: (writer, ids) => {
     checkCount(ids.length, countMax, 'ids')
-    const out = new Uint8Array(ids.length * idBytes)
-    for (const [i, id] of ids.entries()) {
-      if (id.length !== idBytes * 2) throw new TypeError(`id of ${idBytes} bytes: ${id}`)
-      writeHex(id, out, i * idBytes)
-    }
-    writer.bytes(out)
+    writer.bytesHead(ids.length * idBytes)
+    for (const id of ids) writeId(writer, id, idBytes)
   },
   read: (reader, label) => {
-    const flat = new FlatReader(reader.bytes(label, idBytes * countMax), label)
+    const packed = new FlatReader(reader.bytes(label, idBytes * countMax), label)
     const out: T[] = []
-    while (!flat.done) out.push(flat.id<T>(idBytes))
+    while (!packed.done) out.push(packed.id<T>(idBytes))
     return out
   },
 })
 
+function writeId(writer: WireWriter, id: string, idBytes: number): void {
+  if (id.length !== idBytes * 2) throw new TypeError(`id of ${idBytes} bytes: ${id}`)
+  writer.hex(id)
+}
+
 export const idCodec = <T extends string>(idBytes: number): Codec<T> => ({
   cddl: `id${idBytes}`,
   write: (writer, id) => {
-    if (id.length !== idBytes * 2) throw new TypeError(`id of ${idBytes} bytes: ${id}`)
-    writer.bytes(hexToBytes(id))
+    writer.bytesHead(idBytes)
+    writeId(writer, id, idBytes)
   },
   read: (reader, label) => {
     const bytes = reader.bytes(label, idBytes)
@@ -238,11 +237,21 @@ export const idCodec = <T extends string>(idBytes: number): Codec<T> => ({
   },
 })
 
+const WRITER = new WireWriter()
+
+function flat(write: (writer: WireWriter) => void): Uint8Array {
+  WRITER.reset()
+  write(WRITER)
+  return WRITER.take()
+}
+
 /** For databases: flat, in ascending order of replica. */
-export const encodeVector = (vector: Vector): Uint8Array => packVector(vector)
+export const encodeVector = (vector: Vector): Uint8Array =>
+  flat((writer) => writeDots(writer, dotsOfVector(vector)))
 /** @throws {DecodeError} {LimitError} */
 export const decodeVector = (bytes: Uint8Array): Vector => unpackVector(bytes, 'vector', 0)
 /** For databases: flat, sorted. */
-export const encodeDots = (dots: readonly Dot[]): Uint8Array => packDots([...dots].sort(compareDots))
+export const encodeDots = (dots: readonly Dot[]): Uint8Array =>
+  flat((writer) => writeDots(writer, sortedDots(dots)))
 /** @throws {DecodeError} */
 export const decodeDots = (bytes: Uint8Array): readonly Dot[] => unpackDots(bytes, 'dots', 1, true)

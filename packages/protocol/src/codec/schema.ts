@@ -1,4 +1,4 @@
-import { compareBytes, utf8Length } from '../bytes.js'
+import { compareBytes, utf8Encode } from '../bytes.js'
 import { DecodeError, LimitError } from '../errors.js'
 import { EXTRA_BYTES_MAX, FIELDS_MAX } from '../limits.js'
 import { LONE_SURROGATE } from '../names.js'
@@ -45,11 +45,15 @@ export const bool: Codec<boolean> = {
 export const text = (bytesMax: number): Codec<string> => ({
   cddl: 'tstr',
   write: (writer, value) => {
-    if (LONE_SURROGATE.test(value)) throw new DecodeError('text is not well-formed Unicode')
-    const length = utf8Length(value)
+    const bytes = utf8Encode(value)
+    const { length } = bytes
+    // A text of which each unit is a byte is ASCII.
+    if (length !== value.length && LONE_SURROGATE.test(value)) {
+      throw new DecodeError('text is not well-formed Unicode')
+    }
     if (length > bytesMax)
       throw new LimitError(`text of ${length} bytes, at most ${bytesMax}`, 'text', length)
-    writer.text(value)
+    writer.utf8(bytes)
   },
   read: (reader, label) => reader.text(label, bytesMax),
 })
@@ -139,6 +143,11 @@ export interface RecordCodec<T> extends Codec<T> {
   readonly fields: readonly NamedField[]
 }
 
+const isWritten = ({ presence, absent }: NamedField, value: unknown): boolean =>
+  presence === 'default' ? (value ?? absent) !== absent : value !== undefined
+
+const NONE: readonly ExtraField[] = []
+
 /** A map from field numbers, in ascending order. */
 export function record<T extends object>(
   name: string,
@@ -153,13 +162,11 @@ export function record<T extends object>(
 
   const write = (writer: WireWriter, record: T): void => {
     const values = record as Readonly<Record<string, unknown>>
-    const isWritten = (field: NamedField) => {
-      const value = values[field.name]
-      return field.presence === 'default' ? (value ?? field.absent) !== field.absent : value !== undefined
-    }
     const extra =
-      (options.unknown === 'keep' ? (values.extra as readonly ExtraField[] | undefined) : undefined) ?? []
-    writer.mapHeader(fields.reduce((count, field) => count + (isWritten(field) ? 1 : 0), extra.length))
+      (options.unknown === 'keep' ? (values.extra as readonly ExtraField[] | undefined) : undefined) ?? NONE
+    let count = extra.length
+    for (const field of fields) if (isWritten(field, values[field.name])) count++
+    writer.mapHeader(count)
     let next = 0
     const writeExtraBelow = (key: number) => {
       for (let field = extra[next]; field !== undefined && field.key < key; field = extra[++next]) {
@@ -169,9 +176,10 @@ export function record<T extends object>(
     }
     for (const field of fields) {
       if (extra.length > next) writeExtraBelow(field.key)
-      if (isWritten(field)) {
+      const value = values[field.name]
+      if (isWritten(field, value)) {
         writer.uint(field.key)
-        field.codec.write(writer, values[field.name])
+        field.codec.write(writer, value)
       } else if (field.presence === 'required') throw new TypeError(`${field.label} is missing`)
     }
     writeExtraBelow(Number.POSITIVE_INFINITY)

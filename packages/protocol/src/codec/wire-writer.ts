@@ -1,4 +1,5 @@
-import { utf8Encode } from '../bytes.js'
+import { utf8Encode, writeHex } from '../bytes.js'
+import { VARINT_BYTES_MAX, writeVarint } from './varint.js'
 
 /** A buffer that grew past this is given back after use: one large frame must not stay resident. */
 const KEEP_BYTES_MAX = 256 * 1024
@@ -77,7 +78,11 @@ export class WireWriter {
 
   /** The caller has made sure that `text` is well-formed. */
   text(text: string): void {
-    const bytes = utf8Encode(text)
+    this.utf8(utf8Encode(text))
+  }
+
+  /** A text that is encoded already. */
+  utf8(bytes: Uint8Array): void {
     const length = bytes.length
     if (length < 0x20) this.#byte(0xa0 | length)
     else if (length < 0x100) this.#tagged8(0xd9, length)
@@ -87,11 +92,29 @@ export class WireWriter {
   }
 
   bytes(bytes: Uint8Array): void {
-    const length = bytes.length
+    this.bytesHead(bytes.length)
+    this.raw(bytes)
+  }
+
+  /** What stands before a byte string: the caller writes its `length` bytes. */
+  bytesHead(length: number): void {
     if (length < 0x100) this.#tagged8(0xc4, length)
     else if (length < 0x1_0000) this.#tagged16(0xc5, length)
     else this.#tagged32(0xc6, length)
-    this.raw(bytes)
+  }
+
+  /** The bytes of a hex text, as they are. @throws {TypeError} not an even number of lower-case hex digits. */
+  hex(text: string): void {
+    const length = text.length >>> 1
+    this.#room(length)
+    writeHex(text, this.#bytes, this.#at)
+    this.#at += length
+  }
+
+  /** A LEB128 integer, as it is. @throws {RangeError} not an integer from 0 to 2^53 - 1. */
+  varint(value: number): void {
+    this.#room(VARINT_BYTES_MAX)
+    this.#at = writeVarint(value, this.#bytes, this.#at)
   }
 
   arrayHeader(count: number): void {
