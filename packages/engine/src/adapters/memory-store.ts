@@ -41,6 +41,11 @@ export class MemoryKeyValueStore implements KeyValueStore {
     return pages(this.#table, range)
   }
 
+  /** All of a range at once. */
+  entries({ gte, lt }: KeyRange): readonly KeyValue[] {
+    return this.#table.range(gte, lt)
+  }
+
   async batch(ops: readonly KeyValueOp[], { sync }: { sync: boolean }): Promise<void> {
     for (const op of ops) {
       if (op.type === 'put') this.#table.set(op.key, op.value)
@@ -93,20 +98,43 @@ const readerOf = (table: Table): KeyValueReader => ({
   range: (range) => pages(table, range),
 })
 
-async function* pages(table: Table, { gte, lt }: KeyRange): AsyncGenerator<readonly KeyValue[]> {
-  let page = pageOf(table, gte, lt)
-  // Of one moment: the caller may write between two pages.
-  const state = page.length < PAGE_ENTRIES ? table : table.fork()
-  while (page.length > 0) {
-    yield page
-    if (page.length < PAGE_ENTRIES) return
-    // The least key above the last one.
-    page = pageOf(state, `${page.at(-1)![0]}\0`, lt)
-  }
-}
+const pages = (table: Table, range: KeyRange): AsyncIterable<readonly KeyValue[]> => ({
+  [Symbol.asyncIterator]: () => new Pages(table, range),
+})
 
-function pageOf(table: Table, gte: string, lt: string): KeyValue[] {
-  const page: KeyValue[] = []
-  for (const item of table.range(gte, lt)) if (page.push(item) === PAGE_ENTRIES) break
-  return page
+const DONE: Promise<IteratorReturnResult<undefined>> = Promise.resolve({ done: true, value: undefined })
+
+/** Not a generator: most ranges are one short page, and a generator takes four turns to hand it out. */
+class Pages implements AsyncIterator<readonly KeyValue[], undefined> {
+  #table: Table
+  #from: string
+  readonly #lt: string
+  #isFirst = true
+  #isLast = false
+
+  constructor(table: Table, { gte, lt }: KeyRange) {
+    this.#table = table
+    this.#from = gte
+    this.#lt = lt
+  }
+
+  next(): Promise<IteratorResult<readonly KeyValue[], undefined>> {
+    if (this.#isLast) return DONE
+    const page = this.#table.range(this.#from, this.#lt, PAGE_ENTRIES)
+    this.#isLast = page.length < PAGE_ENTRIES
+    if (page.length === 0) return DONE
+    if (!this.#isLast) {
+      // Of one moment: the caller may write between two pages.
+      if (this.#isFirst) this.#table = this.#table.fork()
+      this.#isFirst = false
+      // The least key above the last one.
+      this.#from = `${page.at(-1)![0]}\0`
+    }
+    return Promise.resolve({ done: false, value: page })
+  }
+
+  return(): Promise<IteratorReturnResult<undefined>> {
+    this.#isLast = true
+    return DONE
+  }
 }

@@ -63,15 +63,17 @@ export class SortedMap<V> {
     if (block.keys.length === 0) this.#blocks.splice(index, 1)
   }
 
-  /** Entries with `gte` <= key < `lt`, in order. The map must not change meanwhile. */
-  *range(gte: string, lt: string): Generator<readonly [string, V]> {
+  /** The first `countMax` entries with `gte` <= key < `lt`, in order. */
+  range(gte: string, lt: string, countMax = Number.POSITIVE_INFINITY): (readonly [string, V])[] {
+    const out: (readonly [string, V])[] = []
     for (let index = this.#blockOf(gte); index < this.#blocks.length; index++) {
       const { keys, values } = this.#blocks[index]!
       for (let at = lowerBound(keys, gte); at < keys.length; at++) {
-        if (keys[at]! >= lt) return
-        yield [keys[at]!, values[at]!]
+        if (keys[at]! >= lt || out.length >= countMax) return out
+        out.push([keys[at]!, values[at]!])
       }
     }
+    return out
   }
 
   /** The last block that begins at or below `key`, else the first. */

@@ -48,8 +48,9 @@ export class PeerMemories {
   }
 
   async read(kv: KeyValueReader, peer: DeviceId): Promise<PeerMemory> {
-    const row = decodeJson<Row>(await kv.get(this.#memories + peer))
-    const cursor = decodeJson<Cursor>(await kv.get(this.#cursors + peer))
+    const [memoryRow, cursorRow] = await kv.getMany([this.#memories + peer, this.#cursors + peer])
+    const row = decodeJson<Row>(memoryRow)
+    const cursor = decodeJson<Cursor>(cursorRow)
     return {
       ...(row ? { ...row, frontier: new Map(row.frontier) } : NOTHING),
       ...(cursor ? { cursor } : {}),

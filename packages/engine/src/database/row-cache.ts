@@ -27,11 +27,23 @@ export class RowCache<K extends string, T> {
   }
 
   /** One read for all of them: no wait per key. */
-  async prefetch(ids: Iterable<K>): Promise<void> {
-    const missing = [...new Set(ids)].filter((id) => !this.#rows.has(id))
-    if (missing.length === 0) return
-    const found = await this.#options.txn.getMany(missing.map(this.#options.keyOf))
-    for (const [i, id] of missing.entries()) this.#take(id, found[i])
+  prefetch(ids: Iterable<K>): Awaitable<void> {
+    const missing = new Set<K>()
+    for (const id of ids) if (!this.#rows.has(id)) missing.add(id)
+    if (missing.size === 0) return
+    const keep = (found: readonly (Uint8Array | undefined)[]) => {
+      let i = 0
+      for (const id of missing) this.#take(id, found[i++])
+    }
+    const found = this.#options.txn.getMany(Array.from(missing, this.#options.keyOf))
+    return found instanceof Promise ? found.then(keep) : keep(found)
+  }
+
+  /** A row that was read ahead: a turn for each of them would cost more than what is done with it. */
+  now(id: K): T {
+    const row = this.#rows.get(id)
+    if (!row) throw new TypeError('the row was not read ahead')
+    return row.value
   }
 
   get(id: K): Awaitable<T> {

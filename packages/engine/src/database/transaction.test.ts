@@ -104,4 +104,18 @@ describe('transaction', () => {
     expect(await txn.get('f')).toEqual(bytes(1))
     expect(reads).toBe(before + 1)
   })
+
+  it('a row that is written while the store is still reading it stays as it was written', async () => {
+    const { store } = await newTransaction()
+    const slow = Object.assign(Object.create(store) as MemoryKeyValueStore, {
+      get: async (key: string) => store.get(key),
+      getMany: async (keys: readonly string[]) => store.getMany(keys),
+    })
+    const txn = new Transaction(slow)
+    const reading = [txn.get('b'), txn.prefetch(['d', 'f'])]
+    txn.put('b', bytes(2))
+    txn.del('d')
+    await Promise.all(reading)
+    expect(await txn.getMany(['b', 'd', 'f'])).toEqual([bytes(2), undefined, bytes(1)])
+  })
 })

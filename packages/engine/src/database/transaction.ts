@@ -18,9 +18,9 @@ const PAGE_ENTRIES = 256
  */
 export class Transaction implements KeyValueReader {
   readonly #store: KeyValueStore
-  readonly #writes = new Map<string, Uint8Array | undefined>()
-  /** Rows of the store as they were read, `undefined` for none. */
-  readonly #reads = new Map<string, Uint8Array | undefined>()
+  /** Rows as they were read or written, `undefined` for none. */
+  readonly #rows = new Map<string, Uint8Array | undefined>()
+  readonly #written = new Set<string>()
   #sortedKeys: string[] | undefined
 
   constructor(store: KeyValueStore) {
@@ -28,8 +28,8 @@ export class Transaction implements KeyValueReader {
   }
 
   get(key: string): Awaitable<Uint8Array | undefined> {
-    if (this.#writes.has(key)) return this.#writes.get(key)
-    if (this.#reads.has(key)) return this.#reads.get(key)
+    const row = this.#rows.get(key)
+    if (row !== undefined || this.#rows.has(key)) return row
     const found = this.#store.get(key)
     return found instanceof Promise ? found.then((later) => this.#keep(key, later)) : this.#keep(key, found)
   }
@@ -41,72 +41,80 @@ export class Transaction implements KeyValueReader {
 
   /** Reads rows at once, so that `get` need not read them one by one. */
   prefetch(keys: readonly string[]): Awaitable<void> {
-    const missing = keys.filter((key) => !this.#isKnown(key))
+    const missing = keys.filter((key) => !this.#rows.has(key))
     if (missing.length === 0) return
     const keep = (found: readonly (Uint8Array | undefined)[]) => {
-      for (const [i, key] of missing.entries()) this.#reads.set(key, found[i])
+      for (const [i, key] of missing.entries()) this.#keep(key, found[i])
     }
     const found = this.#store.getMany(missing)
     return found instanceof Promise ? found.then(keep) : keep(found)
   }
 
   put(key: string, value: Uint8Array): void {
-    if (!this.#writes.has(key)) this.#sortedKeys = undefined
-    this.#writes.set(key, value)
+    this.#write(key, value)
   }
 
   del(key: string): void {
-    if (!this.#writes.has(key)) this.#sortedKeys = undefined
-    this.#writes.set(key, undefined)
+    this.#write(key, undefined)
   }
 
-  async *range(range: KeyRange): AsyncGenerator<readonly KeyValue[]> {
-    this.#sortedKeys ??= [...this.#writes.keys()].sort()
+  #write(key: string, row: Uint8Array | undefined): void {
+    this.#rows.set(key, row)
+    if (this.#written.has(key)) return
+    this.#written.add(key)
+    this.#sortedKeys = undefined
+  }
+
+  range(range: KeyRange): AsyncIterable<readonly KeyValue[]> {
+    this.#sortedKeys ??= [...this.#written].sort()
     const own = this.#sortedKeys
-    let next = lowerBound(own, range.gte)
-    const end = lowerBound(own, range.lt)
+    const [from, to] = [lowerBound(own, range.gte), lowerBound(own, range.lt)]
+    return from === to ? this.#store.range(range) : this.#merged(range, own.slice(from, to))
+  }
+
+  /** @param own Keys in the range that this transaction has written, ascending. */
+  async *#merged(range: KeyRange, own: readonly string[]): AsyncGenerator<readonly KeyValue[]> {
+    let next = 0
     const takeOwn = (page: KeyValue[]) => {
       const key = own[next++]!
-      const value = this.#writes.get(key)
+      const value = this.#rows.get(key)
       if (value !== undefined) page.push([key, value])
     }
     for await (const basePage of this.#store.range(range)) {
       const page: KeyValue[] = []
       for (const item of basePage) {
-        while (next < end && own[next]! < item[0]) takeOwn(page)
-        if (next < end && own[next] === item[0]) takeOwn(page)
+        while (next < own.length && own[next]! < item[0]) takeOwn(page)
+        if (next < own.length && own[next] === item[0]) takeOwn(page)
         else page.push(item)
       }
       if (page.length > 0) yield page
     }
-    while (next < end) {
+    while (next < own.length) {
       const page: KeyValue[] = []
-      while (next < end && page.length < PAGE_ENTRIES) takeOwn(page)
+      while (next < own.length && page.length < PAGE_ENTRIES) takeOwn(page)
       if (page.length > 0) yield page
     }
   }
 
-  #isKnown(key: string): boolean {
-    return this.#writes.has(key) || this.#reads.has(key)
-  }
-
   #known(keys: readonly string[]): (Uint8Array | undefined)[] {
-    return keys.map((key) => (this.#writes.has(key) ? this.#writes.get(key) : this.#reads.get(key)))
+    return keys.map((key) => this.#rows.get(key))
   }
 
+  /** What was written while the read was under way stays. */
   #keep(key: string, row: Uint8Array | undefined): Uint8Array | undefined {
-    this.#reads.set(key, row)
+    if (!this.#written.has(key)) this.#rows.set(key, row)
     return row
   }
 
   get size(): number {
-    return this.#writes.size
+    return this.#written.size
   }
 
   /** Atomic; with `sync` durable when it resolves. */
   async commit(options: { sync: boolean }): Promise<void> {
     const ops: KeyValueOp[] = []
-    for (const [key, value] of this.#writes) {
+    for (const key of this.#written) {
+      const value = this.#rows.get(key)
       ops.push(value === undefined ? { type: 'del', key } : { type: 'put', key, value })
     }
     if (ops.length > 0 || options.sync) await this.#store.batch(ops, options)

@@ -27,20 +27,14 @@ export class Closure {
   async update(changes: Iterable<NodeChange>): Promise<void> {
     for (const change of changes) {
       if (change.after.kind === 'dir') await this.#applyDirectory(change.after)
-      else await this.#applyLeaf(change)
+      else await this.#reattach(parentOf(change.before), parentOf(change.after))
     }
     for (const id of this.#suspects) await this.#dissolveDeadCycle(id)
   }
 
-  async #applyLeaf({ before, after }: NodeChange): Promise<void> {
-    const from = before && isAlive(before) ? chosenLoc(before)?.value.parent : undefined
-    const to = isAlive(after) ? chosenLoc(after)?.value.parent : undefined
-    await this.#reattach(from, to)
-  }
-
   async #applyDirectory(after: NodeEntry): Promise<void> {
     const { dirs } = this.#workspace
-    const row = await dirs.get(after.id)
+    const row = dirs.now(after.id)
     const alive = isAlive(after)
     const inU = hasPlace(after) && (alive || row.up > 0)
     if (inU !== row.inU) await this.#beforeFlip(after.id, row)
@@ -56,8 +50,8 @@ export class Closure {
   /** First there, then here: an ancestor of both never leaves in between. */
   async #reattach(from: NodeId | undefined, to: NodeId | undefined): Promise<void> {
     if (from === to) return
-    if (to !== undefined) await this.#attach(to)
-    if (from !== undefined) await this.#detach(from)
+    if (to !== undefined && to !== ROOT) await this.#attach(to)
+    if (from !== undefined && from !== ROOT) await this.#detach(from)
   }
 
   /** One more child of `start` is in the closure: it and its ancestors come in. */
@@ -129,3 +123,7 @@ export class Closure {
     }
   }
 }
+
+/** Where a file counts as a child in the closure. */
+const parentOf = (leaf: NodeEntry | undefined): NodeId | undefined =>
+  leaf && isAlive(leaf) ? chosenLoc(leaf)?.value.parent : undefined

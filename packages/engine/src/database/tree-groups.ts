@@ -42,17 +42,18 @@ export class Groups {
 
   async #moveNodes(): Promise<void> {
     const { before, after } = this.#placement
-    const moves: { id: NodeId; from: string | undefined; to: string | undefined }[] = []
-    for (const [id, spot] of before) {
-      moves.push({ id, from: await this.#slotKey(spot), to: await this.#slotKey(after.get(id)) })
-    }
+    const parents = [...before.values(), ...after.values()].flatMap((spot) => spot?.parent ?? [])
+    await this.#workspace.dirs.prefetch(parents)
+    const moves = Array.from(before, ([id, spot]) => {
+      return { id, from: this.#slotKey(spot), to: this.#slotKey(after.get(id)) }
+    })
     await this.#workspace.slots.prefetch(moves.flatMap(({ from, to }) => [from, to]).filter(isKey))
     for (const { id, from, to } of moves) {
       if (from !== undefined) this.#dirty.add(from)
       if (to !== undefined) this.#dirty.add(to)
       if (from !== to) {
-        if (from !== undefined) await this.#leave(from, id)
-        if (to !== undefined) await this.#enter(to, id)
+        if (from !== undefined) this.#leave(from, id)
+        if (to !== undefined) this.#enter(to, id)
       }
       if (from !== undefined && to === undefined) await this.#standAlone(id)
     }
@@ -69,38 +70,39 @@ export class Groups {
 
   async #prefetchCandidates(): Promise<void> {
     const ids: NodeId[] = []
-    for (const key of this.#dirty) ids.push(...(await this.#workspace.slots.get(key)).ids)
+    for (const key of this.#dirty) ids.push(...this.#workspace.slots.now(key).ids)
     await this.#workspace.nodes.prefetch(ids)
   }
 
-  async #slotKey(spot: Spot | undefined): Promise<string | undefined> {
+  #slotKey(spot: Spot | undefined): string | undefined {
     if (!spot) return undefined
     const { dirs, keys } = this.#workspace
-    return keys.slot(spot.parent === ROOT ? ROOT : (await dirs.get(spot.parent)).rep, spot.name)
+    return keys.slot(spot.parent === ROOT ? ROOT : dirs.now(spot.parent).rep, spot.name)
   }
 
-  async #leave(key: string, id: NodeId): Promise<void> {
+  #leave(key: string, id: NodeId): void {
     const { slots } = this.#workspace
-    const row = await slots.get(key)
+    const row = slots.now(key)
     slots.set(key, { ...row, ids: row.ids.filter((other) => other !== id) })
     this.#dirty.add(key)
   }
 
-  async #enter(key: string, id: NodeId): Promise<void> {
+  #enter(key: string, id: NodeId): void {
     const { slots } = this.#workspace
-    const row = await slots.get(key)
+    const row = slots.now(key)
     if (!row.ids.includes(id)) slots.set(key, { ...row, ids: [...row.ids, id].sort() })
     this.#dirty.add(key)
   }
 
   async #resolve(key: string): Promise<void> {
-    const { slots } = this.#workspace
+    const { slots, nodes } = this.#workspace
     const { parent, name } = parseSlotKey(key)
-    const row = await slots.get(key)
+    const row = slots.now(key)
     if (!this.#resolved.has(key)) for (const old of row.keys) this.#existing.add(old)
     this.#resolved.add(key)
-    const candidates = await this.#candidates(row.ids)
-    await this.#mergeDirectories(candidates)
+    await nodes.prefetch(row.ids)
+    const candidates = this.#candidates(row.ids)
+    if (candidates.some(({ entry }) => entry.kind === 'dir')) await this.#mergeDirectories(candidates)
     const claimed = candidates.some(claimsName)
     if (claimed !== row.claimed) await this.#disturb(parent, name)
     const entries = await this.#entries(parent, candidates)
@@ -110,28 +112,27 @@ export class Groups {
       if (owner === undefined || owner.group === key) this.#shown.set(old, undefined)
     }
     for (const [i, entry] of entries.entries()) this.#shown.set(keys[i]!, { entry, group: key })
-    slots.set(key, { ...(await slots.get(key)), keys, claimed })
+    slots.set(key, { ...slots.now(key), keys, claimed })
   }
 
   /** Suffixed names have to give way to a claimed one, or need not any more. */
   async #disturb(parent: NodeId, name: string): Promise<void> {
-    const { keys } = this.#workspace
+    const { keys, slots } = this.#workspace
     const { names, prefixes } = namesDisturbedBy(name)
-    for (const other of names) this.#dirty.add(keys.slot(parent, other))
+    const others = names.map((other) => keys.slot(parent, other))
+    await slots.prefetch(others)
+    for (const key of others) this.#dirty.add(key)
     for (const prefix of prefixes) {
       for (const key of await this.#workspace.slotKeys(keys.slotsWithPrefix(parent, prefix)))
         this.#dirty.add(key)
     }
   }
 
-  async #candidates(ids: readonly NodeId[]): Promise<Candidate[]> {
-    const out: Candidate[] = []
-    for (const id of ids) {
-      const entry = await this.#workspace.nodes.get(id)
-      const candidate = entry && candidateOf(entry)
-      if (candidate) out.push(candidate)
-    }
-    return out
+  #candidates(ids: readonly NodeId[]): Candidate[] {
+    return ids.flatMap((id) => {
+      const entry = this.#workspace.nodes.now(id)
+      return (entry && candidateOf(entry)) ?? []
+    })
   }
 
   /** `resolveGroup` asks about other names only when it makes suffixes: those are read, then it runs again. */
@@ -173,12 +174,14 @@ export class Groups {
   async #rekeyChildren(dir: NodeId, oldRep: NodeId, newRep: NodeId): Promise<void> {
     const { slots, nodes, keys } = this.#workspace
     for (const key of await this.#workspace.slotKeys(keys.slotsOf(oldRep))) {
-      const { ids } = await slots.get(key)
+      const { ids } = slots.now(key)
+      const newKey = keys.slot(newRep, parseSlotKey(key).name)
       await nodes.prefetch(ids)
+      await slots.prefetch([newKey])
       for (const id of ids) {
         if ((await this.#placement.parentNow(id)) !== dir) continue
-        await this.#leave(key, id)
-        await this.#enter(keys.slot(newRep, parseSlotKey(key).name), id)
+        this.#leave(key, id)
+        this.#enter(newKey, id)
       }
     }
   }
@@ -212,11 +215,11 @@ export class Groups {
     await slots.prefetch(changes.flatMap(({ before, after }) => [keyOf(before), keyOf(after)]).filter(isKey))
     for (const { before } of changes) {
       const key = keyOf(before)
-      if (key !== undefined) slots.set(key, { ...(await slots.get(key)), taken: undefined })
+      if (key !== undefined) slots.set(key, { ...slots.now(key), taken: undefined })
     }
     for (const { key: entry, after } of changes) {
       const key = keyOf(after)
-      if (key !== undefined) slots.set(key, { ...(await slots.get(key)), taken: entry })
+      if (key !== undefined) slots.set(key, { ...slots.now(key), taken: entry })
     }
   }
 }

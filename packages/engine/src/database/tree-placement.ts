@@ -46,18 +46,18 @@ export class Placement {
 
   async update(changes: ReadonlyMap<NodeId, NodeChange>): Promise<void> {
     this.#looseBefore = await this.#workspace.looseNodes()
-    for (const [id, { before }] of changes) await this.#note(id, before)
+    for (const [id, { before }] of changes) this.#note(id, before)
     for (const id of this.#looseBefore.keys()) await this.#remember(id)
     await new Closure(this.#workspace, (id, row) => this.#beforeFlip(id, row)).update(changes.values())
     this.#loose = await this.#placeLoose()
-    for (const id of this.before.keys()) await this.#settle(id)
+    for (const id of this.before.keys()) this.#settle(id)
     this.#writeLoose()
   }
 
   /** The node below which an entry of the tree stands after the update. */
   async parentNow(id: NodeId): Promise<NodeId | undefined> {
     if (this.after.has(id)) return this.after.get(id)?.parent
-    return (await this.#standing(await this.#workspace.nodes.get(id), this.#loose)).spot?.parent
+    return this.#standing(await this.#read(id), this.#loose).spot?.parent
   }
 
   async #beforeFlip(id: NodeId, row: DirRow): Promise<void> {
@@ -70,45 +70,52 @@ export class Placement {
 
   /** Notes where an unchanged node stands, before something flips that could move it. */
   async #remember(id: NodeId): Promise<void> {
-    if (!this.before.has(id)) await this.#note(id, await this.#workspace.nodes.get(id))
+    if (!this.before.has(id)) this.#note(id, await this.#read(id))
   }
 
-  async #note(id: NodeId, entry: NodeEntry | undefined): Promise<void> {
-    const { spot, waitsFor } = await this.#standing(entry, this.#looseBefore)
+  /** A node, with all that `#standing` asks about it. */
+  async #read(id: NodeId): Promise<NodeEntry | undefined> {
+    const entry = await this.#workspace.nodes.get(id)
+    await this.#workspace.prefetchAround([entry])
+    return entry
+  }
+
+  #note(id: NodeId, entry: NodeEntry | undefined): void {
+    const { spot, waitsFor } = this.#standing(entry, this.#looseBefore)
     this.before.set(id, spot)
     if (waitsFor.length > 0) this.#waitedFor.set(id, waitsFor)
   }
 
-  async #settle(id: NodeId): Promise<void> {
-    const { spot, waitsFor } = await this.#standing(await this.#workspace.nodes.get(id), this.#loose)
+  #settle(id: NodeId): void {
+    const { spot, waitsFor } = this.#standing(this.#workspace.nodes.now(id), this.#loose)
     this.after.set(id, spot)
     const waitedFor = this.#waitedFor.get(id) ?? []
-    for (const dir of waitedFor) if (!waitsFor.includes(dir)) await this.#wait(id, dir, false)
-    for (const dir of waitsFor) if (!waitedFor.includes(dir)) await this.#wait(id, dir, true)
+    for (const dir of waitedFor) if (!waitsFor.includes(dir)) this.#wait(id, dir, false)
+    for (const dir of waitsFor) if (!waitedFor.includes(dir)) this.#wait(id, dir, true)
   }
 
-  async #wait(id: NodeId, dir: NodeId, waits: boolean): Promise<void> {
+  #wait(id: NodeId, dir: NodeId, waits: boolean): void {
     const { txn, keys, dirs } = this.#workspace
-    const row = await dirs.get(dir)
+    const row = dirs.now(dir)
     row.waiting += waits ? 1 : -1
     dirs.set(dir, row)
     if (waits) txn.put(keys.waiting(dir, id), NOTHING)
     else txn.del(keys.waiting(dir, id))
   }
 
-  async #standing(entry: NodeEntry | undefined, loose: ReadonlyMap<NodeId, NodeId>): Promise<Standing> {
+  #standing(entry: NodeEntry | undefined, loose: ReadonlyMap<NodeId, NodeId>): Standing {
     const place = entry && chosenLoc(entry)
-    if (!entry || !place || !(await this.#workspace.inU(entry))) return NOWHERE
+    if (!entry || !place || !this.#workspace.inU(entry)) return NOWHERE
     const { parent, name } = place.value
     const given = loose.get(entry.id)
     if (given !== undefined) return { spot: { parent: given, name }, waitsFor: [] }
-    if (await this.#workspace.isParent(parent)) return { spot: { parent, name }, waitsFor: [] }
+    if (this.#workspace.isParent(parent)) return { spot: { parent, name }, waitsFor: [] }
     const waitsFor = new Set([parent])
     if (entry.kind !== 'dir') {
       for (const refuge of refugesOf(entry, place)) {
         if (refuge === ROOT) break
         waitsFor.add(refuge)
-        if (await this.#workspace.isParent(refuge)) {
+        if (this.#workspace.isParent(refuge)) {
           return { spot: { parent: refuge, name }, waitsFor: [...waitsFor] }
         }
       }
@@ -121,15 +128,15 @@ export class Placement {
     const loose = new Map<NodeId, Sibling<Loc>>()
     const checked = new Set<NodeId>()
     for (const id of [...this.before.keys()]) {
-      const place = await this.#directoryPlace(id)
+      const place = this.#placeInU(this.#workspace.nodes.now(id))
       if (!place) continue
-      if (await this.#workspace.isParent(place.value.parent)) {
+      if (this.#workspace.isParent(place.value.parent)) {
         const cut = await this.#latestOfCycleAbove(id, checked)
         if (!cut) continue
         await this.#remember(cut.id)
         loose.set(cut.id, cut.place)
       } else {
-        const [refuge] = refugesOf((await this.#workspace.nodes.get(id))!, place)
+        const [refuge] = refugesOf(this.#workspace.nodes.now(id)!, place)
         if (refuge !== undefined && refuge !== ROOT) loose.set(id, place)
       }
     }
@@ -140,11 +147,13 @@ export class Placement {
     return placed
   }
 
-  /** The chosen loc of a directory in the closure. */
   async #directoryPlace(id: NodeId): Promise<Sibling<Loc> | undefined> {
-    const entry = await this.#workspace.nodes.get(id)
-    if (entry?.kind !== 'dir' || !(await this.#workspace.inU(entry))) return undefined
-    return chosenLoc(entry)
+    return this.#placeInU(await this.#read(id))
+  }
+
+  /** The chosen loc of a directory in the closure. */
+  #placeInU(entry: NodeEntry | undefined): Sibling<Loc> | undefined {
+    return entry?.kind === 'dir' && this.#workspace.inU(entry) ? chosenLoc(entry) : undefined
   }
 
   /** @param checked Directories whose cycle, if there is one, is known; grows. */
@@ -174,11 +183,10 @@ export class Placement {
     loose: ReadonlyMap<NodeId, unknown>,
     placed: ReadonlyMap<NodeId, NodeId>,
   ): Promise<NodeId> {
-    for (const parent of refugesOf((await this.#workspace.nodes.get(id))!, place)) {
+    for (const parent of refugesOf(this.#workspace.nodes.now(id)!, place)) {
       if (parent === ROOT) break
-      const fits =
-        (await this.#workspace.isParent(parent)) && !(await this.#isBelow(parent, id, loose, placed))
-      if (fits) return parent
+      const isThere = this.#workspace.isParent(parent)
+      if (isThere && !(await this.#isBelow(parent, id, loose, placed))) return parent
     }
     return ROOT
   }

@@ -1,6 +1,6 @@
 import { type NodeEntry, type NodeId, ROOT } from '@tidemark/protocol'
 import { hasPlace, isAlive } from '../core/visibility.js'
-import type { KeyRange } from '../ports/key-value-store.js'
+import type { Awaitable, KeyRange } from '../ports/key-value-store.js'
 import type { NodeRows } from './node-row.js'
 import { RowCache } from './row-cache.js'
 import type { Transaction } from './transaction.js'
@@ -46,15 +46,28 @@ export class TreeWorkspace {
     })
   }
 
+  /** Reads the directories on which it depends where these nodes stand: `inU` and `isParent` know them then. */
+  prefetchAround(entries: Iterable<NodeEntry | undefined>): Awaitable<void> {
+    const ids: NodeId[] = []
+    for (const entry of entries) {
+      if (entry?.kind === 'dir') ids.push(entry.id)
+      for (const { value } of entry?.loc ?? []) {
+        ids.push(value.parent)
+        if (value.from !== undefined) ids.push(value.from)
+      }
+    }
+    return this.dirs.prefetch(ids)
+  }
+
   /** In the upward closure. A file is there as long as it shows something. */
-  async inU(entry: NodeEntry): Promise<boolean> {
+  inU(entry: NodeEntry): boolean {
     if (!hasPlace(entry)) return false
-    return entry.kind === 'dir' ? (await this.dirs.get(entry.id)).inU : isAlive(entry)
+    return entry.kind === 'dir' ? this.dirs.now(entry.id).inU : isAlive(entry)
   }
 
   /** A directory that entries can stand in. */
-  async isParent(id: NodeId): Promise<boolean> {
-    return id === ROOT || (await this.dirs.get(id)).inU
+  isParent(id: NodeId): boolean {
+    return id === ROOT || this.dirs.now(id).inU
   }
 
   /** Keys of the slots in a range, with the workspace's own changes; their rows are read. */

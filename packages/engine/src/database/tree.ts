@@ -114,13 +114,7 @@ export class Tree {
     workspace: TreeWorkspace,
     changed: ReadonlyMap<NodeId, NodeChange>,
   ): Promise<readonly ViewChange[]> {
-    const directories = new Set<NodeId>()
-    for (const { before, after } of changed.values()) {
-      if (after.kind === 'dir') directories.add(after.id)
-      for (const entry of [before, after])
-        for (const { value } of entry?.loc ?? []) directories.add(value.parent)
-    }
-    await workspace.dirs.prefetch(directories)
+    await workspace.prefetchAround([...changed.values()].flatMap(({ before, after }) => [before, after]))
     const placement = new Placement(workspace)
     await placement.update(changed)
     return new Groups(workspace, this.#sha256, placement).update()
@@ -136,7 +130,7 @@ async function joinNodes(
   await nodes.prefetch(entries.map((entry) => entry.id))
   const changed = new Map<NodeId, NodeChange>()
   for (const incoming of entries) {
-    const known = await nodes.get(incoming.id)
+    const known = nodes.now(incoming.id)
     const after = known ? joinEntries(known, incoming) : incoming
     if (after === known) continue
     changed.set(incoming.id, {

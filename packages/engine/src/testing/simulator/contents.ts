@@ -29,8 +29,9 @@ export class Contents {
   ): Promise<void> {
     const before = byRoot(changes.map((change) => change.before))
     const after = byRoot(changes.map((change) => change.after))
+    const shown = byRoot(entries)
     for (const root of new Set([...before.keys(), ...after.keys()])) {
-      const gone = byRoot(entries).has(root) ? 'removed' : 'killed'
+      const gone = shown.has(root) ? 'removed' : 'killed'
       const type = !after.has(root) ? gone : before.has(root) ? 'moved' : 'made'
       if (type === 'moved' && before.get(root) === after.get(root)) continue
       const moves = (this.#events.get(root) ?? []).filter((event) => event.type === 'moved')

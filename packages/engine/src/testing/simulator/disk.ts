@@ -41,9 +41,9 @@ export async function bringUpToDate(site: Site): Promise<void> {
     mustHold(round < ROUNDS_MAX, 'FB13', () => `${site.name} always finds something to put on its disk`)
     await site.database.materialised(plan, [], { sync: true })
   }
-  const lines = async (tree: 'received' | 'synced'): Promise<string[]> =>
-    (await entriesIn(site, tree)).map((entry) => JSON.stringify(entry))
-  const [disk, known] = [await lines('synced'), await lines('received')]
+  const lines = (tree: 'received' | 'synced'): string[] =>
+    entriesIn(site, tree).map((entry) => JSON.stringify(entry))
+  const [disk, known] = [lines('synced'), lines('received')]
   const wrong = disk.filter((line) => !known.includes(line))
   const missing = known.filter((line) => !disk.includes(line))
   mustHold(wrong.length + missing.length === 0, 'FB13', () => {

@@ -75,13 +75,12 @@ export class Troublemaker {
     world.trace.add(`${site.index} keeps ${kept}`)
     await site.crash(kept)
     await world.settle()
-    const ofSite = await stateOf(site)
-    const others = await Promise.all(world.sites.filter((other) => other !== site).map(stateOf))
-    for (const write of world.ledger.doubt([ofSite, ...others])) {
+    const others = world.sites.filter((other) => other !== site)
+    for (const write of world.ledger.doubt([site, ...others].map(stateOf))) {
       const isOwn = write.author === site.index && world.isSureAuthor(site)
       mustHold(!isOwn, 'CR18', () => `${describe(write)} was durable and a crash of its author took it away`)
     }
-    await world.checkSite(site)
+    world.checkSite(site)
   }
 
   async backup(): Promise<void> {
@@ -103,8 +102,8 @@ export class Troublemaker {
     world.trace.add(`${site.index} goes back`)
     await site.restart(world.random.pick(site.backups).backup())
     await world.settle()
-    world.ledger.doubt(await Promise.all(world.sites.map(stateOf)))
-    await world.checkSite(site)
+    world.ledger.doubt(world.sites.map(stateOf))
+    world.checkSite(site)
   }
 
   async clone(): Promise<void> {

@@ -67,7 +67,7 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
     // Now and then the next thing happens before this one is through.
     if (random.chance(0.8)) await world.settle()
     else world.checkNothingBroke()
-    if (random.chance(CHECK_SHARE)) await world.checkSite(random.pick(world.sites))
+    if (random.chance(CHECK_SHARE)) world.checkSite(random.pick(world.sites))
   }
   await world.settle()
   const healing = await heal(world)

@@ -12,7 +12,6 @@ import type { PlantedBug } from './planted-bugs.js'
 import type { SeededRandom } from './random.js'
 import { rowRange, Site } from './site.js'
 import { settle, type Trace } from './trace.js'
-import { entriesOf } from './user.js'
 import { InvariantViolation, mustHold } from './violation.js'
 
 /** The wall clock at the start of each run: any date does. */
@@ -127,12 +126,12 @@ export class World implements LinkHost {
    * overlaps with what comes next.
    */
   async commit(site: Site, act: (entries: readonly ViewEntry[]) => UserAct): Promise<void> {
-    const { life, database } = site
+    const { life, database, store } = site
     let before: readonly ViewEntry[] = []
     let done: UserAct | undefined
     try {
-      const result = await database.commit(async (synced) => {
-        before = await entriesOf(synced)
+      const result = await database.commit(async () => {
+        before = entriesIn(site, 'synced', store)
         done = act(before)
         return done.ops
       })
@@ -147,9 +146,9 @@ export class World implements LinkHost {
   }
 
   /** @returns what the site holds. @throws {InvariantViolation} EX6, EX7 */
-  async checkSite(site: Site): Promise<State> {
+  checkSite(site: Site): State {
     const { frontier } = site.database
-    const state = await stateOf(site)
+    const state = stateOf(site)
     this.ledger.checkTruth(site.name, state, frontier)
     const before = this.#frontiers.get(site)
     for (const [rid, seq] of before ?? []) {
@@ -214,24 +213,18 @@ function said(message: ExchangeMessage): string {
 const DECODED = new WeakMap<Uint8Array, NodeEntry>()
 
 /** Read past the database: a check must not take part in what it checks. */
-export async function stateOf(site: Site): Promise<State> {
+export function stateOf(site: Site): State {
   const state = new Map<NodeId, NodeEntry>()
-  for await (const page of site.store.range(rowRange('r', 'n'))) {
-    for (const [, row] of page) {
-      const entry = DECODED.get(row) ?? decodeNodeEntry(row)
-      DECODED.set(row, entry)
-      state.set(entry.id, entry)
-    }
+  for (const [, row] of site.store.entries(rowRange('r', 'n'))) {
+    const entry = DECODED.get(row) ?? decodeNodeEntry(row)
+    DECODED.set(row, entry)
+    state.set(entry.id, entry)
   }
   return state
 }
 
 /** The view of one of the trees. */
-export async function entriesIn(site: Site, tree: 'received' | 'synced'): Promise<ViewEntry[]> {
-  const entries: ViewEntry[] = []
-  const prefix = tree === 'synced' && site.mode === 'bound' ? 'y' : 'r'
-  for await (const page of site.store.range(rowRange(prefix, 'e'))) {
-    entries.push(...page.map(([, row]) => decodeEntry(row)))
-  }
-  return entries
+export function entriesIn({ mode, store }: Site, tree: 'received' | 'synced', of = store): ViewEntry[] {
+  const prefix = tree === 'synced' && mode === 'bound' ? 'y' : 'r'
+  return of.entries(rowRange(prefix, 'e')).map(([, row]) => decodeEntry(row))
 }
