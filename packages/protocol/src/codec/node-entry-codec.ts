@@ -212,7 +212,7 @@ const WRITER = new WireWriter()
 function encode<T>(codec: Codec<T>, value: T): Uint8Array {
   WRITER.reset()
   codec.write(WRITER, value)
-  return WRITER.take()
+  return WRITER.takeToKeep()
 }
 
 function decode<T>(codec: Codec<T>, bytes: Uint8Array, label: string): T {

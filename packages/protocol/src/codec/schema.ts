@@ -45,6 +45,7 @@ export const bool: Codec<boolean> = {
 export const text = (bytesMax: number): Codec<string> => ({
   cddl: 'tstr',
   write: (writer, value) => {
+    if (value.length <= bytesMax && writer.shortAscii(value)) return
     const bytes = utf8Encode(value)
     const { length } = bytes
     // A text of which each unit is a byte is ASCII.

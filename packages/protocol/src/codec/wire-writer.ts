@@ -1,9 +1,12 @@
 import { utf8Encode, writeHex } from '../bytes.js'
+import { copyToKeep } from './slab.js'
 import { VARINT_BYTES_MAX, writeVarint } from './varint.js'
 
 /** A buffer that grew past this is given back after use: one large frame must not stay resident. */
 const KEEP_BYTES_MAX = 256 * 1024
 const FIRST_BYTES = 4 * 1024
+/** Code units; above, one call of the encoder is faster than a loop. */
+const SHORT_TEXT_MAX = 64
 
 /**
  * Writes the subset of MessagePack that Tidemark says, each value in its shortest form, so that one value
@@ -26,12 +29,23 @@ export class WireWriter {
     this.#at = 0
   }
 
-  /** @returns a copy of everything written, and forgets it. */
+  /** @returns a copy of everything written, in a buffer of its own, and forgets it. */
   take(): Uint8Array {
     const out = this.#bytes.slice(0, this.#at)
+    this.#forget()
+    return out
+  }
+
+  /** The same as a copy to keep. */
+  takeToKeep(): Uint8Array {
+    const out = this.since(0)
+    this.#forget()
+    return out
+  }
+
+  #forget(): void {
     this.#at = 0
     if (this.#bytes.length > KEEP_BYTES_MAX) this.#resize(FIRST_BYTES)
-    return out
   }
 
   /** Bytes written since the last `take`. */
@@ -39,9 +53,9 @@ export class WireWriter {
     return this.#at
   }
 
-  /** @returns a copy of what was written from `start` on. */
+  /** @returns a copy of what was written from `start` on, to keep. */
   since(start: number): Uint8Array {
-    return this.#bytes.slice(start, this.#at)
+    return copyToKeep(this.#bytes, start, this.#at)
   }
 
   nil(): void {
@@ -83,12 +97,26 @@ export class WireWriter {
 
   /** A text that is encoded already. */
   utf8(bytes: Uint8Array): void {
-    const length = bytes.length
+    this.#textHead(bytes.length)
+    this.raw(bytes)
+  }
+
+  /** Nearly every text is short and ASCII: those need no encoder. @returns false: `text` is not one of them. */
+  shortAscii(text: string): boolean {
+    const { length } = text
+    if (length > SHORT_TEXT_MAX) return false
+    for (let i = 0; i < length; i++) if (text.charCodeAt(i) > 0x7f) return false
+    this.#textHead(length)
+    this.#room(length)
+    for (let i = 0; i < length; i++) this.#bytes[this.#at++] = text.charCodeAt(i)
+    return true
+  }
+
+  #textHead(length: number): void {
     if (length < 0x20) this.#byte(0xa0 | length)
     else if (length < 0x100) this.#tagged8(0xd9, length)
     else if (length < 0x1_0000) this.#tagged16(0xda, length)
     else this.#tagged32(0xdb, length)
-    this.raw(bytes)
   }
 
   bytes(bytes: Uint8Array): void {
