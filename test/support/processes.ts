@@ -22,6 +22,8 @@ export interface Running {
 export interface Hub extends Running {
   readonly url: string
   readonly port: number
+  /** Its log, a JSON object a line. */
+  readonly log: readonly string[]
 }
 
 export interface StatusReport {
@@ -98,7 +100,7 @@ export class World {
   }
 
   /** Starts a hub and waits for its line. */
-  async hub(port = 0): Promise<Hub> {
+  async hub(port = 0, extra: readonly string[] = []): Promise<Hub> {
     const running = this.spawn([
       'hub',
       '--port',
@@ -108,12 +110,13 @@ export class World {
       '--token',
       TOKEN,
       '--json',
+      ...extra,
     ])
     await until('the hub is ready', () => running.lines.length > 0 || running.child.exitCode !== null)
     const line = running.lines[0]
     if (line === undefined) throw new Error(`the hub did not start: ${running.errors.join('\n')}`)
     const { url } = JSON.parse(line) as { url: string }
-    return { ...running, url, port: Number(new URL(url).port) }
+    return { ...running, log: running.errors, url, port: Number(new URL(url).port) }
   }
 
   /** Keeps a folder in sync until ended. */

@@ -27,6 +27,8 @@ const OPTION_HELP: Readonly<Record<string, string>> = {
   host: '--host H          address to listen on; default 127.0.0.1, any other needs a token',
   data: "--data DIR        the hub's directory; one hub at a time",
   token: '--token T         secret of the hub; default: the environment variable TIDEMARK_TOKEN',
+  tokens:
+    '--tokens FILE     more tokens, each with its spaces, to read or to write; JSON, see the README of the hub',
   hub: '--hub URL         ws://, wss://, http:// or https:// and the address of the hub',
   space: '--space NAME      which tree of the hub; default "default"',
   state: '--state DIR       where the database is; default DIR/.tidemark/state',
@@ -42,9 +44,16 @@ const COMMANDS: ReadonlyMap<string, CommandSyntax> = new Map<string, CommandSynt
   Object.entries({
     hub: {
       does: 'runs a hub in the foreground until interrupted; logs go to standard error',
-      usage: 'tidemark hub --port N [--host H] --data DIR [--token T] [--json]',
+      usage: 'tidemark hub --port N [--host H] --data DIR [--token T] [--tokens FILE] [--json]',
       operands: [0, 0],
-      options: { port: 'string', host: 'string', data: 'string', token: 'string', json: 'boolean' },
+      options: {
+        port: 'string',
+        host: 'string',
+        data: 'string',
+        token: 'string',
+        tokens: 'string',
+        json: 'boolean',
+      },
     },
     sync: {
       does: 'keeps DIR the same as a space of a hub until interrupted',

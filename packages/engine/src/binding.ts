@@ -152,6 +152,10 @@ export interface LinkState {
   readonly connected: boolean
   /** A sync point was reached at least once in the life of this database. */
   readonly everSynced: boolean
-  /** The hub's frontier covers ours and ours covers the hub's. */
+  /** The hub's frontier covers ours and ours covers the hub's; where this device may only read, the latter. */
   readonly equal: boolean
+  /** The hub takes no changes from this device. Known while connected. */
+  readonly readOnly: boolean
+  /** Writes that were made here wait, because the hub takes none. */
+  readonly unsent: boolean
 }

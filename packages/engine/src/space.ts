@@ -1,4 +1,5 @@
 import {
+  AccessError,
   type BlobStore,
   type DeviceId,
   INLINE_BYTES_MAX,
@@ -249,7 +250,12 @@ export class Space implements AsyncDisposable {
     await this.#database.commit((tree) => removeOps(tree, path, options.recursive === true))
   }
 
-  /** Resolves when the hub holds what we hold and we hold what it holds, bytes included. */
+  /**
+   * Resolves when the hub holds what we hold and we hold what it holds, bytes included.
+   *
+   * @throws {AccessError} FORBIDDEN: all was received, and what was written here is not sent, because this
+   *   device may only read.
+   */
   async settled(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     const { signal } = options
     await new Promise<void>((resolve, reject) => {
@@ -261,11 +267,12 @@ export class Space implements AsyncDisposable {
         finish()
         reject(signal?.reason)
       }
-      const subscription = this.#link.subscribe(({ equal }) => {
+      const subscription = this.#link.subscribe(({ equal, unsent }) => {
         if (!equal) return
         // The first value comes while `subscribe` runs.
         queueMicrotask(finish)
-        resolve()
+        if (unsent) reject(new AccessError('FORBIDDEN', `this device may only read ${this.name}`))
+        else resolve()
       })
       signal?.addEventListener('abort', abort, { once: true })
       if (signal?.aborted) queueMicrotask(abort)
@@ -351,6 +358,8 @@ export class Space implements AsyncDisposable {
       connected: hub !== undefined,
       everSynced: this.#database.everSynced,
       equal: hub?.exchange.isEqual === true,
+      readOnly: hub?.exchange.isReadOnly === true,
+      unsent: hub?.exchange.isReadOnly === true && hub.exchange.hasUnsent,
     }
   }
 
@@ -362,7 +371,12 @@ export class Space implements AsyncDisposable {
       next.configured === last.configured &&
       next.connected === last.connected &&
       next.everSynced === last.everSynced &&
-      next.equal === last.equal
-    if (!isSame) this.#link.next(next)
+      next.equal === last.equal &&
+      next.readOnly === last.readOnly &&
+      next.unsent === last.unsent
+    if (isSame) return
+    // Refused bytes are worth another attempt.
+    if (next.connected && !next.readOnly && !this.#parts.bound) this.#pending.retryFailed()
+    this.#link.next(next)
   }
 }

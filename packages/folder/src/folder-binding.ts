@@ -24,6 +24,7 @@ export interface FolderStatus {
   /** Why the state is what it is, in words. */
   readonly detail: string
   readonly problems: readonly Problem[]
+  /** What waits for a person. `entries`: all of the folder, or the changes that may not be sent. */
   readonly held?: { readonly reason: string; readonly deletes: number; readonly entries: number }
   /** Bytes of transfers under way. */
   readonly transfer: { readonly doneBytes: number; readonly totalBytes: number }
@@ -37,7 +38,7 @@ export interface FolderBinding extends AsyncDisposable {
   /** Rescans, pushes, pulls, applies; resolves when both sides are equal or held. @throws the signal's reason. */
   settled(options?: { readonly signal?: AbortSignal }): Promise<FolderStatus>
   rescan(): void
-  /** Lets a held plan go. */
+  /** Lets a held plan go. @throws {AccessError} FORBIDDEN: this device may only read. */
   accept(): Promise<void>
   /** Drops the held local changes: the space's state comes back. */
   revert(): Promise<void>

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { EntryKey, LinkState } from '@tidemark/engine'
+import { AccessError } from '@tidemark/protocol'
 import { BehaviorSubject, type Subscription } from 'rxjs'
 import { applyRemote, Downloads, recoverProvisional } from './apply/index.js'
 import type { ApplyContext } from './apply-context.js'
@@ -12,10 +13,12 @@ import { runLocalPass } from './local/local-pass.js'
 import { mendOrphans } from './local/orphans.js'
 import type { PushContext } from './local/push-context.js'
 import { Retries } from './local/retries.js'
+import { Unsent } from './local/unsent.js'
 import { WantedFiles } from './local/wanted-files.js'
 import type { Watcher } from './ports/watcher.js'
 import { RemotePace } from './remote-pace.js'
 import { revertHeld } from './revert.js'
+import { revertUnsent } from './revert-unsent.js'
 import { acceptRoot, checkRoot, type RootCheckOptions } from './root-check.js'
 import { type BoundRoot, rootOps } from './rows-store.js'
 import type { IgnoreRules } from './scan/ignore-rules.js'
@@ -25,6 +28,15 @@ import type { ExpectedHints } from './watch/expected-hints.js'
 import type { Hints } from './watch/hints.js'
 import type { RescanSchedule } from './watch/rescan-schedule.js'
 
+/** Before the space says otherwise. */
+const NO_LINK: LinkState = {
+  configured: false,
+  connected: false,
+  everSynced: false,
+  equal: true,
+  readOnly: false,
+  unsent: false,
+}
 /** Entries that are counted as pending; more are "many". */
 const DIRTY_COUNTED_MAX = 1_000
 
@@ -59,6 +71,7 @@ export class FolderLoop {
   readonly #wanted: WantedFiles
   readonly #downloads = new Downloads(() => this.#onChanged())
   readonly #unpushed = new Set<string>()
+  readonly #unsent = new Unsent()
   readonly #pace: RemotePace
   readonly #abort = new AbortController()
   readonly #subscriptions: Subscription[] = []
@@ -84,11 +97,12 @@ export class FolderLoop {
   #abortRemote: AbortController | undefined
   /** Local changes wait: the remote pass ends soon. */
   #isStopping = false
+  #wasReadOnly = false
   #running: Promise<void> | undefined
 
   constructor(private readonly options: FolderLoopOptions) {
     const { push, wakeups } = options
-    this.#link = { configured: false, connected: false, everSynced: false, equal: true }
+    this.#link = NO_LINK
     this.#pace = new RemotePace()
     this.#large = new LargeFiles({
       space: push.space,
@@ -132,6 +146,9 @@ export class FolderLoop {
 
   async accept(): Promise<void> {
     const hold = this.#hold
+    if (!hold && this.#unsent.size > 0) {
+      throw new AccessError('FORBIDDEN', 'this device may only read: its changes cannot be sent')
+    }
     if (!hold) return
     if (hold.kind === 'folder' && !(await acceptRoot(this.options.rootCheck))) return
     this.#deletesAccepted = true
@@ -139,10 +156,15 @@ export class FolderLoop {
   }
 
   async revert(): Promise<void> {
+    const { push, apply, rootCheck } = this.options
     const hold = this.#hold
-    if (!hold) return
-    if (hold.kind === 'folder' && !(await acceptRoot(this.options.rootCheck))) return
-    await revertHeld(this.options.push, hold, this.options.apply.trash)
+    if (hold) {
+      if (hold.kind === 'folder' && !(await acceptRoot(rootCheck))) return
+      await revertHeld(push, hold, apply.trash)
+    } else if (this.#unsent.size > 0) {
+      await revertUnsent(push, this.#unsent.list(), apply.trash)
+      this.#unsent.clear()
+    } else return
     this.#release()
   }
 
@@ -254,8 +276,10 @@ export class FolderLoop {
         absences: this.#absences,
         monotonicMs: () => wakeups.monotonicMs(),
         isOffline,
+        unsent: this.#isReadOnly ? this.#unsent : undefined,
         mayDelete: async (count) => {
-          if (isAccepted || (await this.#mayDelete(count))) return true
+          // Where nothing is sent nothing is deleted elsewhere.
+          if (isAccepted || this.#isReadOnly || (await this.#mayDelete(count))) return true
           isRefused = true
           return false
         },
@@ -350,12 +374,22 @@ export class FolderLoop {
     this.status$.next(this.#status())
   }
 
+  get #isReadOnly(): boolean {
+    return this.#link.connected && this.#link.readOnly
+  }
+
   #onLink(link: LinkState): void {
     const before = this.#link
     this.#link = link
     if (link.connected && !before.connected) {
       this.#hintUnpushed()
       this.#isRemoteWanted = true
+    }
+    // The right to write came, or went: what is different here is looked at with other eyes.
+    if (link.connected && link.readOnly !== this.#wasReadOnly) {
+      this.#wasReadOnly = link.readOnly
+      this.#unsent.clear()
+      this.hintAll()
     }
     this.options.wakeups.wake()
   }
@@ -435,8 +469,10 @@ export class FolderLoop {
         absent: this.#absences.size,
         unpushed: this.#unpushed.size,
       },
+      unsent: this.#unsent.list(),
+      isReceiving: this.#isRemoteWanted || !this.#downloads.isIdle,
       remotePending: this.#remotePending + (this.#isRemoteWanted ? 1 : 0),
-      problems: push.problems.list(),
+      problems: [...push.problems.list(), ...this.#unsent.problems()],
       transfer: this.#large.progress,
     })
   }

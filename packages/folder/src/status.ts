@@ -1,6 +1,7 @@
 import type { LinkState } from '@tidemark/engine'
 import type { FolderStatus } from './folder-binding.js'
 import type { Hold } from './holds.js'
+import type { Item } from './local/item.js'
 import type { Problem } from './rows.js'
 
 /** Local changes that are not done, by what they wait for. */
@@ -28,6 +29,10 @@ export interface StatusFacts {
   readonly isRunning: boolean
   readonly isImported: boolean
   readonly local: LocalPending
+  /** Local changes that are not sent because this device may only read. */
+  readonly unsent: readonly Item[]
+  /** Bytes of others are on their way, or about to be asked for. */
+  readonly isReceiving: boolean
   /** Entries of the space that the disk does not show yet. */
   readonly remotePending: number
   readonly problems: readonly Problem[]
@@ -36,7 +41,8 @@ export interface StatusFacts {
 
 /** What a person is told. Pure. */
 export function statusOf(facts: StatusFacts): FolderStatus {
-  const { link, hold, problems, transfer } = facts
+  const { link, problems, transfer } = facts
+  const hold = facts.hold ?? unsentHold(facts.unsent)
   const [state, detail] = stateOf(facts)
   return {
     state,
@@ -57,9 +63,27 @@ function stateOf(facts: StatusFacts): [state: FolderStatus['state'], detail: str
   if (link.configured && !link.everSynced) return ['busy', 'waiting for the first sync with the hub']
   if (facts.isRunning) return ['busy', facts.isImported ? 'working' : 'first scan of the folder']
   if (sum(local) > 0) return ['busy', `not sent yet: ${inWords(local)}`]
+  const unsent = unsentHold(facts.unsent)
+  // What others change at the same places waits too.
+  if (unsent && !facts.isReceiving) return ['held', unsent.reason]
+  if (link.unsent) return ['held', UNSENT_WRITES]
   if (remotePending > 0) return ['busy', `${remotePending} change(s) of others are not on disk yet`]
   if (link.configured && !link.equal) return ['busy', 'the hub and this device are exchanging changes']
   return ['idle', 'both sides are equal']
+}
+
+/** Written when this device could write, and not arrived. */
+const UNSENT_WRITES =
+  'this device may only read: changes that it made before are sent when it may write again'
+
+/** What a person can `revert`. */
+function unsentHold(unsent: readonly Item[]): Omit<Hold, 'kind'> | undefined {
+  if (unsent.length === 0) return undefined
+  return {
+    reason: `${unsent.length} local change(s) are not sent, because this device may only read: revert throws them away`,
+    deletes: unsent.filter(({ type }) => type === 'delete').length,
+    entries: unsent.length,
+  }
 }
 
 const sum = (local: LocalPending): number => Object.values(local).reduce((total, count) => total + count, 0)

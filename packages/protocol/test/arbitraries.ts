@@ -226,6 +226,7 @@ export const arbitraryMessages: {
       remembered: vector0,
       met: vector0,
       own: vector0,
+      readOnly: fc.boolean(),
     },
     { requiredKeys: ['type', 'space', 'channel', 'frontier', 'remembered', 'met', 'own'] },
   ),

@@ -147,6 +147,7 @@ export const SAMPLE_MESSAGES: { readonly [K in Message['type']]: Extract<Message
       [B, 10],
     ]),
     own: new Map([[A, 300]]),
+    readOnly: true,
   },
   rewind: { type: 'rewind', channel: 1, reason: 'rolled-back' },
   entries: {

@@ -135,6 +135,32 @@ test('[BG22] a hub whose blobs are gone gets them back from a device that keeps 
   await expect.poll(() => text(b, 'large.txt').catch(() => ''), { timeout: 20_000 }).toContain('large large')
 })
 
+test('[AC2] what a device writes that may only read stays there and says so, and is sent when it may write', async () => {
+  const { port } = hub
+  const restart = async (access: 'read' | 'write'): Promise<void> => {
+    await hub.close()
+    const tokens = [{ token: 'viewer', subject: 'viewer', spaces: '*' as const, access }]
+    hub = await createHub({ dataDirectory: join(home, 'hub'), port, token: TOKEN, tokens })
+  }
+  await restart('read')
+  const { space: a } = await device('a')
+  await a.write('f.txt', 'base')
+  const { space: viewer } = await device('viewer', { token: 'viewer' })
+  await settle(a, viewer)
+  await viewer.write('f.txt', 'edited by the viewer')
+  await viewer.write('new.txt', 'made by the viewer')
+  await expect(viewer.settled({ signal: AbortSignal.timeout(10_000) })).rejects.toMatchObject({
+    code: 'FORBIDDEN',
+  })
+  await a.write('later.txt', 'later')
+  await expect.poll(() => text(viewer, 'later.txt').catch(() => ''), { timeout: 10_000 }).toBe('later')
+  expect(await text(a, 'f.txt')).toBe('base')
+  await restart('write')
+  await settle(a, viewer)
+  expect(await text(a, 'f.txt')).toBe('edited by the viewer')
+  await expect.poll(() => text(a, 'new.txt').catch(() => ''), { timeout: 10_000 }).toBe('made by the viewer')
+})
+
 test('[CR18] a hub that was restarted goes on where it was', async () => {
   const [{ space: a }, { space: b }] = [await device('a'), await device('b')]
   await a.write('one.txt', 'one')

@@ -9,11 +9,13 @@ export async function runHub(invocation: Invocation): Promise<number> {
   const logger = createLogger({ clock: systemClock, write: (line) => process.stderr.write(line) })
   const host = textOption(invocation, 'host')
   const token = textOption(invocation, 'token') ?? process.env.TIDEMARK_TOKEN
+  const tokensFile = textOption(invocation, 'tokens')
   const hub = await createHub({
     dataDirectory: mustTextOption(invocation, 'data'),
     port: parsePort(mustTextOption(invocation, 'port')),
     ...(host === undefined ? {} : { host }),
     ...(token === undefined ? {} : { token }),
+    ...(tokensFile === undefined ? {} : { tokensFile }),
     logger,
   })
   const { url } = hub

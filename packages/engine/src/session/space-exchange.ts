@@ -72,6 +72,8 @@ export class SpaceExchange implements SpaceEndpoint {
   /** Own log positions above `#position` whose content came from the peer: it does not get them back. */
   readonly #echoes = new Set<number>()
   #receivedSyncPoint = false
+  /** The peer takes no entries from this side. */
+  #isReadOnly = false
   #wanted = false
   #running = false
   #closed = false
@@ -93,16 +95,26 @@ export class SpaceExchange implements SpaceEndpoint {
     return this.#receivedSyncPoint && !this.#closed
   }
 
-  /** Both ends hold the same, as far as both know. */
+  /** Both ends hold the same, as far as both know; to a peer that takes nothing: this side has all of it. */
   get isEqual(): boolean {
     const { frontier } = this.#options.database
     if (!this.isLive || !this.#theirs || this.#running || this.#wanted) return false
-    return vectorAtMost(frontier, this.#theirs) && vectorAtMost(this.#theirs, frontier)
+    return (this.#isReadOnly || vectorAtMost(frontier, this.#theirs)) && vectorAtMost(this.#theirs, frontier)
+  }
+
+  /** The peer takes nothing from this side, which may only read. */
+  get isReadOnly(): boolean {
+    return this.#isReadOnly
+  }
+
+  /** Writes of this side that the peer has not. */
+  get hasUnsent(): boolean {
+    return this.#theirs !== undefined && !vectorAtMost(this.#options.database.frontier, this.#theirs)
   }
 
   /** Sends OPEN. */
   async start(): Promise<void> {
-    const { database, channel, peer, send } = this.#options
+    const { database, channel, peer, send, mayWrite } = this.#options
     const { cursor, frontier } = await database.peer(peer)
     const open: Open = {
       type: 'open',
@@ -113,6 +125,7 @@ export class SpaceExchange implements SpaceEndpoint {
       remembered: frontier,
       met: database.met,
       own: database.own,
+      ...(mayWrite ? {} : { readOnly: true }),
     }
     await send(open)
   }
@@ -158,6 +171,7 @@ export class SpaceExchange implements SpaceEndpoint {
       await send({ type: 'rewind', channel, reason: wentBack ? 'rolled-back' : 'unknown-run' })
     }
     this.#theirs = open.frontier
+    this.#isReadOnly = open.readOnly === true
     this.#position = isGood ? open.cursor!.lseq : 0
     this.#sentFrontier = undefined
     // Before the first sync point: a peer that ends when both are equal has heard of it by then.
@@ -221,6 +235,8 @@ export class SpaceExchange implements SpaceEndpoint {
   async #serve(): Promise<void> {
     while (this.#wanted && !this.#closed) {
       this.#wanted = false
+      // What is written here meanwhile stays here, and is sent when the peer takes it.
+      if (this.#isReadOnly) return
       const snapshot = await this.#options.database.snapshot()
       try {
         await this.#round(snapshot)

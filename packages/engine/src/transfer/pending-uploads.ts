@@ -28,7 +28,7 @@ export class PendingUploads {
   readonly #parts: PendingUploadsParts
   #more = withResolvers<void>()
   #waiting = new Set<() => void>()
-  /** The last upload that failed for good, by root: tried again at the next start. */
+  /** The last upload that failed for good, by root: tried again with the next connection. */
   readonly failures = new Map<ChunkId, SyncError>()
   stopped: Promise<void> = Promise.resolve()
 
@@ -52,6 +52,13 @@ export class PendingUploads {
     }
     if (ops.length === 0) return
     await database.writeRows(ops, { sync: false })
+    this.wake()
+  }
+
+  /** What was refused may be taken now. */
+  retryFailed(): void {
+    if (this.failures.size === 0) return
+    this.failures.clear()
     this.wake()
   }
 

@@ -12,6 +12,8 @@ interface Job {
   readonly path: string
   readonly stat: FileStat
   readonly abort: AbortController
+  /** Not only read. */
+  readonly isStored: boolean
   doneBytes: number
   state: 'waiting' | 'running' | 'ready' | 'failed'
   result?: ReadContent
@@ -19,7 +21,7 @@ interface Job {
 }
 
 export interface LargeFilesOptions {
-  readonly space: Pick<SpaceBinding, 'store'>
+  readonly space: Pick<SpaceBinding, 'chunk' | 'store'>
   readonly files: FileSystem
   readonly clock: Clock
   readonly directory: string
@@ -37,20 +39,22 @@ export class LargeFiles {
   constructor(private readonly options: LargeFilesOptions) {}
 
   /**
-   * The stored content of the file at `path`, or `undefined` while it is under way (`onSettled` comes).
+   * The content of the file at `path`, or `undefined` while it is under way (`onSettled` comes).
    *
+   * @param isStored Its bytes must be at the hub before; else it is only read.
    * @throws what reading or storing it ended with; the next call starts again.
    */
-  take(path: string, stat: FileStat): ReadContent | undefined {
+  take(path: string, stat: FileStat, isStored: boolean): ReadContent | undefined {
     const job = this.#jobs.get(path)
-    if (job && isSameVersion(job.stat, stat)) {
+    if (job && job.isStored === isStored && isSameVersion(job.stat, stat)) {
       if (job.state === 'waiting' || job.state === 'running') return undefined
       this.#jobs.delete(path)
       if (job.state === 'failed') throw job.error
       return job.result
     }
     job?.abort.abort()
-    this.#jobs.set(path, { path, stat, abort: new AbortController(), doneBytes: 0, state: 'waiting' })
+    const abort = new AbortController()
+    this.#jobs.set(path, { path, stat, abort, isStored, doneBytes: 0, state: 'waiting' })
     this.#startNext()
     return undefined
   }
@@ -112,7 +116,9 @@ export class LargeFiles {
       job.doneBytes = durableBytes
     }
     const chunk = (source: ByteSource, { stat }: { readonly stat: FileStat }) =>
-      space.store(source, { signal, onProgress, resume: resumeOf(stat, clock) })
+      job.isStored
+        ? space.store(source, { signal, onProgress, resume: resumeOf(stat, clock) })
+        : space.chunk(source, { signal })
     const path = `${directory}/${job.path}`
     try {
       job.result = await readContent({ ...this.options, space: { chunk }, path, signal }, job.stat)

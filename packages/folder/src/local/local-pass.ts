@@ -93,6 +93,7 @@ class LocalPass {
   async #findTargets(): Promise<void> {
     const { hints, root } = this.options
     if (hints.isFull) {
+      this.options.unsent?.restart()
       this.#steps.push({ dir: DirRef.root(root.ino), isDeep: true })
       return
     }
@@ -118,7 +119,7 @@ class LocalPass {
   }
 
   async #scan({ dir, isDeep }: Step): Promise<void> {
-    const { context, rules, watcher, root, signal, isOffline } = this.options
+    const { context, rules, watcher, root, signal, isOffline, unsent } = this.options
     if (this.#scanned.has(dir.path)) return
     await this.#breathe()
     signal.throwIfAborted()
@@ -127,6 +128,7 @@ class LocalPass {
     const target = { root: context.directory, path: dir.path, dev: root.dev, ino: dir.ino }
     const scan = scanDirectory(context.files, rules, target)
     const source = `${dir.path}/`
+    unsent?.scanned(dir.path)
     if (scan.state === 'gone') {
       context.problems.set(source, [])
       if (dir.path !== '') this.#lookAgain(parentOf(dir.path), false)
@@ -195,7 +197,7 @@ class LocalPass {
     }
     const self = DirRef.created(path, stat.ino, `dir ${++this.#refs}`)
     await this.#add({ ...item, self }, stat)
-    if (mayEnter && !this.options.isOffline) this.#enter(self)
+    if (mayEnter && !this.options.isOffline && !this.options.unsent) this.#enter(self)
   }
 
   #enter(dir: DirRef): void {
@@ -204,19 +206,23 @@ class LocalPass {
 
   /** Everything was seen: decides about what is not where it was. */
   async #settle(): Promise<void> {
-    const { absences, monotonicMs, isOffline } = this.options
+    const { absences, monotonicMs, isOffline, unsent } = this.options
     const nowMs = monotonicMs()
+    const isKnown = (key: EntryKey) => unsent?.wasDeleted(key) === true
+    const isOverdue = (key: EntryKey) => isKnown(key) || absences.isOverdue(key, nowMs)
     const resolution = resolve(
       {
         moved: this.#moved,
         occupied: this.#occupied,
         missing: [...this.#missing.values()].map(({ row }) => row),
       },
-      (key) => absences.isOverdue(key, nowMs),
+      isOverdue,
     )
     if (isOffline) return
     const absent = new Map<EntryKey, string>()
-    for (const { key } of resolution.missing) absent.set(key, this.#missing.get(key)!.directory)
+    for (const { key } of resolution.missing) {
+      if (!isKnown(key)) absent.set(key, this.#missing.get(key)!.directory)
+    }
     const places = new Map(this.#occupied.map(({ row, dir }) => [row.key, dir.path]))
     for (const key of resolution.waiting) {
       // Of what was not missed where it stood, that directory is still to be scanned for its own reasons.
@@ -230,7 +236,7 @@ class LocalPass {
     await this.#pushDisplaced(resolution)
     await this.#flush()
     await this.#drain()
-    const overdue = resolution.missing.filter(({ key }) => absences.isOverdue(key, nowMs))
+    const overdue = resolution.missing.filter(({ key }) => isOverdue(key))
     await this.#delete(overdue)
   }
 
@@ -240,12 +246,14 @@ class LocalPass {
     const deletes: Item[] = []
     for (const row of resolution.deletes) deletes.push(...(await this.#withAllBelow(row, moved, true)))
     if (deletes.length > 0 && !(await this.options.mayDelete(deletes.length))) return
+    // What is not sent has no row there that another look could start from.
+    const isKept = this.options.unsent !== undefined
     // One batch: names change hands in it.
     await this.#flush()
     for (const { row, dir, name, stat } of moves) {
       const entryName = name.normalize('NFC')
       this.#group.push({ type: 'move', path: dir.pathOf(name), row, dir, name, entryName, stat })
-      if (stat.kind === 'dir' || stat.nlink > 1) this.#lookAgain(dir.pathOf(name), true)
+      if (!isKept && (stat.kind === 'dir' || stat.nlink > 1)) this.#lookAgain(dir.pathOf(name), true)
     }
     for (const { row, stat } of verifies) {
       const path = await this.options.context.rows.localPathOf(row)
@@ -259,7 +267,7 @@ class LocalPass {
     // Last: a large group may be split, and then names must be free already.
     for (const spot of creates) {
       await this.#create(spot, spot.name.normalize('NFC'), false)
-      if (spot.stat.kind === 'dir') this.#lookAgain(spot.dir.pathOf(spot.name), true)
+      if (!isKept && spot.stat.kind === 'dir') this.#lookAgain(spot.dir.pathOf(spot.name), true)
     }
   }
 

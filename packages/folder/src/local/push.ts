@@ -13,6 +13,7 @@ import { LARGE_BYTES, type LargeFiles } from './large-files.js'
 import type { PushContext } from './push-context.js'
 import { type ReadContent, readContent, SymlinkTargetError } from './read-content.js'
 import type { Retries } from './retries.js'
+import type { Unsent } from './unsent.js'
 
 /** Small files that are opened and chunked at once. */
 const PARALLEL_READS = 8
@@ -24,6 +25,8 @@ export interface PushOptions {
   /** The first scan of a binding: what the space already shows at a path is taken over. */
   readonly isImport: boolean
   readonly signal: AbortSignal
+  /** This device may only read: takes what would be sent. */
+  readonly unsent?: Unsent | undefined
 }
 
 /**
@@ -41,9 +44,9 @@ export async function push(
   previous: Promise<void>,
   onStale: (item: Item) => void,
 ): Promise<void> {
-  const { context, signal } = options
+  const { context, signal, unsent } = options
   let planned = await readAll(onePerRow(items), options)
-  const uploads = planned.flatMap(({ item, read }) => {
+  const uploads = (unsent ? [] : planned).flatMap(({ item, read }) => {
     const isKnown = item.type === 'verify' && item.row.entry.version?.root === read?.content.root
     return !read?.upload || isKnown || read.stat.size > LARGE_BYTES ? [] : [read.upload]
   })
@@ -53,14 +56,25 @@ export async function push(
   const stale = await findStale(planned, context)
   for (const item of stale) onStale(item)
   planned = planned.filter((entry) => !stale.has(entry.item) && isStillThere(entry, options))
-  const adoptions = options.isImport ? await findAdoptions(context, planned) : []
+  const found = options.isImport || unsent ? await findAdoptions(context, planned) : []
+  const adoptions = unsent ? found.filter(({ isEqual }) => isEqual) : found
   const adopted = new Set<Item>(adoptions.map(({ planned }) => planned.item))
   if (adoptions.length > 0) await adoptAll(context, adoptions)
+  planned = planned.filter(({ item }) => !adopted.has(item))
   await commit(
-    planned.filter(({ item }) => !adopted.has(item)),
+    unsent ? keepUnsent(planned, unsent, options) : planned,
     adoptions.filter(({ isEqual }) => !isEqual),
     { ...options, onStale },
   )
+}
+
+/** Notes what would be a write. @returns the rest: new stamps of what is as it was. */
+function keepUnsent(planned: readonly Planned[], unsent: Unsent, { isImport }: PushOptions): Planned[] {
+  return planned.filter((entry) => {
+    if (opsOf(entry, isImport).length === 0) return true
+    unsent.note(entry.item)
+    return false
+  })
 }
 
 type CommitOptions = PushOptions & { readonly onStale: (item: Item) => void }
@@ -92,14 +106,14 @@ async function readAll(items: readonly Item[], options: PushOptions): Promise<Pl
 
 async function readItem(item: Item, options: PushOptions): Promise<Planned | undefined> {
   if (!needsReading(item)) return { item }
-  const { context, large, retries, signal } = options
+  const { context, large, retries, signal, unsent } = options
   const { path, stat } = item
   // Without its bytes a create or an edit is nothing; a move is still a move.
   const unread = item.type === 'move' ? { item, isUnread: true } : undefined
   if (retries.mustWait(path, context.clock.nowMs())) return unread
   try {
     let read: ReadContent | undefined
-    if (stat.kind === 'file' && stat.size > LARGE_BYTES) read = large.take(path, stat)
+    if (stat.kind === 'file' && stat.size > LARGE_BYTES) read = large.take(path, stat, !unsent)
     else read = await readContent({ ...context, path: `${context.directory}/${path}`, signal }, stat)
     if (!read) return unread
     if (retries.succeeded(path)) context.problems.set(path, [])

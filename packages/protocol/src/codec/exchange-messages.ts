@@ -22,7 +22,7 @@ import type { SyncPoint } from '../messages/sync-point.js'
 import type { NodeEntry } from '../node-entry.js'
 import { idCodec, looseDotsCodec, vectorCodec } from './flat.js'
 import { decodeNodeEntry, encodeNodeEntry, rememberEncoding } from './node-entry-codec.js'
-import { bytes, type Codec, choice, list, optional, record, required, text, uint } from './schema.js'
+import { bool, bytes, type Codec, choice, list, optional, record, required, text, uint } from './schema.js'
 
 export const channelCodec: Codec<number> = {
   cddl: 'channel',
@@ -96,6 +96,7 @@ export const openRecord = record<Open>(
     remembered: required(5, vectorCodec),
     met: required(6, vectorCodec),
     own: required(7, vectorCodec),
+    readOnly: optional(8, bool),
   },
   { unknown: 'ignore' },
 )

@@ -17,6 +17,8 @@ export interface Open {
   readonly met: Vector
   /** Replica ids of the sender's device, with the highest sequence number its own database knows of each. */
   readonly own: Vector
+  /** The sender takes no entries from the receiver, which may only read. */
+  readonly readOnly?: boolean
 }
 
 /** A place in one run of a sender's log of registers. */

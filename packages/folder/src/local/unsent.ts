@@ -1,0 +1,92 @@
+import type { EntryKey } from '@tidemark/engine'
+import type { Problem } from '../rows.js'
+import type { Item } from './item.js'
+
+/**
+ * Local changes that are not sent because this device may only read: they stay on disk, without a write of
+ * the space. By the directory whose scan finds them, so that what is looked at again is noted anew.
+ */
+export class Unsent {
+  readonly #byDirectory = new Map<string, Map<string, Item>>()
+  readonly #deleted = new Set<EntryKey>()
+
+  note(item: Item): void {
+    if (item.type === 'delete') this.#deleted.add(item.row.key)
+    const directory = parentOf(item.path)
+    let items = this.#byDirectory.get(directory)
+    if (!items) {
+      items = new Map()
+      this.#byDirectory.set(directory, items)
+    }
+    items.set(item.path, item)
+  }
+
+  /** A directory is being looked at: what was noted in it, and below what was noted, may be over. */
+  scanned(directory: string): void {
+    const items = this.#byDirectory.get(directory)
+    if (!items) return
+    this.#byDirectory.delete(directory)
+    for (const other of [...this.#byDirectory.keys()]) {
+      if (this.#isBelow(other, items)) this.#byDirectory.delete(other)
+    }
+  }
+
+  /** Whether its absence was noted before: no need to wait again whether it turns up elsewhere. */
+  wasDeleted(key: EntryKey): boolean {
+    return this.#deleted.has(key)
+  }
+
+  /** Everything is being looked at. */
+  restart(): void {
+    this.#byDirectory.clear()
+  }
+
+  clear(): void {
+    this.#byDirectory.clear()
+    this.#deleted.clear()
+  }
+
+  get size(): number {
+    let size = 0
+    for (const items of this.#byDirectory.values()) size += items.size
+    return size
+  }
+
+  /** All of them, those above others first. */
+  list(): readonly Item[] {
+    const all = [...this.#byDirectory.values()].flatMap((items) => [...items.values()])
+    return all.sort((a, b) => (a.path < b.path ? -1 : 1))
+  }
+
+  /** For the status; of a directory with all that is in it only the directory. */
+  problems(): readonly Problem[] {
+    const problems: Problem[] = []
+    let top: string | undefined
+    for (const { path, type } of this.list()) {
+      if (top !== undefined && path.startsWith(`${top}/`)) continue
+      top = path
+      problems.push({
+        path,
+        cause: 'read-only',
+        detail: `${WORDS[type]} here, and not sent: this device may only read`,
+        fix: '`revert` throws it away; or ask for the right to write, then it is sent',
+      })
+    }
+    return problems
+  }
+
+  #isBelow(directory: string, items: ReadonlyMap<string, Item>): boolean {
+    for (let path = directory; path !== ''; path = parentOf(path)) if (items.has(path)) return true
+    return false
+  }
+}
+
+const WORDS: Readonly<Record<Item['type'], string>> = {
+  create: 'made',
+  verify: 'changed',
+  move: 'moved',
+  rebind: 'replaced',
+  delete: 'deleted',
+}
+
+const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')))
