@@ -1,5 +1,6 @@
 import type { Space } from '@tidemark/engine'
 import type { FolderBinding } from '@tidemark/folder'
+import { TransportError } from '@tidemark/protocol'
 import type { ControlHandler } from './control.js'
 import { listConflicts, listDirectory } from './listing.js'
 import type { StatusReport } from './status-report.js'
@@ -20,11 +21,10 @@ export function controlRoutes({ binding, space, report }: ControlParts): Control
       case '/accept':
         mustBeHeld(binding)
         await binding.accept()
-        return {}
+        return binding.status.connected ? {} : { waiting: 'it is sent when the hub can be reached' }
       case '/revert':
         mustBeHeld(binding)
-        await binding.revert()
-        return {}
+        return revert(binding)
       case '/explain':
         return [...(await binding.explain(operand)), ...problemsOf(binding, operand)]
       case '/ls':
@@ -39,6 +39,17 @@ export function controlRoutes({ binding, space, report }: ControlParts): Control
 
 function mustBeHeld({ status }: FolderBinding): void {
   if (status.held === undefined) throw new Error('nothing is held')
+}
+
+/** What needs the hub is no failure: it comes by itself. */
+async function revert(binding: FolderBinding): Promise<{ waiting?: string }> {
+  try {
+    await binding.revert()
+    return {}
+  } catch (error) {
+    if (error instanceof TransportError) return { waiting: error.message }
+    throw error
+  }
 }
 
 const problemsOf = ({ status }: FolderBinding, path: string): string[] =>

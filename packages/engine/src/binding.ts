@@ -76,7 +76,10 @@ export interface SpaceBinding {
     sink: ByteSink,
     options: TransferOptions,
   ): Promise<void>
-  /** Many small files (each one chunk, at most INLINE_BYTES_MAX bytes) in few requests. Missing ones are left out. */
+  /**
+   * Many small files (each one chunk, at most INLINE_BYTES_MAX bytes) in few requests. Missing ones are left
+   * out; without a hub all that are not in memory.
+   */
   fetchSmall(roots: readonly ChunkId[], options: { signal?: AbortSignal }): Promise<Map<ChunkId, Uint8Array>>
   /** Contents that the hub shows and lacks: who holds one stores it again with `ensureStored`. */
   readonly wanted: WantedByHub

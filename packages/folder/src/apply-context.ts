@@ -26,4 +26,6 @@ export interface ApplyContext {
    * created, changed nor removed on disk; what stands there is the user's.
    */
   readonly isIgnored: (path: string, isDirectory: boolean) => boolean
+  /** Whether bytes that are not here can be asked for. */
+  readonly isConnected: () => boolean
 }

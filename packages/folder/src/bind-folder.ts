@@ -3,7 +3,7 @@ import { realpathSync } from 'node:fs'
 import type { Clock, SpaceBinding, Timers } from '@tidemark/engine'
 import { systemClock, systemTimers } from '@tidemark/engine/node'
 import { PathError } from '@tidemark/protocol'
-import { filter, firstValueFrom, type Observable } from 'rxjs'
+import { filter, firstValueFrom, type Observable, type Subscription } from 'rxjs'
 import { lockFolder } from './adapters/folder-lock.js'
 import { nodeFileSystem } from './adapters/node-file-system.js'
 import { nodeWatcher } from './adapters/node-watcher.js'
@@ -84,6 +84,7 @@ class Binding implements FolderBinding {
   readonly #watcher: Watcher | undefined
   readonly #decisions = new Decisions()
   readonly #unlock: () => void
+  readonly #linked: Subscription
   #closed: Promise<void> | undefined
 
   constructor(
@@ -127,6 +128,10 @@ class Binding implements FolderBinding {
           },
         })
       : undefined
+    let isConnected = false
+    this.#linked = space.link$.subscribe((link) => {
+      isConnected = link.connected
+    })
     const push: PushContext = { space, rows, files, clock, directory, problems, onEvent }
     const apply: ApplyContext = {
       space,
@@ -139,6 +144,7 @@ class Binding implements FolderBinding {
       onEvent,
       expectHints: (directories) => expected.expect(directories),
       isIgnored: (path, isDirectory) => rules.isIgnored(path, isDirectory),
+      isConnected: () => isConnected,
     }
     this.#loop = new FolderLoop({
       push,
@@ -203,6 +209,7 @@ class Binding implements FolderBinding {
 
   async #close(): Promise<void> {
     this.#watcher?.close()
+    this.#linked.unsubscribe()
     try {
       await this.#loop.close()
     } finally {

@@ -40,7 +40,11 @@ export interface FolderBinding extends AsyncDisposable {
   rescan(): void
   /** Lets a held plan go. @throws {AccessError} FORBIDDEN: this device may only read. */
   accept(): Promise<void>
-  /** Drops the held local changes: the space's state comes back. */
+  /**
+   * Drops the held local changes: the space's state comes back.
+   *
+   * @throws {TransportError} without a hub, when that is done and bytes are missing that only the hub has.
+   */
   revert(): Promise<void>
   /** What happened to a path and why, newest last. */
   explain(path: string): Promise<readonly string[]>

@@ -17,8 +17,7 @@ import { Unsent } from './local/unsent.js'
 import { WantedFiles } from './local/wanted-files.js'
 import type { Watcher } from './ports/watcher.js'
 import { RemotePace } from './remote-pace.js'
-import { revertHeld } from './revert.js'
-import { revertUnsent } from './revert-unsent.js'
+import { mustBeBack, revertLocal } from './revert.js'
 import { acceptRoot, checkRoot, type RootCheckOptions } from './root-check.js'
 import { type BoundRoot, rootOps } from './rows-store.js'
 import type { IgnoreRules } from './scan/ignore-rules.js'
@@ -156,16 +155,17 @@ export class FolderLoop {
   }
 
   async revert(): Promise<void> {
-    const { push, apply, rootCheck } = this.options
-    const hold = this.#hold
-    if (hold) {
-      if (hold.kind === 'folder' && !(await acceptRoot(rootCheck))) return
-      await revertHeld(push, hold, apply.trash)
-    } else if (this.#unsent.size > 0) {
-      await revertUnsent(push, this.#unsent.list(), apply.trash)
-      this.#unsent.clear()
-    } else return
+    const isDropped = await revertLocal({ ...this.options, hold: this.#hold, unsent: this.#unsent })
+    if (!isDropped) return
     this.#release()
+    if (this.#link.connected) return
+    const turn = this.#turnsBegun + 1
+    await mustBeBack({
+      turns: this.status$,
+      hasEnded: () => this.#turnsEnded >= turn,
+      problems: () => this.options.push.problems.list(),
+      wakeups: this.options.wakeups,
+    })
   }
 
   async close(): Promise<void> {
@@ -385,6 +385,8 @@ export class FolderLoop {
       this.#hintUnpushed()
       this.#isRemoteWanted = true
     }
+    // It would wait for bytes: the next one does what can be done without.
+    if (!link.connected && before.connected) this.#abortRemote?.abort()
     // The right to write came, or went: what is different here is looked at with other eyes.
     if (link.connected && link.readOnly !== this.#wasReadOnly) {
       this.#wasReadOnly = link.readOnly

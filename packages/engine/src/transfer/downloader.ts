@@ -168,8 +168,8 @@ export class Downloader {
 
   /**
    * Many files of one chunk, each at most INLINE_BYTES_MAX bytes, in few requests. Those that are missing,
-   * longer, or wrong wherever they are, are left out: `fetch` says why. All of them are in memory at once:
-   * the caller bounds how many it asks for.
+   * longer, or wrong wherever they are, are left out: `fetch` says why. Without a session all are that are
+   * not at hand. All of them are in memory at once: the caller bounds how many it asks for.
    *
    * @throws what the retry policy gives up on; the signal's reason.
    */
@@ -186,6 +186,7 @@ export class Downloader {
       if (bytes) found.set(root, bytes)
       else lacking.push(root)
     }
+    if (!this.parts.authority()) return found
     const group = new TaskGroup(options.signal)
     await group.run(async () => {
       for (let from = 0; from < lacking.length; from += IDS_PER_REQUEST_MAX) {

@@ -15,6 +15,13 @@ export const waitingForBytes = (path: string): Problem => ({
   fix: 'connect the device that made this version, or restore an older one',
 })
 
+export const waitingForHub = (path: string): Problem => ({
+  path,
+  cause: 'waiting-for-hub',
+  detail: 'its bytes are not on this device, and no hub is connected',
+  fix: 'nothing: it comes when the hub can be reached',
+})
+
 export const refusedByDisk = (path: string, errno: string): Problem => ({
   path,
   cause: errno === 'ENOSPC' || errno === 'EDQUOT' ? 'no-space' : 'cannot-write',

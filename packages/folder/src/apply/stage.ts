@@ -6,7 +6,7 @@ import type { Downloads } from './downloads.js'
 import { fetchInGroups } from './fetch-small.js'
 import { contentDiffers, type Item } from './item.js'
 import { EXECUTABLE_MODE, FILE_MODE, modeFor } from './mode.js'
-import { noSpace, refusedByDisk, waitingForBytes } from './problems.js'
+import { noSpace, refusedByDisk, waitingForBytes, waitingForHub } from './problems.js'
 import type { Report } from './report.js'
 import { Room } from './room.js'
 import type { Staged, StagingArea } from './staging.js'
@@ -69,7 +69,7 @@ export async function stage(
   for (const item of [...small.values()].flat()) {
     if (result.staged.has(item.key) || result.waiting.has(item.key)) continue
     result.waiting.add(item.key)
-    report.problem(waitingForBytes(pathOf(item)))
+    report.problem(ctx.isConnected() ? waitingForBytes(pathOf(item)) : waitingForHub(pathOf(item)))
   }
   return result
 }
@@ -131,7 +131,8 @@ function takeDownload(
     } catch (error) {
       report.problem(refusedByDisk(pathOf(item), mustBeSystemError(error)))
     }
-  } else if (download.state === 'missing') report.problem(waitingForBytes(pathOf(item)))
+  } else if (!ctx.isConnected()) report.problem(waitingForHub(pathOf(item)))
+  else if (download.state === 'missing') report.problem(waitingForBytes(pathOf(item)))
   else if (download.state === 'no-space') report.problem(noSpace(pathOf(item), version.size))
   else if (download.state === 'refused') report.problem(refusedByDisk(pathOf(item), download.errno))
   result.waiting.add(item.key)

@@ -74,6 +74,7 @@ export class World {
       onEvent: ({ path, detail }) => this.events.push(`${detail} ${path}`),
       expectHints: () => {},
       isIgnored: (path) => this.ignored(path),
+      isConnected: () => true,
     }
   }
 
