@@ -2,6 +2,9 @@ import type { EntryKey } from '@tidemark/engine'
 import type { Problem } from '../rows.js'
 import type { Item } from './item.js'
 
+/** How many a status lists; the rest is counted. */
+const LISTED_MAX = 1_000
+
 /**
  * Local changes that are not sent because this device may only read: they stay on disk, without a write of
  * the space. By the directory whose scan finds them, so that what is looked at again is noted anew.
@@ -27,7 +30,7 @@ export class Unsent {
     if (!items) return
     this.#byDirectory.delete(directory)
     for (const other of [...this.#byDirectory.keys()]) {
-      if (this.#isBelow(other, items)) this.#byDirectory.delete(other)
+      if (isBelow(other, items)) this.#byDirectory.delete(other)
     }
   }
 
@@ -61,10 +64,9 @@ export class Unsent {
   /** For the status; of a directory with all that is in it only the directory. */
   problems(): readonly Problem[] {
     const problems: Problem[] = []
-    let top: string | undefined
     for (const { path, type } of this.list()) {
-      if (top !== undefined && path.startsWith(`${top}/`)) continue
-      top = path
+      if (this.#isNoted(parentOf(path))) continue
+      if (problems.length === LISTED_MAX) break
       problems.push({
         path,
         cause: 'read-only',
@@ -75,10 +77,18 @@ export class Unsent {
     return problems
   }
 
-  #isBelow(directory: string, items: ReadonlyMap<string, Item>): boolean {
-    for (let path = directory; path !== ''; path = parentOf(path)) if (items.has(path)) return true
+  /** This path, or one above it. */
+  #isNoted(path: string): boolean {
+    for (let at = path; at !== ''; at = parentOf(at)) {
+      if (this.#byDirectory.get(parentOf(at))?.has(at)) return true
+    }
     return false
   }
+}
+
+function isBelow(directory: string, items: ReadonlyMap<string, Item>): boolean {
+  for (let path = directory; path !== ''; path = parentOf(path)) if (items.has(path)) return true
+  return false
 }
 
 const WORDS: Readonly<Record<Item['type'], string>> = {
