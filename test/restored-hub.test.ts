@@ -83,6 +83,34 @@ describe('a hub that lost bytes', () => {
     expect(readTree(c)).toEqual(readTree(a))
   })
 
+  test('[BG22] with an older database over its current store, needs no device for the bytes', async () => {
+    const database = (from: string, to: string): void => {
+      rmSync(world.path(to, 'database'), { recursive: true, force: true })
+      cpSync(world.path(from, 'database'), world.path(to, 'database'), { recursive: true })
+    }
+    await world.once(a, hub)
+    await whileStopped(() => database('hub', 'backup'))
+    fill(a)
+    await world.once(a, hub)
+    await world.once(b, hub)
+    await whileStopped(() => database('backup', 'hub'))
+    for (const name of ['small.txt', 'sub', 'large.bin']) rmSync(join(b, name), { recursive: true })
+    expect(await world.once(b, hub, { extra: ['--max-delete', '0'] })).toBe(3)
+    const c = world.path('c')
+    mkdirSync(c)
+    await world.once(c, hub)
+    expect(readTree(c)).toEqual(readTree(a))
+  })
+
+  test('[BG22] that has lost its whole directory has everything again after a device was there', async () => {
+    fill(a)
+    await world.once(a, hub)
+    await whileStopped(() => rmSync(world.path('hub'), { recursive: true }))
+    await world.once(a, hub)
+    await world.once(b, hub)
+    expect(readTree(b)).toEqual(readTree(a))
+  })
+
   test('[BG22] whose blobs are gone, though its database names them, gets them back after its start', async () => {
     fill(a)
     await world.once(a, hub)

@@ -33,6 +33,7 @@ export class ByteCustody implements Custody {
   #tail: Promise<unknown> = Promise.resolve()
   #losses = 0
   #auditing: Promise<void> | undefined
+  #isReindexed = false
   #isClosed = false
 
   constructor(parts: ByteCustodyParts) {
@@ -103,7 +104,13 @@ export class ByteCustody implements Custody {
   /** @returns those contents of these entries that the hub lacks; they are kept. */
   async #note(entries: readonly NodeEntry[]): Promise<readonly LackingVersion[]> {
     const { audit, space, logger } = this.#parts
-    const lacking = await audit.lacking(entries.flatMap(contentsOf))
+    let lacking = await audit.lacking(entries.flatMap(contentsOf))
+    if (lacking.length > 0 && !this.#isReindexed) {
+      // Once: the store may have what only the database has forgotten.
+      this.#isReindexed = true
+      await audit.reindex()
+      lacking = await audit.lacking(lacking)
+    }
     if (lacking.length === 0) return lacking
     await this.#lacking.add(lacking)
     logger.warn('bytes-lacking', { space, versions: lacking.length })

@@ -43,7 +43,8 @@ function file(n: number, root: number, seq: number): NodeEntry {
   }
 }
 
-/** A hub's space over memory; `lacked` are the roots whose bytes it has not, `looked` how often it looked. */
+/** A hub's space over memory; `lacked` are the roots whose bytes it does not know, `inStore` those
+ * of them that the store has. */
 async function custodyWorld() {
   const storage = new MemoryKeyValueStore()
   const { clock, random, hasher } = nodePlatform
@@ -57,13 +58,18 @@ async function custodyWorld() {
     sha256: (bytes) => hasher.sha256(bytes),
   })
   const lacked = new Set<ChunkId>()
-  const seen = { looked: 0 }
+  const inStore = new Set<ChunkId>()
+  const seen = { looked: 0, reindexed: 0 }
   const audit: BlobAudit = {
     lacking: async (versions) => {
       seen.looked += versions.length
       return versions.filter(({ root }) => lacked.has(root))
     },
     dropLost: async () => 0,
+    reindex: async () => {
+      seen.reindexed++
+      for (const root of inStore) lacked.delete(root)
+    },
     isDue: async () => false,
     done: async () => undefined,
     onLost: () => undefined,
@@ -79,7 +85,7 @@ async function custodyWorld() {
     await custody.close()
     return all
   }
-  return { lacked, seen, tell, asked, custody }
+  return { lacked, inStore, seen, tell, asked, custody }
 }
 
 test('[BG22] a hub that lost nothing looks at nothing when a device connects', async () => {
@@ -101,6 +107,17 @@ test('[BG22] what a device tells and the hub lacks is asked of everybody who con
   expect(await asked()).toEqual([])
   lacked.add(rootOf(2))
   expect(await asked(), 'what came is forgotten').toEqual([])
+})
+
+test('[BG22] what the store has and the index has forgotten is found, and not asked for', async () => {
+  const { lacked, inStore, seen, tell, asked } = await custodyWorld()
+  for (const n of [1, 2]) lacked.add(rootOf(n))
+  inStore.add(rootOf(1))
+  await tell(file(1, 1, 1), file(2, 2, 3))
+  expect((await asked()).map(({ root }) => root)).toEqual([rootOf(2)])
+  lacked.add(rootOf(3))
+  await tell(file(3, 3, 5))
+  expect(seen.reindexed, 'the store is read once').toBe(1)
 })
 
 test('[BG22] a content that nothing shows any more is not asked for', async () => {

@@ -20,6 +20,8 @@ export interface BlobAudit {
   lacking<V extends WantedVersion>(versions: readonly V[]): Promise<V[]>
   /** Notes blobs that are indexed and not in the store. @returns how many. */
   dropLost(): Promise<number>
+  /** Reads blobs that the store has and the index does not name: a database that is older than its store. */
+  reindex(): Promise<void>
   /** Whether a blob was lost since the last `done`. */
   isDue(): Promise<boolean>
   /** What lost blobs were needed for is known. */
@@ -46,6 +48,7 @@ export class HubBlobs {
     return {
       lacking: (versions) => authority.lacking(versions),
       dropLost: () => authority.dropLost(),
+      reindex: async () => void (await authority.rebuildIndex()),
       isDue: () => index.isAuditDue(space),
       done: () => index.auditDone(space),
       onLost: (listener) => void this.#listeners.set(space, listener),
