@@ -11,6 +11,7 @@ import {
   FRAME_BYTES_MAX,
   type Grant,
   type Hlc,
+  type Message,
   type NodeEntry,
   type NodeId,
   parseBlobId,
@@ -61,13 +62,17 @@ function forged(frame: Uint8Array, from: string | Buffer, to: string | Buffer): 
   return bytes
 }
 
+const READER = 'token-of-a-reader'
+
 let world: World
 let hub: Hub
 let left: Running
 let folders: [string, string]
 beforeAll(async () => {
   world = new World()
-  hub = await world.hub()
+  const reader = { token: READER, subject: 'reader', spaces: '*', access: 'read' }
+  writeFileSync(world.path('tokens.json'), JSON.stringify({ tokens: [reader] }))
+  hub = await world.hub(0, ['--tokens', world.path('tokens.json')])
   folders = [world.path('a'), world.path('b')]
   for (const folder of folders) mkdirSync(folder)
   writeFileSync(join(folders[0], 'honest.txt'), 'honest')
@@ -243,6 +248,32 @@ describe('messages out of order', () => {
     peer = await RawPeer.opened(hub)
     peer.say(entries([directory(nodeId(), 'elsewhere')], { channel: 77 }))
     await expectFault('UNKNOWN_CHANNEL')
+  })
+
+  test('[AC2] a reader that sends an entry, or claims a frontier, is refused, and nothing of it is kept', async () => {
+    const sync: Message = {
+      type: 'sync-point',
+      channel: 1,
+      run: RUN,
+      lseq: 1,
+      frontier: new Map([[RID, 1]]),
+      met: new Map([[RID, 1]]),
+      lost: [],
+    }
+    for (const message of [entries([directory(nodeId(), 'not allowed')]), sync]) {
+      peer = await RawPeer.opened(hub, 'default', READER)
+      expect(peer.received.find(({ type }) => type === 'open')).toMatchObject({ readOnly: true })
+      peer.say(message)
+      await expectFault('FORBIDDEN')
+    }
+    peer = await RawPeer.opened(hub)
+    expect(JSON.stringify(peer.entries.map(({ loc }) => loc[0]?.value.name))).not.toContain('not allowed')
+  })
+
+  test('[SE1] a hub is not told what it lacks', async () => {
+    peer = await RawPeer.opened(hub)
+    peer.say({ type: 'want', channel: 1, versions: [] })
+    await expectFault('UNEXPECTED_MESSAGE')
   })
 
   test('[SE1] an answer that nobody waits for changes nothing', async () => {

@@ -47,17 +47,17 @@ export class RawPeer {
   }
 
   /** Past the handshake. */
-  static async greeted(hub: { url: string }): Promise<RawPeer> {
+  static async greeted(hub: { url: string }, token = TOKEN): Promise<RawPeer> {
     const peer = await RawPeer.dial(hub)
     peer.raw(encodePreamble())
-    peer.say(peer.hello())
+    peer.say(peer.hello({ token }))
     await until('the hub says hello', () => peer.received.some(({ type }) => type === 'hello'))
     return peer
   }
 
   /** Past OPEN of a space, with everything that the hub holds in it. */
-  static async opened(hub: { url: string }, space = 'default'): Promise<RawPeer> {
-    const peer = await RawPeer.greeted(hub)
+  static async opened(hub: { url: string }, space = 'default', token = TOKEN): Promise<RawPeer> {
+    const peer = await RawPeer.greeted(hub, token)
     const none = new Map()
     peer.say({
       type: 'open',

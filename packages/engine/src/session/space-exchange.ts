@@ -186,8 +186,8 @@ export class SpaceExchange implements SpaceEndpoint {
   }
 
   async #entries({ entries, inline, run, lseq }: Entries): Promise<void> {
-    const { database, peer, mayWrite, blobs, custody } = this.#options
-    if (!mayWrite) throw new AccessError('FORBIDDEN', `you may not write to ${database.space}`)
+    const { database, peer, blobs, custody } = this.#options
+    this.#mustWrite()
     for (const chunk of inline) this.#keepInline(chunk)
     if (inline.length > 0 && blobs) await blobs.putInline(inline)
     const receive = () => database.receive(peer, entries, { run, lseq })
@@ -196,6 +196,12 @@ export class SpaceExchange implements SpaceEndpoint {
       const hadSent = previous <= this.#position || this.#echoes.has(previous)
       if (hadSent) this.#echoes.add(now)
     }
+  }
+
+  /** Nor may a reader move our frontier: what it claims would not be asked of others any more. */
+  #mustWrite(): void {
+    const { database, mayWrite } = this.#options
+    if (!mayWrite) throw new AccessError('FORBIDDEN', `you may not write to ${database.space}`)
   }
 
   #keepInline({ id, bytes }: InlineChunk): void {
@@ -207,6 +213,7 @@ export class SpaceExchange implements SpaceEndpoint {
 
   async #syncPoint(point: SyncPoint): Promise<void> {
     const { database, peer, onChange } = this.#options
+    this.#mustWrite()
     await database.syncPoint(peer, {
       cursor: { run: point.run, lseq: point.lseq },
       frontier: point.frontier,
