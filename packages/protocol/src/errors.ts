@@ -159,16 +159,17 @@ export class SourceChangedError extends SyncError {
   readonly retry = 'later'
 }
 
-/** The local database cannot be used: newer format, damaged, or in use by another process. */
+/** The local database cannot be used: newer format, damaged, in use by another process, or no room for it. */
 export class DatabaseError extends SyncError {
   override readonly name = 'DatabaseError'
-  readonly retry = 'never'
+  readonly retry: 'never' | 'later'
   constructor(
-    readonly code: 'FORMAT_TOO_NEW' | 'CORRUPT' | 'LOCKED' | 'CLOSED',
+    readonly code: 'FORMAT_TOO_NEW' | 'CORRUPT' | 'LOCKED' | 'CLOSED' | 'NO_SPACE',
     message: string,
     options?: ErrorOptions,
   ) {
     super(message, options)
+    this.retry = code === 'NO_SPACE' ? 'later' : 'never'
   }
 }
 

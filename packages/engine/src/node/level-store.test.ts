@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process'
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -32,4 +34,50 @@ describe('level store', () => {
     await store.close()
     await remove(directory)
   })
+
+  it('[CR18] what is acknowledged after a full disk has room again is there at the next start', async () => {
+    const home = await newDirectory()
+    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', home]).status !== 0) {
+      process.stdout.write('not checked: a database on a full disk (this user may not mount)\n')
+      return remove(home)
+    }
+    try {
+      const store = await openLevelStore(join(home, 'database'))
+      await store.batch([put('before', 1)], { sync: true })
+      fill(join(home, 'filler'))
+      const large = { type: 'put' as const, key: 'large', value: new Uint8Array(64 * 1024) }
+      const full = { name: 'DatabaseError', code: 'NO_SPACE', retry: 'later' }
+      await expect(store.batch([large], { sync: false })).rejects.toMatchObject(full)
+      await expect(store.batch([put('refused', 1)], { sync: true })).rejects.toMatchObject(full)
+      rmSync(join(home, 'filler'))
+      await expect
+        .poll(() => store.batch([put('after', 2)], { sync: true }).then(() => 'written', String), {
+          timeout: 5_000,
+        })
+        .toBe('written')
+      await store.close()
+      const again = await openLevelStore(join(home, 'database'))
+      const values = await again.getMany(['before', 'large', 'refused', 'after'])
+      expect(values.map((value) => value?.[0])).toEqual([1, undefined, undefined, 2])
+      await again.close()
+    } finally {
+      spawnSync('umount', ['-l', home])
+      await remove(home)
+    }
+  })
 })
+
+const put = (key: string, value: number) => ({ type: 'put' as const, key, value: Uint8Array.of(value) })
+
+/** Takes every byte that is left. */
+function fill(path: string): void {
+  const file = openSync(path, 'w')
+  for (let size = 64 * 1024; size >= 1; ) {
+    try {
+      writeSync(file, new Uint8Array(size))
+    } catch {
+      size >>= 1
+    }
+  }
+  closeSync(file)
+}
