@@ -19,7 +19,7 @@ type Snapshot = ReturnType<Database['snapshot']>
 /**
  * A directory on disk as a key-value store, by LevelDB. One process at a time.
  *
- * @throws {DatabaseError} LOCKED: another process has it open; NO_SPACE; CORRUPT.
+ * @throws {DatabaseError} LOCKED: another process has it open; NO_SPACE, IO: the disk refused; CORRUPT.
  */
 export async function openLevelStore(directory: string): Promise<KeyValueStore> {
   const database: Database = new Level(directory, { keyEncoding: 'utf8', valueEncoding: 'view' })
@@ -188,5 +188,6 @@ function databaseError(directory: string, error: Error): DatabaseError {
   if (/No space left on device|Disk quota exceeded/i.test(cause.message)) {
     return new DatabaseError('NO_SPACE', `${directory}: no space left for the database`, options)
   }
-  return new DatabaseError('CORRUPT', `${directory}: ${cause.message}`, options)
+  const code = cause.code === 'LEVEL_IO_ERROR' ? 'IO' : 'CORRUPT'
+  return new DatabaseError(code, `${directory}: ${cause.message}`, options)
 }

@@ -84,6 +84,7 @@ test.each([
   [400, 'x'.repeat(100_000), StoreError],
   [404, '', BlobNotFoundError],
   [503, '{"code":"BUSY"}', StoreError],
+  [507, '{"code":"STORE"}', StoreError],
   [302, '', StoreError],
 ])('status %d with %s is one error', async (status, body, type) => {
   const { client } = await serve((_request, response) => response.writeHead(status).end(body))

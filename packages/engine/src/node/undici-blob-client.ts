@@ -133,6 +133,7 @@ async function toError(grant: Grant, { statusCode, body }: Dispatcher.ResponseDa
     return new BlobMismatchError(blob)
   }
   if (statusCode === 404) return new BlobNotFoundError(blob)
+  if (statusCode === 507) return new StoreError('the blob store is full', statusCode)
   return new StoreError(`blob store: status ${statusCode}${name && ` ${name}`}`, statusCode)
 }
 
