@@ -41,6 +41,7 @@ class World {
       onEvent: () => {},
       expectHints: () => {},
       isIgnored: () => false,
+      isConnected: () => true,
     }
   }
 

@@ -14,6 +14,7 @@ test('a file that went away while it was stored is forgotten, and is not on its 
     clock: { nowMs: Date.now },
     onSettled: (path) => settled.push(path),
     space: {
+      chunk: () => Promise.reject(new Error('it is stored')),
       store: async () => {
         rmSync(join(directory, 'big'))
         throw new Error('gone')
