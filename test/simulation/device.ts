@@ -16,6 +16,14 @@ interface Life {
   binding?: FolderBinding
 }
 
+export interface DeviceParts {
+  readonly hub: SimHub
+  readonly time: VirtualTime
+  readonly random: SimRandom
+  /** What the program asks to be made durable is not. */
+  readonly isLying: boolean
+}
+
 /** A disk with a folder on it, and a program that keeps it in sync. */
 export class Device {
   readonly disk: SimulatedDisk
@@ -27,11 +35,9 @@ export class Device {
 
   constructor(
     readonly name: string,
-    private readonly hub: SimHub,
-    private readonly time: VirtualTime,
-    private readonly random: SimRandom,
+    private readonly parts: DeviceParts,
   ) {
-    this.disk = new SimulatedDisk({ clock: time })
+    this.disk = new SimulatedDisk({ clock: parts.time })
     this.disk.mkdir(ROOT)
   }
 
@@ -43,15 +49,15 @@ export class Device {
     const life: Life = { isAlive: true }
     this.#life = life
     const timers = {
-      monotonicMs: () => this.time.monotonicMs(),
-      after: (ms: number, fn: () => void) => this.time.after(ms, () => life.isAlive && fn()),
+      monotonicMs: () => this.parts.time.monotonicMs(),
+      after: (ms: number, fn: () => void) => this.parts.time.after(ms, () => life.isAlive && fn()),
     }
     const replica = await openReplica({
       storage: this.#store,
       platform: {
-        clock: this.time,
+        clock: this.parts.time,
         timers,
-        random: { bytes: this.random.bytes },
+        random: { bytes: this.parts.random.bytes },
         hasher,
         blobClient: () => {
           throw new TypeError('each link has its own')
@@ -59,12 +65,12 @@ export class Device {
       },
     })
     life.replica = replica
-    replica.connect(this.hub.transport(this.name), { blobClient: this.hub.blobs.client })
+    replica.connect(this.parts.hub.transport(this.name), { blobClient: this.parts.hub.blobs.client })
     const space = await replica.openSpace('default', { bound: true })
     const platform: FolderPlatform = {
-      files: whileAlive(this.disk, life),
-      openWatcher: simulatedWatcher(this.disk, this.time, this.random, () => life.isAlive),
-      clock: this.time,
+      files: whileAlive(this.disk, life, this.parts.isLying),
+      openWatcher: simulatedWatcher(this.disk, this.parts.time, this.parts.random, () => life.isAlive),
+      clock: this.parts.time,
       timers,
       lock: () => () => undefined,
       realDirectory: (path) => path,
@@ -72,7 +78,7 @@ export class Device {
     }
     const onEvent = ({ type, path, detail }: { type: string; path: string; detail: string }) => {
       if (life.isAlive)
-        this.decisions.push(`${this.time.monotonicMs()} ${this.name} ${type} ${path}: ${detail}`)
+        this.decisions.push(`${this.parts.time.monotonicMs()} ${this.name} ${type} ${path}: ${detail}`)
     }
     life.binding = await bindFolder(space.binding, ROOT, { onEvent }, platform)
   }
@@ -87,8 +93,8 @@ export class Device {
   /** The power goes: what nobody made durable may be gone. */
   async powerCut(): Promise<void> {
     await this.#end()
-    this.#store = this.#store.crash(this.random.below(this.#store.unsyncedBatches + 1))
-    this.disk.powerCut(this.random)
+    this.#store = this.#store.crash(this.parts.random.below(this.#store.unsyncedBatches + 1))
+    this.disk.powerCut(this.parts.random)
   }
 
   /** Remembers the database as it is now. */
@@ -107,7 +113,7 @@ export class Device {
   async #end(): Promise<void> {
     const life = this.#life
     life.isAlive = false
-    await this.hub.forget(this.name)
+    await this.parts.hub.forget(this.name)
   }
 
   /** Path → text, `→ target` or `/`, of all that a user sees. */
@@ -125,13 +131,15 @@ class EndedError extends Error {
   override readonly name = 'EndedError'
 }
 
-function whileAlive(disk: SimulatedDisk, life: Life): FileSystem {
+function whileAlive(disk: SimulatedDisk, life: Life, isLying: boolean): FileSystem {
   return new Proxy(disk, {
     get(target, property) {
       const value: unknown = Reflect.get(target, property)
       if (typeof value !== 'function') return value
       return (...args: unknown[]): unknown => {
         if (!life.isAlive) throw new EndedError(String(property))
+        if (isLying && property === 'fsync') return undefined
+        if (isLying && property === 'syncAll') return Promise.resolve()
         return value.apply(target, args)
       }
     },
