@@ -1,7 +1,7 @@
 import { Device } from './device.js'
 import { SimHub } from './hub.js'
 import { SimRandom } from './random.js'
-import { Ledger, User } from './user.js'
+import { brief, Ledger, User } from './user.js'
 import { VirtualTime } from './virtual-time.js'
 
 export interface RunOptions {
@@ -90,17 +90,22 @@ export async function run({ seed, steps, isLying = false }: RunOptions): Promise
     trees().every((tree) => tree === trees()[0]) &&
     devices.every(({ binding }) => binding?.status.state === 'idle')
   for (let waited = 0; !isWell(); waited += HEAL_STEP_MS) {
-    if (waited > HEAL_MS_MAX) fail(`not equal and idle:\n${trees().join('\n')}`)
+    if (waited > HEAL_MS_MAX) fail(`not equal and idle:\n${devices.map(outline).join('\n')}`)
     await time.pass(HEAL_STEP_MS)
   }
   const kept = new Set(devices.flatMap((device) => [...device.texts()]))
   const lost = [...ledger.written].filter((text) => !kept.has(text) && !ledger.givenUp.has(text))
-  if (lost.length > 0) fail(`lost: ${lost.join(', ')}`)
-  const shown = Object.values(devices[0]!.tree()).filter((text) => text !== '/')
+  if (lost.length > 0) fail(`lost: ${lost.map(brief).join(', ')}`)
+  const shown = Object.values(devices[0]!.tree()).filter((text) => text !== '/' && !text.startsWith('→'))
   const strange = shown.filter((text) => !ledger.written.has(text))
-  if (strange.length > 0) fail(`nobody wrote: ${strange.join(', ')}`)
+  if (strange.length > 0) fail(`nobody wrote: ${strange.map(brief).join(', ')}`)
   if (process.env.SHOW)
     process.stdout.write(`${[...log, ...devices.flatMap((d) => d.decisions)].join('\n')}\n${trees()[0]}\n`)
   for (const device of devices) await device.kill()
   return [...log, ...devices.flatMap(({ decisions }) => decisions), ...trees()]
 }
+
+const outline = (device: Device): string =>
+  `${device.name}: ${Object.entries(device.tree())
+    .map(([path, text]) => `${path} ${brief(text)}`)
+    .join(', ')}`

@@ -12,6 +12,9 @@ const NAMES = ['a', 'b', 'c', 'd', 'A', 'x.txt', 'y.txt']
 /** Refusals that a person shrugs at: something else stands there by now. */
 const REFUSED = new Set(['ENOENT', 'ENOTDIR', 'ENOTEMPTY', 'EISDIR', 'EEXIST', 'EINVAL'])
 
+/** For the log. */
+export const brief = (text: string): string => `"${text.slice(0, 12).trim()}"`
+
 /** A person at a device, who sees what is on the disk at that moment. */
 export class User {
   #count = 0
@@ -39,6 +42,12 @@ export class User {
       this.#moveDirectory,
       this.#removeDirectory,
       this.#swap,
+      this.#saveBeside,
+      this.#changeCase,
+      this.#directoryForFile,
+      this.#symlink,
+      this.#chmod,
+      this.#renameOver,
     ]
     const act = this.random.pick(acts)!
     try {
@@ -56,7 +65,7 @@ export class User {
     this.device.disk.writeNew(`${ROOT}/${path}`, Buffer.from(text), { mode: 0o644 })
     this.#makeDurable(path)
     this.ledger.written.add(text)
-    return `create ${path} "${text}"`
+    return `create ${path} ${brief(text)}`
   }
 
   #edit(): string {
@@ -67,7 +76,7 @@ export class User {
     this.#makeDurable(path)
     this.ledger.givenUp.add(before)
     this.ledger.written.add(text)
-    return `edit ${path} "${before}" -> "${text}"`
+    return `edit ${path} ${brief(before)} -> ${brief(text)}`
   }
 
   /** As editors do: another inode takes the name. */
@@ -82,7 +91,7 @@ export class User {
     this.#makeDurable(path)
     this.ledger.givenUp.add(before)
     this.ledger.written.add(text)
-    return `save ${path} "${before}" -> "${text}"`
+    return `save ${path} ${brief(before)} -> ${brief(text)}`
   }
 
   #rename(): string {
@@ -96,7 +105,7 @@ export class User {
     const before = this.#read(path)
     this.device.disk.unlink(`${ROOT}/${path}`)
     this.ledger.givenUp.add(before)
-    return `remove ${path} "${before}"`
+    return `remove ${path} ${brief(before)}`
   }
 
   #makeDirectory(): string {
@@ -114,11 +123,68 @@ export class User {
   #removeDirectory(): string {
     const path = this.#directory()
     for (const [below, text] of Object.entries(this.device.tree())) {
-      if (below.startsWith(`${path}/`) && text !== '/') this.ledger.givenUp.add(text)
+      if (below.startsWith(`${path}/`)) this.ledger.givenUp.add(text)
     }
     // Away in one step, as by a file manager.
     this.device.disk.rename(`${ROOT}/${path}`, `/bin-${this.device.name}-${this.#count++}`)
     return `remove directory ${path}`
+  }
+
+  /** As other editors do: the old file gets another name, a new one the old name. */
+  #saveBeside(): string {
+    const { disk } = this.device
+    const path = this.#file()
+    const before = this.#read(path)
+    const text = this.#text()
+    disk.rename(`${ROOT}/${path}`, `${ROOT}/${path}~`)
+    disk.writeNew(`${ROOT}/${path}`, Buffer.from(text), { mode: 0o644 })
+    this.#makeDurable(path)
+    disk.unlink(`${ROOT}/${path}~`)
+    this.ledger.givenUp.add(before)
+    this.ledger.written.add(text)
+    return `save beside ${path} ${brief(before)} -> ${brief(text)}`
+  }
+
+  #changeCase(): string {
+    const path = this.random.chance(2) ? this.#file() : this.#directory()
+    const slash = path.lastIndexOf('/') + 1
+    const name = path.slice(slash)
+    const other = name === name.toUpperCase() ? name.toLowerCase() : name.toUpperCase()
+    this.#move(path, path.slice(0, slash) + other)
+    return `case ${path}`
+  }
+
+  /** The file goes into a directory that has its name. */
+  #directoryForFile(): string {
+    const { disk } = this.device
+    const path = this.#file()
+    const between = `/between-${this.device.name}-${this.#count++}`
+    disk.rename(`${ROOT}/${path}`, between)
+    disk.mkdir(`${ROOT}/${path}`)
+    disk.rename(between, `${ROOT}/${path}/inside`)
+    this.#makeDurable(`${path}/inside`)
+    return `directory for file ${path}`
+  }
+
+  #symlink(): string {
+    const path = this.#fresh()
+    this.device.disk.symlink(this.random.pick(NAMES)!, `${ROOT}/${path}`)
+    return `symlink ${path}`
+  }
+
+  #chmod(): string {
+    const path = this.#file()
+    this.device.disk.chmod(`${ROOT}/${path}`, this.random.chance(2) ? 0o755 : 0o644)
+    return `chmod ${path}`
+  }
+
+  #renameOver(): string {
+    const [from, to] = [this.#file(), this.#file()]
+    if (from === to) return 'nothing'
+    const before = this.#read(to)
+    this.device.disk.rename(`${ROOT}/${from}`, `${ROOT}/${to}`)
+    this.ledger.givenUp.add(before)
+    return `rename ${from} over ${to} ${brief(before)}`
   }
 
   #swap(): string {
@@ -148,12 +214,17 @@ export class User {
     this.device.disk.fsync(absolute.slice(0, absolute.lastIndexOf('/')))
   }
 
+  /** Short, mostly; some go in packs, some have a manifest. */
   #text(): string {
-    return `${this.device.name} ${this.#count++}`
+    const dice = this.random.below(100)
+    const length = dice < 90 ? 0 : dice < 97 ? 70_000 : 400_000
+    return `${this.device.name} ${this.#count++} ${'.'.repeat(length)}`
   }
 
   #file(): string {
-    const files = Object.entries(this.device.tree()).filter(([, text]) => text !== '/')
+    const files = Object.entries(this.device.tree()).filter(
+      ([, text]) => text !== '/' && !text.startsWith('→'),
+    )
     const file = this.random.pick(files)
     if (!file) throw Object.assign(new Error('no file'), { code: 'ENOENT' })
     return file[0]

@@ -5,6 +5,7 @@ import type { VirtualTime } from './virtual-time.js'
 
 /** Time until a change is reported, at most, milliseconds. */
 const DELAY_MS_MAX = 120
+const OVERFLOW_ONE_IN = 50
 
 /** Watches a simulated disk; reports come late, and several become one. */
 export const simulatedWatcher =
@@ -18,7 +19,10 @@ export const simulatedWatcher =
       waiting.add(directory)
       time.after(random.below(DELAY_MS_MAX), () => {
         waiting.delete(directory)
-        if (!isClosed && isAlive()) events.hint(directory)
+        if (isClosed || !isAlive()) return
+        // The queue of the system ran over: somebody is told that, not what was in it.
+        if (random.chance(OVERFLOW_ONE_IN)) events.overflow()
+        else events.hint(directory)
       })
     }
     return {
