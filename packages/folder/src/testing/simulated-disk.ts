@@ -1,9 +1,8 @@
 import type { FileKind, FileStat, FileSystem, OpenFile } from '../ports/file-system.js'
 import { Inode, systemError } from './inode.js'
 import { MetadataJournal } from './metadata-journal.js'
+import { isInside, Paths } from './paths.js'
 
-const LINKS_FOLLOWED_MAX = 40
-const NAME_BYTES_MAX = 255
 /** A power cut tears files at multiples of this. */
 const PAGE_BYTES = 4096
 const NS_PER_MS = 1_000_000n
@@ -24,11 +23,6 @@ export interface CutRandom {
   below(below: number): number
 }
 
-interface Place {
-  readonly parent: Inode
-  readonly name: string
-}
-
 /**
  * A disk in memory with the semantics of POSIX, as far as a bound folder can tell: inodes, hard links,
  * symlinks in the middle of a path, renames that replace, things that live on while they are open. What
@@ -38,6 +32,7 @@ export class SimulatedDisk implements FileSystem {
   readonly #options: Required<Omit<SimulatedDiskOptions, 'volumeBytes'>> & { readonly volumeBytes: number }
   readonly #journal = new MetadataJournal()
   readonly #root: Inode
+  readonly #paths: Paths
   /** Numbers of things that are gone, to be given again. */
   readonly #freeNumbers: number[] = []
   #nextNumber = 2
@@ -57,25 +52,26 @@ export class SimulatedDisk implements FileSystem {
     }
     this.#root = new Inode(1, 'dir', 0o755, this.#now())
     this.#root.nlink = 2
+    this.#paths = new Paths(this.#root)
   }
 
   lstat(path: string): FileStat | undefined {
-    const inode = this.#find(path)
+    const inode = this.#paths.find(path)
     return inode && this.#stat(inode)
   }
 
   readdir(path: string): Uint8Array[] {
-    return [...this.#mustDirectory(path, 'scandir').children.keys()].map((name) => Buffer.from(name))
+    return [...this.#paths.mustDirectory(path, 'scandir').children.keys()].map((name) => Buffer.from(name))
   }
 
   readlink(path: string): Uint8Array {
-    const inode = this.#must(path, 'readlink')
+    const inode = this.#paths.must(path, 'readlink')
     if (inode.kind !== 'symlink') throw systemError('EINVAL', 'readlink', path)
     return Buffer.from(inode.target)
   }
 
   readFile(path: string): Uint8Array {
-    return this.#mustFile(path, 'open').data.slice()
+    return this.#paths.mustFile(path, 'open').data.slice()
   }
 
   mkdir(path: string, mode = 0o777): void {
@@ -83,21 +79,20 @@ export class SimulatedDisk implements FileSystem {
   }
 
   rmdir(path: string): void {
-    const { parent, name } = this.#place(path, 'rmdir')
-    const inode = this.#child(parent, name, 'rmdir', path)
+    const { parent, name } = this.#paths.place(path, 'rmdir')
+    const inode = this.#paths.child(parent, name, 'rmdir', path)
     if (inode.kind !== 'dir') throw systemError('ENOTDIR', 'rmdir', path)
     if (inode.children.size > 0) throw systemError('ENOTEMPTY', 'rmdir', path)
     this.#remove(parent, name)
   }
 
   rename(from: string, to: string): void {
-    const source = this.#place(from, 'rename')
-    const target = this.#place(to, 'rename')
-    const inode = this.#child(source.parent, source.name, 'rename', from)
+    const source = this.#paths.place(from, 'rename')
+    const target = this.#paths.place(to, 'rename')
+    const inode = this.#paths.child(source.parent, source.name, 'rename', from)
     const replaced = target.parent.children.get(target.name)
     if (replaced === inode) return
-    if (inode.kind === 'dir' && this.#isInside(target.parent, inode))
-      throw systemError('EINVAL', 'rename', from)
+    if (inode.kind === 'dir' && isInside(target.parent, inode)) throw systemError('EINVAL', 'rename', from)
     if (replaced) {
       if (inode.kind === 'dir' && replaced.kind !== 'dir') throw systemError('ENOTDIR', 'rename', from)
       if (inode.kind !== 'dir' && replaced.kind === 'dir') throw systemError('EISDIR', 'rename', from)
@@ -111,8 +106,8 @@ export class SimulatedDisk implements FileSystem {
   }
 
   link(from: string, to: string): void {
-    const inode = this.#must(from, 'link')
-    const { parent, name } = this.#place(to, 'link')
+    const inode = this.#paths.must(from, 'link')
+    const { parent, name } = this.#paths.place(to, 'link')
     if (parent.children.has(name)) throw systemError('EEXIST', 'link', to)
     if (inode.kind === 'dir') throw systemError('EPERM', 'link', from)
     const undo = [this.#touched(inode), this.#attach(parent, name, inode)]
@@ -120,8 +115,8 @@ export class SimulatedDisk implements FileSystem {
   }
 
   unlink(path: string): void {
-    const { parent, name } = this.#place(path, 'unlink')
-    const inode = this.#child(parent, name, 'unlink', path)
+    const { parent, name } = this.#paths.place(path, 'unlink')
+    const inode = this.#paths.child(parent, name, 'unlink', path)
     if (inode.kind === 'dir') throw systemError('EISDIR', 'unlink', path)
     this.#remove(parent, name)
   }
@@ -131,7 +126,7 @@ export class SimulatedDisk implements FileSystem {
   }
 
   chmod(path: string, mode: number): void {
-    const inode = this.#must(path, 'chmod')
+    const inode = this.#paths.must(path, 'chmod')
     const { mode: before, ctimeNs } = inode
     inode.mode = mode & 0o7777
     inode.ctimeNs = this.#now()
@@ -140,7 +135,7 @@ export class SimulatedDisk implements FileSystem {
   }
 
   setMtime(path: string, mtimeMs: number): void {
-    this.#setMtime(this.#must(path, 'utime'), mtimeMs)
+    this.#setMtime(this.#paths.must(path, 'utime'), mtimeMs)
   }
 
   writeNew(path: string, bytes: Uint8Array, { mode, mtimeMs }: { mode: number; mtimeMs?: number }): FileStat {
@@ -151,7 +146,7 @@ export class SimulatedDisk implements FileSystem {
   }
 
   open(path: string, flags: 'r' | 'rw', mode = 0o666): OpenFile {
-    const { parent, name } = this.#place(path, 'open')
+    const { parent, name } = this.#paths.place(path, 'open')
     const there = parent.children.get(name)
     if (there?.kind === 'symlink') throw systemError('ELOOP', 'open', path)
     if (there?.kind === 'dir' && flags === 'rw') throw systemError('EISDIR', 'open', path)
@@ -161,13 +156,13 @@ export class SimulatedDisk implements FileSystem {
 
   /** What a program does that saves in place: the same inode, other bytes. */
   overwrite(path: string, bytes: Uint8Array): void {
-    const inode = this.#mustFile(path, 'open')
+    const inode = this.#paths.mustFile(path, 'open')
     this.#setData(inode, new Uint8Array())
     this.#write(inode, 0, bytes, path)
   }
 
   fsync(path: string): void {
-    this.#sync(this.#must(path, 'fsync'))
+    this.#sync(this.#paths.must(path, 'fsync'))
   }
 
   async syncAll(): Promise<void> {
@@ -244,7 +239,7 @@ export class SimulatedDisk implements FileSystem {
   }
 
   #create(path: string, call: string, kind: FileKind, mode: number, target = ''): Inode {
-    const { parent, name } = this.#place(path, call)
+    const { parent, name } = this.#paths.place(path, call)
     if (parent.children.has(name)) throw systemError('EEXIST', call, path)
     const number = this.#options.reusesInodes ? this.#freeNumbers.pop() : undefined
     const inode = new Inode(number ?? this.#nextNumber++, kind, mode, this.#now(), target)
@@ -399,86 +394,6 @@ export class SimulatedDisk implements FileSystem {
       return sum
     }
     return walk(this.#root)
-  }
-
-  #isInside(inode: Inode, directory: Inode): boolean {
-    if (inode === directory) return true
-    return [...directory.children.values()].some(
-      (child) => child.kind === 'dir' && this.#isInside(inode, child),
-    )
-  }
-
-  /** As lstat: the last component is not followed. */
-  #find(path: string): Inode | undefined {
-    if (path === '/' || path === '') return this.#root
-    try {
-      const { parent, name } = this.#place(path, 'lstat')
-      return parent.children.get(name)
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-      throw error
-    }
-  }
-
-  #must(path: string, call: string): Inode {
-    if (path === '/' || path === '') return this.#root
-    const { parent, name } = this.#place(path, call)
-    return this.#child(parent, name, call, path)
-  }
-
-  #child(parent: Inode, name: string, call: string, path: string): Inode {
-    const inode = parent.children.get(name)
-    if (!inode) throw systemError('ENOENT', call, path)
-    return inode
-  }
-
-  #mustDirectory(path: string, call: string): Inode {
-    const inode = this.#resolve(path, call, 0)
-    if (inode.kind !== 'dir') throw systemError('ENOTDIR', call, path)
-    return inode
-  }
-
-  #mustFile(path: string, call: string): Inode {
-    const inode = this.#must(path, call)
-    if (inode.kind === 'symlink') throw systemError('ELOOP', call, path)
-    if (inode.kind === 'dir') throw systemError('EISDIR', 'read', path)
-    return inode
-  }
-
-  #place(path: string, call: string): Place {
-    const slash = path.lastIndexOf('/')
-    const name = path.slice(slash + 1)
-    if (Buffer.byteLength(name) > NAME_BYTES_MAX) throw systemError('ENAMETOOLONG', call, path)
-    const parent = this.#resolve(path.slice(0, slash), call, 0)
-    if (parent.kind !== 'dir') throw systemError('ENOTDIR', call, path)
-    return { parent, name }
-  }
-
-  /** Follows every component, the last one too. */
-  #resolve(path: string, call: string, followed: number): Inode {
-    let at: Inode = this.#root
-    const above: Inode[] = []
-    const names = path.split('/').filter((name) => name !== '' && name !== '.')
-    for (let i = 0; i < names.length; i++) {
-      const name = names[i]!
-      if (at.kind !== 'dir') throw systemError('ENOTDIR', call, path)
-      if (name === '..') {
-        at = above.pop() ?? this.#root
-        continue
-      }
-      const next = at.children.get(name)
-      if (!next) throw systemError('ENOENT', call, path)
-      if (next.kind !== 'symlink') {
-        above.push(at)
-        at = next
-        continue
-      }
-      if (followed >= LINKS_FOLLOWED_MAX) throw systemError('ELOOP', call, path)
-      const before = next.target.startsWith('/') ? '' : `/${names.slice(0, i).join('/')}/`
-      return this.#resolve(`${before}${next.target}/${names.slice(i + 1).join('/')}`, call, followed + 1)
-    }
-    return at
   }
 }
 
