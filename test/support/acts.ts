@@ -12,7 +12,7 @@ import {
   rmdirSync,
   writeSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { brief } from './ledger.js'
 import type { Act, User } from './user.js'
@@ -40,6 +40,7 @@ export const WILD: readonly Act[] = [
   { name: 'rename three times', weight: 5, run: renameThreeTimes },
   { name: 'change case', weight: 4, run: changeCase },
   { name: 'rename over', weight: 3, run: renameOver },
+  { name: 'copy over', weight: 3, run: copyOver },
   { name: 'swap', weight: 3, run: swap },
   { name: 'remove', weight: 9, run: remove },
   { name: 'directory for file', weight: 4, run: directoryForFile },
@@ -53,12 +54,28 @@ export const WILD: readonly Act[] = [
 async function edit(user: User): Promise<void> {
   const path = user.pick(user.files())
   if (path === undefined) return
-  const text = user.newText()
-  await writeInto(user, path, text, (fd, before) => {
+  await overwrite(user, path, user.newText())
+}
+
+/** From the start, then cut: between the two the file ends with what it had there. */
+function overwrite(user: User, path: string, text: string): Promise<void> {
+  return writeInto(user, path, text, (fd, before) => {
     writeSync(fd, text, 0, 'utf8')
     user.ledger.passed(text + before.slice(text.length))
     ftruncateSync(fd, text.length)
   })
+}
+
+/** In place, with the bytes of another file: half of the time of one in the same directory, a conflict copy say. */
+async function copyOver(user: User): Promise<void> {
+  const files = user.files()
+  const to = user.pick(files)
+  if (to === undefined) return
+  const beside = files.filter((path) => path !== to && dirname(path) === dirname(to))
+  const from = user.pick(user.random() < 0.5 ? beside : files)
+  if (from === undefined || from === to) return
+  const text = readFileSync(user.absolute(from), 'utf8')
+  await overwrite(user, to, text)
 }
 
 /** In place, emptied first, in two parts with pauses. */

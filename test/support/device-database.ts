@@ -46,7 +46,10 @@ async function different({ received, synced, rows: reader }: SpaceBinding): Prom
       }
     }
   }
-  const count = await rows.count()
-  if (count !== shown) found.push(`there are ${count} rows for ${shown} entries`)
+  let placed = 0
+  for await (const page of rows.all()) placed += page.length
+  const keyed = await rows.count()
+  if (placed !== shown || keyed !== shown)
+    found.push(`${shown} entries have rows at ${placed} places under ${keyed} keys`)
   return found
 }
