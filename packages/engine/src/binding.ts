@@ -93,8 +93,9 @@ export interface SpaceBinding {
   commit(ops: readonly UserOp[], rows: (result: CommitResult) => Promise<BinderRows>): Promise<CommitResult>
 
   /**
-   * Entries whose received state may differ from the disk, oldest first. Empty while the received state
-   * holds dots above the frontier (inside a round). The binder looks each up in `received` and in its rows.
+   * Entries whose received state may differ from the disk, oldest first, and nodes that are shown as before or
+   * not at all but have other registers now. Empty while the received state holds dots above the frontier
+   * (inside a round). The binder looks each up in `received` and in its rows.
    */
   dirty(limit: number): Promise<readonly EntryKey[]>
   /**
