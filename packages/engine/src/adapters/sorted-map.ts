@@ -1,5 +1,5 @@
-/** Entries of one block: large enough that there are few blocks, small enough to copy. */
-const BLOCK_ENTRIES_MAX = 256
+/** Entries of one block: few blocks make forks cheap, small ones make the first change after a fork cheap. */
+const BLOCK_ENTRIES_MAX = 32
 
 interface Block<V> {
   readonly keys: string[]

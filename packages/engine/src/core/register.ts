@@ -7,8 +7,6 @@ import {
   compareHlc,
   contextHas,
   type Dot,
-  type DotKey,
-  dotKey,
   type ExtraField,
   encodeAttrSibling,
   encodeContentSibling,
@@ -39,19 +37,20 @@ export const covers = (y: Sibling<unknown>, x: Sibling<unknown>): boolean => con
  */
 export function joinRegisters<V extends RegisterValue>(a: Register<V>, b: Register<V>): Register<V> {
   if (b.length === 0) return a
-  const all = new Map<DotKey, Sibling<V>>()
-  for (const x of a) all.set(dotKey(x.dot), x)
+  // Registers are short: looking through them is faster than a table of keys.
+  const all: Sibling<V>[] = [...a]
   let changed = false
   for (const y of b) {
-    const key = dotKey(y.dot)
-    const x = all.get(key)
+    const at = all.findIndex(({ dot }) => sameDot(dot, y.dot))
+    const x = all[at]
     if (x ? compareTwins(x, y) >= 0 : a.some((other) => overrules(other, y))) continue
-    all.set(key, y)
+    if (x) all[at] = y
+    else all.push(y)
     changed = true
   }
   if (!changed) return a
-  const siblings = [...all.values()]
-  const maximal = siblings.filter((x) => !siblings.some((y) => y !== x && overrules(y, x)))
+  if (all.length === 1) return all
+  const maximal = all.filter((x) => !all.some((y) => y !== x && overrules(y, x)))
   return maximal.sort((x, y) => compareDots(x.dot, y.dot))
 }
 

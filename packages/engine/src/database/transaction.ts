@@ -111,12 +111,12 @@ export class Transaction implements KeyValueReader {
   }
 
   /** Atomic; with `sync` durable when it resolves. */
-  async commit(options: { sync: boolean }): Promise<void> {
+  commit(options: { sync: boolean }): Awaitable<void> {
     const ops: KeyValueOp[] = []
     for (const key of this.#written) {
       const value = this.#rows.get(key)
       ops.push(value === undefined ? { type: 'del', key } : { type: 'put', key, value })
     }
-    if (ops.length > 0 || options.sync) await this.#store.batch(ops, options)
+    if (ops.length > 0 || options.sync) return this.#store.batch(ops, options)
   }
 }

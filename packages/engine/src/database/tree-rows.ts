@@ -73,6 +73,11 @@ export function decodeSlot(bytes: Uint8Array | undefined): SlotRow {
   return decodeRow<SlotRow>(bytes) ?? { ids: [], keys: [], claimed: false }
 }
 
+/** What an escape leaves as it is: nearly every name is made of these alone. */
+const PLAIN = /^[\w.~!*'()-]*$/
+
+const escapeName = (name: string): string => (PLAIN.test(name) ? name : encodeURIComponent(name))
+
 /** Keys of one tree's rows. Names are escaped to ASCII. */
 export class TreeKeys {
   readonly #prefix: string
@@ -86,7 +91,7 @@ export class TreeKeys {
   allNodes = (): KeyRange => this.#range('n/')
   /** A node that died at this place. */
   grave = (kind: NodeKind, parent: NodeId, name: string): string =>
-    `${this.#prefix}x/${kind}/${parent}/${encodeURIComponent(name)}`
+    `${this.#prefix}x/${kind}/${parent}/${escapeName(name)}`
   /** `DirRow`. */
   dir = (id: NodeId): string => `${this.#prefix}d/${id}`
   /** Directories that were cut from a cycle, or wait for their parent and have a choice: their place. */
@@ -96,7 +101,7 @@ export class TreeKeys {
   waiting = (dir: NodeId, id: NodeId): string => `${this.#prefix}w/${dir}/${id}`
   waitingFor = (dir: NodeId): KeyRange => this.#range(`w/${dir}/`)
   /** `SlotRow`. */
-  slot = (parent: NodeId, name: string): string => `${this.#prefix}s/${parent}/${encodeURIComponent(name)}`
+  slot = (parent: NodeId, name: string): string => `${this.#prefix}s/${parent}/${escapeName(name)}`
   slotsOf = (parent: NodeId): KeyRange => this.#range(`s/${parent}/`)
   /** Names that begin like this; '\x7f' is above every character of an escaped name. */
   slotsWithPrefix = (parent: NodeId, start: string): KeyRange => {

@@ -107,8 +107,9 @@ export class NodeDraft {
 
   #add(part: Partial<Pick<NodeEntry, 'loc' | 'content' | 'attr'>>, { dot }: Sibling<unknown>): void {
     const addition: NodeEntry = { id: this.id, kind: this.kind, loc: [], content: [], attr: [], ...part }
+    const isSame = this.#known === this.#synced
     this.#synced = joinEntries(this.#synced, addition)
-    this.#known = joinEntries(this.#known, addition)
+    this.#known = isSame ? this.#synced : joinEntries(this.#known, addition)
     this.#written.add(dotKey(dot))
   }
 }

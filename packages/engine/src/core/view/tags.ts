@@ -102,6 +102,7 @@ const NONE: DisturbedNames = { names: [], prefixes: [] }
  * hold several suffixes, and each of them can be the one that was added.
  */
 export function namesDisturbedBy(name: string): DisturbedNames {
+  if (!name.includes(' (')) return NONE
   const found = [...name.matchAll(SUFFIX)]
   if (found.length === 0) return NONE
   const names: string[] = []

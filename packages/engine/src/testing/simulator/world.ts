@@ -112,9 +112,8 @@ export class World implements LinkHost {
   }
 
   /** Waits until nothing moves without a frame. @throws what an exchange or a commit broke meanwhile. */
-  async settle(): Promise<void> {
-    await settle()
-    this.checkNothingBroke()
+  settle(): Promise<void> {
+    return settle().then(() => this.checkNothingBroke())
   }
 
   checkNothingBroke(): void {
