@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -34,4 +34,13 @@ test('a burst of changes is written once, with the last word, and leaves no temp
   file.write()
   expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ pending: 100 })
   expect(readdirSync(home)).toEqual(['status.json'])
+})
+
+test('a disk that refuses the file ends nothing, and the next change writes it', () => {
+  const directory = join(home, 'later')
+  const file = new StatusFile(join(directory, 'status.json'), () => report(1))
+  expect(() => file.write()).not.toThrow()
+  mkdirSync(directory)
+  file.write()
+  expect(readdirSync(directory)).toEqual(['status.json'])
 })

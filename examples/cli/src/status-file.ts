@@ -27,7 +27,11 @@ export class StatusFile {
     this.#timer = undefined
     const text = `${JSON.stringify(this.#report())}\n`
     if (text === this.#written) return
-    writeFileAtomically(this.#path, text)
-    this.#written = text
+    try {
+      writeFileAtomically(this.#path, text)
+      this.#written = text
+    } catch {
+      // A full or read-only disk: a convenience for later must not end the sync. The next change tries again.
+    }
   }
 }

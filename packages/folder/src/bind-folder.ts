@@ -172,9 +172,13 @@ class Binding implements FolderBinding {
   async settled({ signal }: { readonly signal?: AbortSignal } = {}): Promise<FolderStatus> {
     signal?.throwIfAborted()
     const request = this.#loop.hintAll()
-    const isDone = ({ state }: FolderStatus) =>
-      (state === 'held' || state === 'idle') && this.#loop.hasLooked(request)
-    const settled = firstValueFrom(this.#loop.status$.pipe(filter(isDone)))
+    const loop = this.#loop
+    const isDone = ({ state }: FolderStatus) => {
+      if (loop.lastingError) throw loop.lastingError
+      const hasEnded = state === 'held' || state === 'idle' || (state === 'error' && loop.isBlocked)
+      return hasEnded && loop.hasLooked(request)
+    }
+    const settled = firstValueFrom(loop.status$.pipe(filter(isDone)))
     if (!signal) return settled
     let abort: (() => void) | undefined
     const aborted = new Promise<never>((_, reject) => {

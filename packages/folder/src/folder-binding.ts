@@ -35,7 +35,12 @@ export interface FolderBinding extends AsyncDisposable {
   readonly directory: string
   readonly status: FolderStatus
   readonly status$: Observable<FolderStatus>
-  /** Rescans, pushes, pulls, applies; resolves when both sides are equal or held. @throws the signal's reason. */
+  /**
+   * Rescans, pushes, pulls, applies; resolves when both sides are equal, or held, or when all that is left
+   * cannot be put on disk (state `error`, with problems).
+   *
+   * @throws the signal's reason; what the folder fails with again and again: a full disk, a full hub.
+   */
   settled(options?: { readonly signal?: AbortSignal }): Promise<FolderStatus>
   rescan(): void
   /** Lets a held plan go. @throws {AccessError} FORBIDDEN: this device may only read. */

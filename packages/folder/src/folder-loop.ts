@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import type { EntryKey, LinkState } from '@tidemark/engine'
-import { AccessError } from '@tidemark/protocol'
+import { AccessError, TransportError } from '@tidemark/protocol'
 import { BehaviorSubject, type Subscription } from 'rxjs'
-import { applyRemote, Downloads, recoverProvisional } from './apply/index.js'
+import { applyRemote, Downloads, recoverProvisional, TrashPruning } from './apply/index.js'
 import type { ApplyContext } from './apply-context.js'
 import type { FolderStatus } from './folder-binding.js'
 import { type DeleteLimit, exceeds, type Hold } from './holds.js'
@@ -38,6 +38,8 @@ const NO_LINK: LinkState = {
 }
 /** Entries that are counted as pending; more are "many". */
 const DIRTY_COUNTED_MAX = 1_000
+/** Turns that fail for this long, two at least, fail for a reason that does not pass by itself. */
+const FAILURE_LASTING_MS = 8_000
 
 export interface FolderLoopOptions {
   readonly push: PushContext
@@ -72,6 +74,7 @@ export class FolderLoop {
   readonly #unpushed = new Set<string>()
   readonly #unsent = new Unsent()
   readonly #pace: RemotePace
+  readonly #pruning: TrashPruning
   readonly #abort = new AbortController()
   readonly #subscriptions: Subscription[] = []
   #link: LinkState
@@ -80,6 +83,9 @@ export class FolderLoop {
   #deletesAccepted = false
   #error: Error | undefined
   #failures = 0
+  /** When the first of the failed turns began (monotonic milliseconds). */
+  #failingSinceMs = 0
+  #hasRemoteProblems = false
   #isImported = false
   #isRunning = true
   #isRemoteWanted = true
@@ -103,6 +109,7 @@ export class FolderLoop {
     const { push, wakeups } = options
     this.#link = NO_LINK
     this.#pace = new RemotePace()
+    this.#pruning = new TrashPruning(options.apply, wakeups.monotonicMs())
     this.#large = new LargeFiles({
       space: push.space,
       files: push.files,
@@ -141,6 +148,19 @@ export class FolderLoop {
   /** Whether everything was looked at since: scanned, or found to be another folder than the bound one. */
   hasLooked({ scan, turn }: ScanRequest): boolean {
     return this.#scansEnded >= scan || (this.#hold?.kind === 'folder' && this.#turnsEnded >= turn)
+  }
+
+  /** What the last turns all ended with; a broken connection is no failure of this folder. */
+  get lastingError(): Error | undefined {
+    const failedMs = this.options.wakeups.monotonicMs() - this.#failingSinceMs
+    const isLasting = this.#failures >= 2 && failedMs >= FAILURE_LASTING_MS
+    return isLasting && !(this.#error instanceof TransportError) ? this.#error : undefined
+  }
+
+  /** Changes of others cannot be put on disk, and nothing else is left to do. */
+  get isBlocked(): boolean {
+    const isAtRest = this.#downloads.isIdle && !this.#isRemoteWanted && !this.#error
+    return isAtRest && this.#hasRemoteProblems && this.#pace.isStuck
   }
 
   async accept(): Promise<void> {
@@ -187,6 +207,7 @@ export class FolderLoop {
     while (!signal.aborted) {
       this.#isRunning = true
       const turn = ++this.#turnsBegun
+      if (this.#failures === 0) this.#failingSinceMs = this.options.wakeups.monotonicMs()
       try {
         const root = await this.#checkRoot()
         if (root && !isRecovered) {
@@ -229,7 +250,7 @@ export class FolderLoop {
     // What the first scan finds must be compared with what the space holds, not with nothing.
     if (!root.imported && this.#link.configured && !this.#link.everSynced) return
     const nowMs = wakeups.monotonicMs()
-    const { due, over } = this.#retries.takeDue(push.clock.nowMs())
+    const { due, over } = this.#retries.takeDue(nowMs)
     for (const path of due) hints.add(parentOf(path), false, nowMs)
     for (const path of over) push.problems.set(path, [])
     if (this.options.schedule.isDue(push.clock.nowMs(), nowMs) && !hints.isFull) hints.addFull(nowMs)
@@ -245,11 +266,22 @@ export class FolderLoop {
     for (const directory of expected.due(nowMs)) hints.add(directory, false, nowMs)
     const isRemoteDue = this.#isRemoteWanted || this.#pace.isDue(nowMs)
     // Hints name paths: they are used up before others' moves give paths another meaning.
-    if (hints.dueInMs(nowMs) === 0 || (isRemoteDue && !hints.isEmpty)) await this.#local(root)
-    await this.#endImport(root)
+    let failure: unknown
+    if (hints.dueInMs(nowMs) === 0 || (isRemoteDue && !hints.isEmpty)) {
+      try {
+        await this.#local(root)
+      } catch (error) {
+        // What others changed still comes in: but never before the rules that hide things are known.
+        if (this.#scansEnded === 0 || this.#abort.signal.aborted) throw error
+        failure = error
+      }
+    }
+    if (!failure) await this.#endImport(root)
     if (this.#isRemoteWanted || this.#pace.isDue(wakeups.monotonicMs())) await this.#remote()
     const dirty = await push.space.dirty(DIRTY_COUNTED_MAX + this.#kept.size)
     this.#remotePending = dirty.filter((key) => !this.#kept.has(key)).length
+    this.#pruning.pruneIfDue(nowMs)
+    if (failure) throw failure
   }
 
   async #local(root: BoundRoot): Promise<void> {
@@ -327,6 +359,8 @@ export class FolderLoop {
         this.#downloads,
       )
       this.#kept = kept
+      this.#hasRemoteProblems = problems.length > 0
+      if (applied > 0) this.#pruning.grown()
       this.options.push.problems.set('remote', problems)
       const nowMs = wakeups.monotonicMs()
       if (this.#pace.ended({ applied, deferred, rescan: rescan.length }, nowMs)) {
@@ -382,6 +416,7 @@ export class FolderLoop {
     const before = this.#link
     this.#link = link
     if (link.connected && !before.connected) {
+      this.#pace.resumed()
       this.#hintUnpushed()
       this.#isRemoteWanted = true
     }
@@ -430,7 +465,7 @@ export class FolderLoop {
   }
 
   #sleepMs(): number {
-    const { hints, expected, wakeups, push } = this.options
+    const { hints, expected, wakeups } = this.options
     const nowMs = wakeups.monotonicMs()
     if (this.#hold?.kind === 'folder') return 5_000
     const waits = [60_000]
@@ -443,7 +478,7 @@ export class FolderLoop {
     if (this.#isRemoteWanted) add(0)
     add(this.options.schedule.dueInMs(nowMs))
     const retryMs = this.#retries.nextMs
-    if (retryMs !== undefined) add(retryMs - push.clock.nowMs())
+    if (retryMs !== undefined) add(retryMs - nowMs)
     const absentMs = this.#absences.nextMs
     // What was overdue at the last look has been hinted; it may have become so since.
     if (absentMs !== undefined && absentMs > this.#absencesSeenMs && !this.#hold) add(absentMs - nowMs)
@@ -474,6 +509,7 @@ export class FolderLoop {
       unsent: this.#unsent.list(),
       isReceiving: this.#isRemoteWanted || !this.#downloads.isIdle,
       remotePending: this.#remotePending + (this.#isRemoteWanted ? 1 : 0),
+      isRemoteBlocked: this.isBlocked,
       problems: [...push.problems.list(), ...this.#unsent.problems()],
       transfer: this.#large.progress,
     })

@@ -1,6 +1,8 @@
 /** Longest and shortest time between attempts at what could not be applied. */
 const RETRY_MIN_MS = 1_000
 const RETRY_MAX_MS = 60_000
+/** Passes in a row that change nothing: then it is no matter of a moment. */
+const STUCK_PASSES = 3
 /** How long a remote pass may go on at least when local changes wait. */
 const PATIENCE_MIN_MS = 50
 const PATIENCE_MAX_MS = 60_000
@@ -35,6 +37,16 @@ export class RemotePace {
     this.#stuck = result.applied > 0 ? 0 : this.#stuck + 1
     this.#retryAtMs = nowMs + Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.max(0, this.#stuck - 1))
     return this.#stuck < 2
+  }
+
+  /** Other circumstances: what failed may do now. */
+  resumed(): void {
+    this.#stuck = 0
+  }
+
+  /** Whether attempts go on, but nothing was applied by several in a row. */
+  get isStuck(): boolean {
+    return this.#stuck >= STUCK_PASSES
   }
 
   /** How much longer the running pass may go on. */

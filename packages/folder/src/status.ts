@@ -35,6 +35,8 @@ export interface StatusFacts {
   readonly isReceiving: boolean
   /** Entries of the space that the disk does not show yet. */
   readonly remotePending: number
+  /** These cannot be put on disk, for reasons that are among the problems; attempts go on. */
+  readonly isRemoteBlocked: boolean
   readonly problems: readonly Problem[]
   readonly transfer: FolderStatus['transfer']
 }
@@ -67,6 +69,9 @@ function stateOf(facts: StatusFacts): [state: FolderStatus['state'], detail: str
   // What others change at the same places waits too.
   if (unsent && !facts.isReceiving) return ['held', unsent.reason]
   if (link.unsent) return ['held', UNSENT_WRITES]
+  if (remotePending > 0 && facts.isRemoteBlocked) {
+    return ['error', `${remotePending} change(s) of others cannot be put on disk: see the problems`]
+  }
   if (remotePending > 0) return ['busy', `${remotePending} change(s) of others are not on disk yet`]
   if (link.configured && !link.equal) return ['busy', 'the hub and this device are exchanging changes']
   return ['idle', 'both sides are equal']

@@ -32,7 +32,6 @@ export interface LocalPassOptions extends PushOptions {
   readonly watcher: Watcher | undefined
   readonly root: { readonly dev: string; readonly ino: string }
   readonly absences: Absences
-  readonly monotonicMs: () => number
   /** Nothing can be committed now: changes are counted and left. */
   readonly isOffline: boolean
   /** Whether so many entries may be deleted now. */

@@ -62,3 +62,17 @@ test('what cannot be applied asks for one scan, then only tries again, ever more
   pace.ended(stuck, 0)
   expect(pace.dueInMs(0)).toBe(4_000)
 })
+
+test('nothing applied by three passes in a row is stuck, until something is, or a peer comes', () => {
+  const pace = new RemotePace()
+  const stuck = { applied: 0, deferred: 1, rescan: 0 }
+  for (let pass = 0; pass < 2; pass++) pace.ended(stuck, 0)
+  expect(pace.isStuck).toBe(false)
+  pace.ended(stuck, 0)
+  expect(pace.isStuck).toBe(true)
+  pace.ended({ ...stuck, applied: 1 }, 0)
+  expect(pace.isStuck).toBe(false)
+  for (let pass = 0; pass < 3; pass++) pace.ended(stuck, 0)
+  pace.resumed()
+  expect(pace.isStuck).toBe(false)
+})

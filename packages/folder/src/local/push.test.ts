@@ -65,7 +65,7 @@ async function pushMove(space: Partial<SpaceBinding>): Promise<Item[]> {
   }
   const large = new LargeFiles({ ...context, onSettled: () => undefined })
   const { signal } = new AbortController()
-  const options = { context, large, retries: new Retries(), isImport: false, signal }
+  const options = { context, large, retries: new Retries(), isImport: false, monotonicMs: Date.now, signal }
   const stat = nodeFileSystem.lstat(join(directory, 'g'))!
   const dir = DirRef.root('1')
   const item: Item = { type: 'move', path: 'g', row, dir, name: 'g', entryName: 'g', stat }

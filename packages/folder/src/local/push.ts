@@ -1,5 +1,5 @@
 import { type EntryKey, entryKey, type UserOp } from '@tidemark/engine'
-import { PathError, SourceChangedError, SyncError } from '@tidemark/protocol'
+import { PathError, SyncError } from '@tidemark/protocol'
 import { errnoOf } from '../adapters/node-file-system.js'
 import type { FileStat } from '../ports/file-system.js'
 import type { SyncedRow } from '../rows.js'
@@ -11,7 +11,8 @@ import { isExecutable, sameStamps } from './identity.js'
 import type { Item } from './item.js'
 import { LARGE_BYTES, type LargeFiles } from './large-files.js'
 import type { PushContext } from './push-context.js'
-import { type ReadContent, readContent, SymlinkTargetError } from './read-content.js'
+import { type ReadContent, readContent } from './read-content.js'
+import { isChanging, readProblem } from './read-problems.js'
 import type { Retries } from './retries.js'
 import type { Unsent } from './unsent.js'
 
@@ -24,6 +25,7 @@ export interface PushOptions {
   readonly retries: Retries
   /** The first scan of a binding: what the space already shows at a path is taken over. */
   readonly isImport: boolean
+  readonly monotonicMs: () => number
   readonly signal: AbortSignal
   /** This device may only read: takes what would be sent. */
   readonly unsent?: Unsent | undefined
@@ -110,7 +112,7 @@ async function readItem(item: Item, options: PushOptions): Promise<Planned | und
   const { path, stat } = item
   // Without its bytes a create or an edit is nothing; a move is still a move.
   const unread = item.type === 'move' ? { item, isUnread: true } : undefined
-  if (retries.mustWait(path, context.clock.nowMs())) return unread
+  if (retries.mustWait(path, options.monotonicMs())) return unread
   try {
     let read: ReadContent | undefined
     if (stat.kind === 'file' && stat.size > LARGE_BYTES) read = large.take(path, stat, !unsent)
@@ -142,37 +144,22 @@ function needsReading(item: Item): item is Item & { type: 'create' | 'verify' | 
 }
 
 /** @throws errors that are not about this one file. */
-function refuse(path: string, error: unknown, { context, retries }: PushOptions): void {
+function refuse(path: string, error: unknown, { context, retries, monotonicMs }: PushOptions): void {
   const errno = errnoOf(error)
   // Gone by now: the hint of its removal is on its way.
   if (errno === 'ENOENT' || errno === 'ENOTDIR') return
-  const isChanging = error instanceof SourceChangedError || errno === 'ELOOP'
-  if (!isChanging && errno === undefined && !(error instanceof SymlinkTargetError)) throw error
-  const isFirst = retries.failed(path, context.clock.nowMs(), isChanging)
+  const problem = readProblem(path, error)
+  if (!problem) throw error
+  const isFirst = retries.failed(path, monotonicMs(), isChanging(error))
   // One collision with a writer is normal, and no news.
-  if (isChanging && isFirst) return
-  const problem = isChanging
-    ? {
-        path,
-        cause: 'changing',
-        detail: 'it is being written; it is sent when it has been quiet for a moment',
-        fix: 'nothing, or close the program that writes it',
-      }
-    : error instanceof SymlinkTargetError
-      ? { path, cause: 'symlink-target', detail: `where it points is ${error.message}`, fix: 'make it anew' }
-      : {
-          path,
-          cause: 'unreadable',
-          detail: `it cannot be read (${errno})`,
-          fix: 'give this user the right to read it',
-        }
+  if (isChanging(error) && isFirst) return
   if (!context.problems.has(path, problem.cause)) {
     context.onEvent({ type: 'problem', path, detail: `${problem.cause}: ${problem.detail}` })
   }
   context.problems.set(path, [problem])
 }
 
-function isStillThere({ item, read }: Planned, { context, retries }: PushOptions): boolean {
+function isStillThere({ item, read }: Planned, { context, retries, monotonicMs }: PushOptions): boolean {
   const stat = lstatIfAllowed(context, item.path)
   if (stat === 'unknown') return false
   switch (item.type) {
@@ -186,7 +173,7 @@ function isStillThere({ item, read }: Planned, { context, retries }: PushOptions
     case 'move': {
       if (item.stat.kind === 'dir') return stat?.kind === 'dir' && stat.ino === item.stat.ino
       if (stat && sameStamps(stat, read?.stat ?? item.stat)) return true
-      if (stat) retries.failed(item.path, context.clock.nowMs(), true)
+      if (stat) retries.failed(item.path, monotonicMs(), true)
       return false
     }
   }

@@ -1,0 +1,49 @@
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { nodeFileSystem } from '../adapters/node-file-system.js'
+import { TRASH_AGE_MS_MAX } from './trash.js'
+import { TrashPruning } from './trash-pruning.js'
+
+const HOUR_MS = 3_600_000
+const START_MS = 1_700_000_000_000
+
+let trash: string
+let wallMs: number
+let pruning: TrashPruning
+beforeEach(() => {
+  trash = fs.mkdtempSync(join(tmpdir(), 'tidemark-trash-'))
+  wallMs = START_MS
+  pruning = new TrashPruning({ files: nodeFileSystem, clock: { nowMs: () => wallMs }, trash }, 0)
+})
+afterEach(() => fs.rmSync(trash, { recursive: true, force: true }))
+
+function addOld(): void {
+  fs.mkdirSync(join(trash, `${START_MS - TRASH_AGE_MS_MAX - HOUR_MS}-0`))
+}
+
+test('a running folder looks at its trash once a day', () => {
+  addOld()
+  pruning.pruneIfDue(23 * HOUR_MS)
+  expect(fs.readdirSync(trash)).toHaveLength(1)
+  pruning.pruneIfDue(24 * HOUR_MS)
+  expect(fs.readdirSync(trash)).toEqual([])
+})
+
+test('a trash that grows is looked at every hour', () => {
+  addOld()
+  pruning.grown()
+  pruning.pruneIfDue(HOUR_MS - 1)
+  expect(fs.readdirSync(trash)).toHaveLength(1)
+  pruning.pruneIfDue(HOUR_MS)
+  expect(fs.readdirSync(trash)).toEqual([])
+  addOld()
+  pruning.pruneIfDue(2 * HOUR_MS)
+  expect(fs.readdirSync(trash)).toHaveLength(1)
+})
+
+test('a trash that is gone stops nobody', () => {
+  fs.rmSync(trash, { recursive: true })
+  expect(() => pruning.pruneIfDue(25 * HOUR_MS)).not.toThrow()
+})
