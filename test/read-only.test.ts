@@ -77,6 +77,7 @@ test('[FB1] another user syncs what it may: what it may not list or write is a p
   chmodSync(world.home, 0o755)
   write(a, 'open/one.txt', 'one')
   write(a, 'secret/two.txt', 'two')
+  write(a, 'secret/sub/deep.txt', 'deep')
   write(a, 'theirs/three.txt', 'three')
   expect(await world.once(a, hub)).toBe(0)
   expect(await world.once(b, hub)).toBe(0)
@@ -86,6 +87,8 @@ test('[FB1] another user syncs what it may: what it may not list or write is a p
   chownSync(join(b, 'theirs'), 0, 0)
   write(a, 'open/one.txt', 'edited')
   write(a, 'theirs/new.txt', 'new')
+  write(a, 'secret/two.txt', 'two, edited')
+  write(a, 'secret/sub/deep.txt', 'deep, edited')
   expect(await world.once(a, hub)).toBe(0)
   const wrapper = [
     'setpriv',
@@ -106,6 +109,8 @@ test('[FB1] another user syncs what it may: what it may not list or write is a p
     'open',
     'open/one.txt',
     'secret',
+    'secret/sub',
+    'secret/sub/deep.txt',
     'secret/two.txt',
     'theirs',
     'theirs/new.txt',

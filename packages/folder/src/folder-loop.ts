@@ -6,7 +6,7 @@ import { applyRemote, Downloads, recoverProvisional, TrashPruning } from './appl
 import type { ApplyContext } from './apply-context.js'
 import type { FolderStatus } from './folder-binding.js'
 import { type DeleteLimit, exceeds, type Hold } from './holds.js'
-import { Absences } from './local/absences.js'
+import { Absences, hasLeft } from './local/absences.js'
 import { auditBelow, auditRows } from './local/audit.js'
 import { LargeFiles } from './local/large-files.js'
 import { runLocalPass } from './local/local-pass.js'
@@ -85,7 +85,6 @@ export class FolderLoop {
   #failures = 0
   /** When the first of the failed turns began (monotonic milliseconds). */
   #failingSinceMs = 0
-  #hasRemoteProblems = false
   #isImported = false
   #isRunning = true
   #isRemoteWanted = true
@@ -160,7 +159,7 @@ export class FolderLoop {
   /** Changes of others cannot be put on disk, and nothing else is left to do. */
   get isBlocked(): boolean {
     const isAtRest = this.#downloads.isIdle && !this.#isRemoteWanted && !this.#error
-    return isAtRest && this.#hasRemoteProblems && this.#pace.isStuck
+    return isAtRest && this.#pace.isStuck && this.options.push.problems.list().length > 0
   }
 
   async accept(): Promise<void> {
@@ -259,7 +258,7 @@ export class FolderLoop {
       for (const directory of this.#absences.directoriesDue(nowMs)) {
         if (hints.has(directory)) continue
         // Moved or removed since by a remote pass: what was missed there must be looked for elsewhere.
-        if (push.files.lstat(join(push.directory, directory))?.kind !== 'dir') hints.addFull(nowMs)
+        if (hasLeft(push.files, join(push.directory, directory))) hints.addFull(nowMs)
         else hints.add(directory, false, nowMs)
       }
     }
@@ -359,7 +358,6 @@ export class FolderLoop {
         this.#downloads,
       )
       this.#kept = kept
-      this.#hasRemoteProblems = problems.length > 0
       if (applied > 0) this.#pruning.grown()
       this.options.push.problems.set('remote', problems)
       const nowMs = wakeups.monotonicMs()

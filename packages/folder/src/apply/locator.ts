@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import type { EntryKey } from '@tidemark/engine'
 import { ROOT } from '@tidemark/protocol'
-import type { FileSystem } from '../ports/file-system.js'
+import type { FileStat, FileSystem } from '../ports/file-system.js'
 import type { SyncedRow } from '../rows.js'
+import { mustBeSystemError } from './disk.js'
 import { type DirId, type Place, STAGING_DIR } from './step.js'
 
 interface KnownDir {
@@ -85,8 +86,18 @@ export class Locator {
   }
 
   #isSound(path: string, known: { readonly dev: string; readonly ino: string } | undefined): boolean {
-    const stat = this.files.lstat(path)
+    const stat = statIfAllowed(this.files, path)
     return stat?.kind === 'dir' && (!known || (stat.dev === known.dev && stat.ino === known.ino))
+  }
+}
+
+/** What may not be looked at is not known to be sound: nothing goes through it. */
+function statIfAllowed(files: FileSystem, path: string): FileStat | undefined {
+  try {
+    return files.lstat(path)
+  } catch (error) {
+    mustBeSystemError(error)
+    return undefined
   }
 }
 

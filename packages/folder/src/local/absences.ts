@@ -1,4 +1,6 @@
 import type { EntryKey } from '@tidemark/engine'
+import { errnoOf } from '../adapters/node-file-system.js'
+import type { FileSystem } from '../ports/file-system.js'
 
 /** How long something must be gone before that is a deletion: it may be on its way to another name. */
 export const ABSENT_MS = 1_000
@@ -62,5 +64,20 @@ export class Absences {
       if (nowMs - sinceMs >= ABSENT_MS) due.add(directory)
     }
     return due
+  }
+}
+
+/**
+ * Whether a directory that something is missing from is gone itself. What may not be looked at is there, as
+ * far as anybody knows: the scan says more.
+ *
+ * @param directory Absolute.
+ */
+export function hasLeft(files: FileSystem, directory: string): boolean {
+  try {
+    return files.lstat(directory)?.kind !== 'dir'
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+    return false
   }
 }
