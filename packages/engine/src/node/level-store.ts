@@ -130,12 +130,13 @@ class LevelStore implements KeyValueStore {
     const { code } = error as { code?: string }
     if (this.#down || (code !== 'LEVEL_IO_ERROR' && code !== 'LEVEL_CORRUPTION')) return error
     this.#down = databaseError(this.#directory, error as Error)
-    void this.#reopen(taken.flatMap(({ ops }) => ops))
+    void this.#reopen(taken.flatMap(({ ops }) => ops.map(({ key }) => key)))
     return this.#down
   }
 
-  /** @param failed What nobody was told to be written. */
-  async #reopen(failed: readonly KeyValueOp[]): Promise<void> {
+  /** @param keys What the failed write was about. */
+  async #reopen(keys: readonly string[]): Promise<void> {
+    const before = await this.#database.getMany([...keys]).catch(() => undefined)
     await this.#database.close().catch(() => undefined)
     for (;;) {
       if (this.#closed) return
@@ -146,21 +147,17 @@ class LevelStore implements KeyValueStore {
         await delay(REOPEN_MS, undefined, { ref: false })
       }
     }
-    this.#down = (await this.#holds(failed))
-      ? new DatabaseError('CLOSED', `${this.#directory}: a write that failed was done after all: start again`)
-      : undefined
-  }
-
-  /** Whether the database is as if these had been written: then whoever wrote them believes otherwise. */
-  async #holds(ops: readonly KeyValueOp[]): Promise<boolean> {
-    const last = new Map(ops.map((op) => [op.key, op.type === 'put' ? op.value : undefined]))
-    const found = await this.#database.getMany([...last.keys()])
-    return [...last.values()].every((value, i) => {
-      const other = found[i]
-      return value === undefined ? other === undefined : other !== undefined && equalBytes(value, other)
-    })
+    const after = await this.#database.getMany([...keys]).catch(() => undefined)
+    // Whoever wrote it was told that it is not there: if it is, they name things twice.
+    const isUndone = before !== undefined && after?.every((value, i) => isSame(value, before[i])) === true
+    this.#down = isUndone
+      ? undefined
+      : new DatabaseError('CLOSED', `${this.#directory}: a write that failed was done after all: start again`)
   }
 }
+
+const isSame = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
+  a === undefined || b === undefined ? a === b : equalBytes(a, b)
 
 async function* pages(
   database: Database,
