@@ -47,7 +47,7 @@ async function planOf({ rows, files, directory }: PushContext, items: readonly I
   const discarded: string[] = []
   const drop = (row: SyncedRow): void => void changes.set(row.key, { before: row, after: undefined })
   for (const item of items) {
-    const stat = files.lstat(`${directory}/${item.path}`)
+    const stat = files.lstat(`${directory}/${item.type === 'delete' ? item.top.path : item.path}`)
     if ('row' in item && !(await isCurrent(rows, item.row))) continue
     switch (item.type) {
       case 'create':

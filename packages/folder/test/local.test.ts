@@ -139,3 +139,20 @@ test('after a restart only what changed meanwhile is sent', async () => {
   const sent = again.events.filter(({ type }) => type === 'sent').map(({ path }) => path)
   expect(sent.sort()).toEqual(['a', 'c', 'moved'])
 })
+
+test.each(['d', 'e'])(
+  '[FB10] a directory whose place a link to %s takes is deleted with all that was in it',
+  async (target) => {
+    const { path, binding, space } = await bind()
+    for (const name of ['d', 'e']) {
+      fs.mkdirSync(path(name))
+      fs.writeFileSync(path(`${name}/f`), name)
+    }
+    await binding.settled()
+    fs.rmSync(path('d'), { recursive: true })
+    fs.symlinkSync(target, path('d'))
+    await binding.settled()
+    expect(await paths(space)).toEqual(['d', 'e', 'e/f'])
+    expect((await shown(space)).get('d')?.kind).toBe('symlink')
+  },
+)

@@ -32,6 +32,8 @@ export type Item =
       readonly type: 'delete'
       readonly path: string
       readonly row: SyncedRow
-      /** Something else has its place; otherwise nothing may be there. */
+      /** What is gone, this or a directory above it: what is below went with it. */
+      readonly top: { readonly path: string; readonly row: SyncedRow }
+      /** Something else has the place of `top`; otherwise nothing may be there. */
       readonly isDisplaced: boolean
     }

@@ -285,13 +285,14 @@ class LocalPass {
     const { rows } = this.options.context
     const path = await rows.localPathOf(row)
     if (path === undefined) return []
-    const items: Item[] = [{ type: 'delete', path, row, isDisplaced }]
+    const top = { path, row }
+    const items: Item[] = [{ type: 'delete', path, row, top, isDisplaced }]
     for (let at = 0; at < items.length; at++) {
       const above = items[at] as Item & { type: 'delete' }
       if (above.row.entry.kind !== 'dir') continue
       for (const [name, child] of await rows.inDirectory(above.row.key)) {
         if (except.has(child.key)) continue
-        items.push({ type: 'delete', path: `${above.path}/${name}`, row: child, isDisplaced })
+        items.push({ type: 'delete', path: `${above.path}/${name}`, row: child, top, isDisplaced })
       }
     }
     return items.reverse()

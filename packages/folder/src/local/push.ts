@@ -160,12 +160,15 @@ function refuse(path: string, error: unknown, { context, retries, monotonicMs }:
 }
 
 function isStillThere({ item, read }: Planned, { context, retries, monotonicMs }: PushOptions): boolean {
-  const stat = lstatIfAllowed(context, item.path)
+  // Below a directory that is gone a path may lead through a link to what was never here.
+  const stat = lstatIfAllowed(context, item.type === 'delete' ? item.top.path : item.path)
   if (stat === 'unknown') return false
   switch (item.type) {
-    case 'delete':
+    case 'delete': {
       if (!item.isDisplaced) return stat === undefined
-      return stat?.ino !== item.row.fingerprint.ino || stat.kind !== item.row.entry.kind
+      const { fingerprint, entry } = item.top.row
+      return stat?.ino !== fingerprint.ino || stat.kind !== entry.kind
+    }
     case 'rebind':
       return stat?.kind === 'dir' && stat.ino === item.stat.ino
     case 'create':
