@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import type { EntryKey, LinkState } from '@tidemark/engine'
-import { AccessError, TransportError } from '@tidemark/protocol'
+import { AccessError } from '@tidemark/protocol'
 import { BehaviorSubject, type Subscription } from 'rxjs'
 import { applyRemote, Downloads, recoverProvisional, TrashPruning } from './apply/index.js'
 import type { ApplyContext } from './apply-context.js'
+import { Failures } from './failures.js'
 import type { FolderStatus } from './folder-binding.js'
 import { type DeleteLimit, exceeds, type Hold } from './holds.js'
 import { Absences, hasLeft } from './local/absences.js'
@@ -38,8 +39,6 @@ const NO_LINK: LinkState = {
 }
 /** Entries that are counted as pending; more are "many". */
 const DIRTY_COUNTED_MAX = 1_000
-/** Turns that fail for this long, two at least, fail for a reason that does not pass by itself. */
-const FAILURE_LASTING_MS = 8_000
 
 export interface FolderLoopOptions {
   readonly push: PushContext
@@ -81,10 +80,7 @@ export class FolderLoop {
   #hold: Hold | undefined
   /** A person let the held deletions go. */
   #deletesAccepted = false
-  #error: Error | undefined
-  #failures = 0
-  /** When the first of the failed turns began (monotonic milliseconds). */
-  #failingSinceMs = 0
+  readonly #failures = new Failures()
   #isImported = false
   #isRunning = true
   #isRemoteWanted = true
@@ -151,14 +147,12 @@ export class FolderLoop {
 
   /** What the last turns all ended with; a broken connection is no failure of this folder. */
   get lastingError(): Error | undefined {
-    const failedMs = this.options.wakeups.monotonicMs() - this.#failingSinceMs
-    const isLasting = this.#failures >= 2 && failedMs >= FAILURE_LASTING_MS
-    return isLasting && !(this.#error instanceof TransportError) ? this.#error : undefined
+    return this.#failures.lasting(this.options.wakeups.monotonicMs())
   }
 
   /** Changes of others cannot be put on disk, and nothing else is left to do. */
   get isBlocked(): boolean {
-    const isAtRest = this.#downloads.isIdle && !this.#isRemoteWanted && !this.#error
+    const isAtRest = this.#downloads.isIdle && !this.#isRemoteWanted && !this.#failures.error
     return isAtRest && this.#pace.isStuck && this.options.push.problems.list().length > 0
   }
 
@@ -206,7 +200,7 @@ export class FolderLoop {
     while (!signal.aborted) {
       this.#isRunning = true
       const turn = ++this.#turnsBegun
-      if (this.#failures === 0) this.#failingSinceMs = this.options.wakeups.monotonicMs()
+      this.#failures.began(this.options.wakeups.monotonicMs())
       try {
         const root = await this.#checkRoot()
         if (root && !isRecovered) {
@@ -216,12 +210,10 @@ export class FolderLoop {
           isRecovered = true
         }
         if (root) await this.#turn(root)
-        this.#error = undefined
-        this.#failures = 0
+        this.#failures.succeeded()
       } catch (error) {
         if (signal.aborted) break
-        this.#error = error as Error
-        this.#failures++
+        this.#failures.failed(error as Error)
         this.hintAll()
         this.#isRemoteWanted = true
       }
@@ -454,9 +446,9 @@ export class FolderLoop {
 
   async #sleep(): Promise<void> {
     const { wakeups } = this.options
-    if (!this.#error) return wakeups.sleep(this.#sleepMs())
+    if (!this.#failures.error) return wakeups.sleep(this.#sleepMs())
     // After a failure no event shortens the wait: what caused it may cause events too.
-    const untilMs = wakeups.monotonicMs() + Math.min(60_000, 250 * 2 ** Math.min(this.#failures, 8))
+    const untilMs = wakeups.monotonicMs() + this.#failures.delayMs
     while (!this.#abort.signal.aborted && wakeups.monotonicMs() < untilMs) {
       await wakeups.sleep(untilMs - wakeups.monotonicMs())
     }
@@ -493,7 +485,7 @@ export class FolderLoop {
     return statusOf({
       link: this.#link,
       hold: this.#hold,
-      error: this.#error,
+      error: this.#failures.error,
       isRunning: this.#isRunning,
       isImported: this.#isImported,
       local: {
