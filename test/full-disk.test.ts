@@ -106,6 +106,25 @@ test('[FB15] a hub whose disk is full refuses with the reason, stays, and takes 
   expect(hub.child.exitCode).toBeNull()
 }, 150_000)
 
+test('[FB15] a hub without room for its database keeps what it acknowledged, over a restart too', async () => {
+  if (!disks.mount(world.path('hub'), 8)) return
+  const hub = await world.hub()
+  mkdirSync(join(a, 'first'))
+  const live = world.live(a, hub)
+  await until('it is idle', async () => (await stateOf(a)) === 'idle')
+  fillDisk(world.path('hub/filler'))
+  for (let i = 0; i < 300; i++) mkdirSync(join(a, `d${i}`))
+  await until('the hub refuses', () => live.lines.some((line) => line.includes('no space left')))
+  rmSync(world.path('hub/filler'))
+  disks.grow(world.path('hub'), 100)
+  mkdirSync(join(a, 'last'))
+  await until('it is idle again', async () => (await stateOf(a)) === 'idle', 45_000)
+  expect(await live.stop()).toBe(0)
+  expect(await hub.stop()).toBe(0)
+  expect(await world.once(b, await world.hub())).toBe(0)
+  expect(readTree(b)).toEqual(readTree(a))
+}, 150_000)
+
 async function stateOf(folder: string): Promise<string | undefined> {
   const { stdout } = await world.run(['status', folder, '--json'])
   return stdout === '' ? undefined : (JSON.parse(stdout) as { state: string }).state

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { decodeMessage, encodeMessage } from './codec/message-codec.js'
 import {
   AccessError,
+  DatabaseError,
   DecodeError,
   GrantExpiredError,
   LimitError,
@@ -54,6 +55,12 @@ describe('faults', () => {
       channel: 3,
       request: 9,
     })
+  })
+
+  test('a database that fails is told without its place', () => {
+    const fault = errorToFault(new DatabaseError('NO_SPACE', '/home/secret: no space'))
+    expect(fault).toMatchObject({ code: 'NO_SPACE', retry: 'later' })
+    expect(fault.message).not.toContain('secret')
   })
 
   test('any message fits the wire', () => {

@@ -1,5 +1,6 @@
 import {
   AccessError,
+  DatabaseError,
   DecodeError,
   GrantExpiredError,
   LimitError,
@@ -63,11 +64,17 @@ export function errorToFault(error: unknown, scope: FaultScope = {}): Fault {
           retry: error.retry,
           ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
         }
-      : error instanceof SyncError
-        ? { code: error.code, message: error.message, retry: error.retry }
-        : { code: 'INTERNAL', message: 'internal error', retry: 'later' }
+      : error instanceof DatabaseError
+        ? { code: error.code, message: databaseWords(error.code), retry: 'later' }
+        : error instanceof SyncError
+          ? { code: error.code, message: error.message, retry: error.retry }
+          : { code: 'INTERNAL', message: 'internal error', retry: 'later' }
   return { type: 'fault', ...told, message: cut(told.message), ...scope }
 }
+
+/** Where our database is, is nobody's business; and only we can do something about it. */
+const databaseWords = (code: DatabaseError['code']): string =>
+  code === 'NO_SPACE' ? 'no space left for the database there' : 'the database there cannot be used'
 
 /** Fits the wire: a code point is at most 4 bytes, a lone surrogate becomes the replacement character. */
 function cut(message: string): string {

@@ -1,4 +1,11 @@
-import { type Connection, SyncError, type Transport, TransportError } from '@tidemark/protocol'
+import {
+  type Connection,
+  DatabaseError,
+  PeerError,
+  SyncError,
+  type Transport,
+  TransportError,
+} from '@tidemark/protocol'
 import type { Timers } from '../ports/clock.js'
 import type { Random } from '../ports/random.js'
 import { backoffDelayMs, DIAL_BACKOFF } from './backoff.js'
@@ -26,6 +33,9 @@ export interface LinkOptions {
   startSession(connection: Connection): Session
   onPhase(phase: LinkPhase): void
 }
+
+/** A session that lived this long was no failed attempt, whatever it ended with. */
+const LASTING_MS = 10_000
 
 /** Dials, and dials again with jittered backoff: the one place that counts attempts. */
 export class Link {
@@ -69,9 +79,14 @@ export class Link {
         this.#enter({ name: 'handshaking', attempt, session })
         if (signal.aborted) session.close()
         await session.ready
-        attempt = 0
+        const openedMs = timers.monotonicMs()
         this.#enter({ name: 'open', session })
         error = await session.done
+        // A peer that lets us in only to say that it fails is not asked ten times a second, nor one whose
+        // answers our own database cannot take.
+        const hasLasted = timers.monotonicMs() - openedMs >= LASTING_MS
+        const isFailing = error instanceof PeerError || error instanceof DatabaseError
+        if (hasLasted || !isFailing) attempt = 0
       } catch (caught) {
         error = caught as Error
       }
