@@ -469,9 +469,9 @@ export class FolderLoop {
     add(this.options.schedule.dueInMs(nowMs))
     const retryMs = this.#retries.nextMs
     if (retryMs !== undefined) add(retryMs - nowMs)
-    const absentMs = this.#absences.nextMs
+    const absentMs = this.#absences.nextAfter(this.#absencesSeenMs)
     // What was overdue at the last look has been hinted; it may have become so since.
-    if (absentMs !== undefined && absentMs > this.#absencesSeenMs && !this.#hold) add(absentMs - nowMs)
+    if (absentMs !== undefined && !this.#hold) add(absentMs - nowMs)
     return Math.min(...waits)
   }
 

@@ -156,3 +156,16 @@ test.each(['d', 'e'])(
     expect((await shown(space)).get('d')?.kind).toBe('symlink')
   },
 )
+
+test('[FB13] places that changed their kind one after the other are sent without another look', async () => {
+  const { space, binding, path } = await bind()
+  for (const name of ['a', 'b']) fs.writeFileSync(path(name), name)
+  await binding.settled()
+  for (const name of ['a', 'b']) {
+    fs.rmSync(path(name))
+    fs.mkdirSync(path(name))
+    fs.writeFileSync(path(`${name}/x`), name)
+    await new Promise((resolve) => setTimeout(resolve, 500))
+  }
+  await expect.poll(() => paths(space), { timeout: 8_000 }).toEqual(['a', 'a/x', 'b', 'b/x'])
+})

@@ -46,15 +46,16 @@ export class Absences {
     return this.#since.size
   }
 
-  /** When the next one is overdue (monotonic milliseconds). */
-  get nextMs(): number | undefined {
-    let next: number | undefined
+  /**
+   * When the next one is overdue (monotonic milliseconds), of those that were not overdue at `seenMs`: one
+   * that was may wait for another.
+   */
+  nextAfter(seenMs: number): number | undefined {
+    // In order of insertion: the first is the oldest.
     for (const { sinceMs } of this.#since.values()) {
-      // In order of insertion: the first is the oldest.
-      next = sinceMs + ABSENT_MS
-      break
+      if (sinceMs + ABSENT_MS > seenMs) return sinceMs + ABSENT_MS
     }
-    return next
+    return undefined
   }
 
   /** Directories that must be looked at again because something in them is overdue. */

@@ -8,7 +8,7 @@ test('what is missing is overdue after a second, and forgotten when its director
   const missed = new Map([['a', 'd']])
   absences.update(missed, () => true, 0)
   expect(absences.isOverdue('a', ABSENT_MS - 1)).toBe(false)
-  expect(absences.nextMs).toBe(ABSENT_MS)
+  expect(absences.nextAfter(0)).toBe(ABSENT_MS)
   expect([...absences.directoriesDue(ABSENT_MS)]).toEqual(['d'])
   absences.update(new Map(), (directory) => directory !== 'd', ABSENT_MS)
   expect(absences.isOverdue('a', ABSENT_MS)).toBe(true)
