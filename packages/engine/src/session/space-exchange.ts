@@ -72,6 +72,8 @@ export class SpaceExchange implements SpaceEndpoint {
   /** Own log positions above `#position` whose content came from the peer: it does not get them back. */
   readonly #echoes = new Set<number>()
   #receivedSyncPoint = false
+  /** Entries came, and the sync point behind them has not. */
+  #isInRound = false
   /** The peer takes no entries from this side. */
   #isReadOnly = false
   #wanted = false
@@ -98,7 +100,7 @@ export class SpaceExchange implements SpaceEndpoint {
   /** Both ends hold the same, as far as both know; to a peer that takes nothing: this side has all of it. */
   get isEqual(): boolean {
     const { frontier } = this.#options.database
-    if (!this.isLive || !this.#theirs || this.#running || this.#wanted) return false
+    if (!this.isLive || !this.#theirs || this.#isInRound || this.#running || this.#wanted) return false
     return (this.#isReadOnly || vectorAtMost(frontier, this.#theirs)) && vectorAtMost(this.#theirs, frontier)
   }
 
@@ -188,6 +190,7 @@ export class SpaceExchange implements SpaceEndpoint {
   async #entries({ entries, inline, run, lseq }: Entries): Promise<void> {
     const { database, peer, blobs, custody } = this.#options
     this.#mustWrite()
+    this.#isInRound = true
     for (const chunk of inline) this.#keepInline(chunk)
     if (inline.length > 0 && blobs) await blobs.putInline(inline)
     const receive = () => database.receive(peer, entries, { run, lseq })
@@ -222,6 +225,7 @@ export class SpaceExchange implements SpaceEndpoint {
     })
     this.#theirs = joinVectors(this.#theirs ?? new Map(), point.frontier)
     this.#receivedSyncPoint = true
+    this.#isInRound = false
     onChange()
   }
 
