@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { MemoryKeyValueStore, openReplica, type Replica, type Space, type ViewEntry } from '@tidemark/engine'
 import { nodePlatform } from '@tidemark/engine/node'
 import { bindFolder, type FolderBinding, type FolderEvent, type FolderOptions } from '@tidemark/folder'
-import { createHub, type Hub } from '@tidemark/server-reference'
+import { createHub, type Hub, type HubConfigOptions } from '@tidemark/server-reference'
 import { webSocketTransport } from '@tidemark/transport-ws'
 import { afterEach } from 'vitest'
 
@@ -36,6 +36,7 @@ export interface Bound {
 export interface BindOptions extends FolderOptions {
   /** Connected to it from the start. */
   readonly hub?: Hub
+  readonly token?: string
   readonly directory?: string
   readonly storage?: MemoryKeyValueStore
 }
@@ -45,11 +46,12 @@ export async function bind({
   directory = temporaryDirectory(),
   storage = new MemoryKeyValueStore(),
   hub,
+  token,
   ...options
 }: BindOptions = {}): Promise<Bound> {
   const replica = await openReplica({ storage, platform: nodePlatform })
   atEnd(() => replica.close())
-  if (hub) replica.connect(webSocketTransport(hub.url))
+  if (hub) replica.connect(webSocketTransport(hub.url), token === undefined ? {} : { token })
   const space = await replica.openSpace('default', { bound: true })
   const events: FolderEvent[] = []
   const onEvent = (event: FolderEvent) => void events.push(event)
@@ -78,8 +80,13 @@ export async function paths(space: Space): Promise<string[]> {
 }
 
 /** On a free port of 127.0.0.1. */
-export async function hub(): Promise<Hub> {
-  const running = await createHub({ dataDirectory: temporaryDirectory(), port: 0, drainTimeoutMs: 100 })
+export async function hub(options: Partial<HubConfigOptions> = {}): Promise<Hub> {
+  const running = await createHub({
+    dataDirectory: temporaryDirectory(),
+    port: 0,
+    drainTimeoutMs: 100,
+    ...options,
+  })
   atEnd(() => running.close())
   return running
 }
