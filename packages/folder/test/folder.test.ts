@@ -159,6 +159,27 @@ test.each([0, 1])(
   },
 )
 
+test('a folder that is imported with a conflict copy in its file’s place gets the file, and keeps both', async () => {
+  const theHub = await hub()
+  const a = await bind({ hub: theHub })
+  const b = await bind({ hub: theHub })
+  fs.writeFileSync(a.path('f'), 'base')
+  await settle(a, b)
+  fs.writeFileSync(a.path('f'), 'from a')
+  fs.writeFileSync(b.path('f'), 'from b')
+  await expect.poll(() => fs.readdirSync(a.directory).length, { timeout: 5_000 }).toBe(3)
+  await settle(a, b)
+  const before = onDisk(a.directory)
+  const copy = Object.keys(before).find((name) => name !== 'f')!
+  await b.binding.close()
+  fs.rmSync(b.path('.tidemark'), { recursive: true })
+  fs.copyFileSync(b.path(copy), b.path('f'))
+  await bind({ hub: theHub, directory: b.directory })
+  const after = { ...before, 'f (2)': before[copy] }
+  for (const { directory } of [a, b])
+    await expect.poll(() => onDisk(directory), { timeout: 10_000 }).toEqual(after)
+})
+
 test('edit here, delete there: the edit survives', async () => {
   const theHub = await hub()
   const a = await bind({ hub: theHub, watch: false })

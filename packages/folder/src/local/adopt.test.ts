@@ -28,6 +28,7 @@ function spaceThatMovesOn(): SpaceBinding['received'] {
   const registersOf = (value: ChunkId) => ({ id: node, kind: 'file', content: [{ value: { root: value } }] })
   const parts = {
     lookup: async () => entryOf(),
+    entry: async () => undefined,
     node: async () => {
       root = NEW
       return registersOf(root) as unknown as NodeEntry

@@ -24,28 +24,36 @@ export async function findAdoptions(
   context: PushContext,
   planned: readonly Planned[],
 ): Promise<readonly Adoption[]> {
-  const adoptions: Adoption[] = []
+  const adoptions: (Adoption & { readonly copy: ViewEntry | undefined })[] = []
   for (const candidate of planned) {
     const { item, read } = candidate
     if (item.type !== 'create' || !read || item.dir.node === undefined) continue
     const materialised = await shownAt(context, item)
     if (!materialised) continue
     const { as: entry } = materialised
+    const { root } = read.content
+    const isEqual = entry.version?.root === root
+    const copy = isEqual ? undefined : await context.space.received.entry(`${entry.node}:${root}`)
+    // A version that stands here under its own name already (or is about to): this is one more file.
+    if (copy && (await context.rows.get(entryKey(copy)))) continue
     const dirKey = item.dir.key!
     adoptions.push({
       planned: { ...candidate, item },
       entry,
       materialised,
-      isEqual: entry.version?.root === read.content.root,
+      isEqual,
+      copy,
       rowAfter(result) {
-        const copy = result.changes.find(
-          ({ after }) => after?.node === entry.node && after.version?.root === read.content.root,
+        const made = result.changes.find(
+          ({ after }) => after?.node === entry.node && after.version?.root === root,
         )?.after
-        return copy && makeRow(copy, dirKey, item.name, read.stat, read.isRacy)
+        const shown = made ?? copy
+        return shown && makeRow(shown, dirKey, item.name, read.stat, read.isRacy)
       },
     })
   }
-  return adoptions
+  const equal = new Set(adoptions.flatMap(({ isEqual, materialised }) => (isEqual ? [materialised.key] : [])))
+  return adoptions.filter(({ copy }) => !copy || !equal.has(entryKey(copy)))
 }
 
 /**
