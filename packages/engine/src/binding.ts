@@ -95,7 +95,7 @@ export interface SpaceBinding {
   /**
    * Entries whose received state may differ from the disk, oldest first, and nodes that are shown as before or
    * not at all but have other registers now. Empty while the received state holds dots above the frontier
-   * (inside a round). The binder looks each up in `received` and in its rows.
+   * (inside a round), until nothing more has come of it for two seconds. The binder looks each up in `received` and in its rows.
    */
   dirty(limit: number): Promise<readonly EntryKey[]>
   /**

@@ -4,6 +4,7 @@ import type { LinkState, SpaceBinding, WantedByHub } from './binding.js'
 import { chunkSource } from './chunking/chunk-source.js'
 import type { SpaceDatabase } from './database/space-database.js'
 import type { Hasher } from './ports/hasher.js'
+import type { RoundPatience } from './round-patience.js'
 import type { Downloader } from './transfer/downloader.js'
 import type { Uploader } from './transfer/uploader.js'
 
@@ -16,12 +17,13 @@ export interface SpaceBindingParts {
   readonly wanted: WantedByHub
   readonly wanted$: Subject<void>
   readonly changed$: Subject<void>
+  readonly patience: RoundPatience
   readonly link$: BehaviorSubject<LinkState>
 }
 
 /** What a folder works on: two trees, its own rows, and the bytes. */
 export function makeSpaceBinding(parts: SpaceBindingParts): SpaceBinding {
-  const { database, hasher, uploader, downloader, wanted, wanted$, changed$, link$ } = parts
+  const { database, hasher, uploader, downloader, wanted, wanted$, changed$, patience, link$ } = parts
   return {
     received: database.received,
     synced: database.synced,
@@ -39,7 +41,7 @@ export function makeSpaceBinding(parts: SpaceBindingParts): SpaceBinding {
     wanted,
     wanted$: wanted$.asObservable(),
     commit: (ops, rows) => database.commit(ops, rows),
-    dirty: (limit) => database.dirty(limit),
+    dirty: (limit) => (patience.isOver ? database.dirty(limit, true) : database.dirty(limit)),
     materialised: (done, rows, options) => database.materialised(done, rows, options),
     touch: (keys) => database.touch(keys),
     changed$: changed$.asObservable(),

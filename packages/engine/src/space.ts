@@ -18,6 +18,7 @@ import { SpaceDatabase } from './database/space-database.js'
 import type { Platform } from './platform.js'
 import type { ByteSource } from './ports/byte-source.js'
 import type { KeyValueStore } from './ports/key-value-store.js'
+import { RoundPatience } from './round-patience.js'
 import { SpacePeers } from './session/space-peers.js'
 import { makeSpaceBinding } from './space-binding.js'
 import { mkdirOps, moveOps, mustDirectory, mustResolve, removeOps, writeOps } from './space-ops.js'
@@ -93,6 +94,7 @@ export class Space implements AsyncDisposable {
   readonly #link: BehaviorSubject<LinkState>
   readonly #abort = new AbortController()
   readonly #stopListening: () => void
+  readonly #patience: RoundPatience
   #binding: SpaceBinding | undefined
   #closed: Promise<void> | undefined
 
@@ -121,7 +123,13 @@ export class Space implements AsyncDisposable {
       onChange: () => this.#publishLink(),
       onWant: (versions) => this.#takeWanted(versions),
     })
+    this.#patience = new RoundPatience(
+      timers,
+      () => database.isWhole,
+      () => this.#changed.next(),
+    )
     this.#stopListening = database.onChange(({ view }) => {
+      this.#patience.changed()
       this.#changed.next()
       if (view.length > 0) this.#changes.next(view)
     })
@@ -141,6 +149,7 @@ export class Space implements AsyncDisposable {
       wanted: this.#wanted,
       wanted$: this.#wantedMore,
       changed$: this.#changed,
+      patience: this.#patience,
       link$: this.#link,
     })
     return this.#binding
@@ -285,6 +294,7 @@ export class Space implements AsyncDisposable {
     this.#closed ??= (async () => {
       this.#abort.abort(new PathError('NOT_FOUND', this.name, 'the space was closed'))
       this.#stopListening()
+      this.#patience.close()
       await this.#pending.stopped
       await this.#database.idle()
       this.#changed.complete()

@@ -22,21 +22,12 @@ import { mustBeBack, revertLocal } from './revert.js'
 import { acceptRoot, checkRoot, type RootCheckOptions } from './root-check.js'
 import { type BoundRoot, rootOps } from './rows-store.js'
 import type { IgnoreRules } from './scan/ignore-rules.js'
-import { statusOf } from './status.js'
+import { NO_LINK, statusOf } from './status.js'
 import type { Wakeups } from './wakeups.js'
 import type { ExpectedHints } from './watch/expected-hints.js'
 import type { Hints } from './watch/hints.js'
 import type { RescanSchedule } from './watch/rescan-schedule.js'
 
-/** Before the space says otherwise. */
-const NO_LINK: LinkState = {
-  configured: false,
-  connected: false,
-  everSynced: false,
-  equal: true,
-  readOnly: false,
-  unsent: false,
-}
 /** Entries that are counted as pending; more are "many". */
 const DIRTY_COUNTED_MAX = 1_000
 

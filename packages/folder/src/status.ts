@@ -42,6 +42,16 @@ export interface StatusFacts {
 }
 
 /** What a person is told. Pure. */
+/** Before the space says otherwise. */
+export const NO_LINK: LinkState = {
+  configured: false,
+  connected: false,
+  everSynced: false,
+  equal: true,
+  readOnly: false,
+  unsent: false,
+}
+
 export function statusOf(facts: StatusFacts): FolderStatus {
   const { link, problems, transfer } = facts
   const hold = facts.hold ?? unsentHold(facts.unsent)

@@ -334,9 +334,9 @@ export class SpaceDatabase {
     return this.#incarnations.isGood(cursor, this.#counters.lseq)
   }
 
-  /** Oldest first; empty while the view is not whole. */
-  async dirty(limit: number): Promise<readonly EntryKey[]> {
-    return this.isWhole ? this.#marks.oldest(this.#options.storage, limit) : []
+  /** Oldest first; empty while the view is not whole, unless that is said to be good enough. */
+  async dirty(limit: number, isGoodEnough = this.isWhole): Promise<readonly EntryKey[]> {
+    return isGoodEnough ? this.#marks.oldest(this.#options.storage, limit) : []
   }
 
   /** See `SpaceBinding.materialised`. */
