@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { SlowestReporter } from './test/support/slowest-reporter.js'
 
@@ -10,6 +11,8 @@ export default defineConfig({
   test: {
     include: ['{packages,examples}/*/{src,test}/**/*.test.ts', 'scripts/**/*.test.ts', 'test/**/*.test.ts'],
     pool: 'forks',
+    // Tests of real processes mostly wait: one core less than there are would leave a small machine idle.
+    maxWorkers: Math.max(2, availableParallelism()),
     testTimeout: 60_000,
     hookTimeout: 60_000,
     slowTestThreshold: 1_000,
