@@ -23,3 +23,7 @@ test('disks that only claim to make things durable are noticed within five seeds
   }
   await expect(runs()).rejects.toBeInstanceOf(SimulationError)
 }, 60_000)
+
+test('a round that nobody ends stops no folder for ever (seed 438, decision 0015)', async () => {
+  await run({ seed: 438, steps: 300 })
+}, 60_000)
