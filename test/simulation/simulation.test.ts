@@ -27,3 +27,7 @@ test('disks that only claim to make things durable are noticed within five seeds
 test('a round that nobody ends stops no folder for ever (seed 438, decision 0015)', async () => {
   await run({ seed: 438, steps: 300 })
 }, 60_000)
+
+test('what stands in a directory that is dead by itself is sent, not waited for (seed 529)', async () => {
+  await run({ seed: 529, steps: 300 })
+}, 60_000)

@@ -249,9 +249,10 @@ export class FolderLoop {
     const isRemoteDue = this.#isRemoteWanted || this.#pace.isDue(nowMs)
     // Hints name paths: they are used up before others' moves give paths another meaning.
     let failure: unknown
+    let mustLookFirst = false
     if (hints.dueInMs(nowMs) === 0 || (isRemoteDue && !hints.isEmpty)) {
       try {
-        await this.#local(root)
+        mustLookFirst = await this.#local(root)
       } catch (error) {
         // What others changed still comes in: but never before the rules that hide things are known.
         if (this.#scansEnded === 0 || this.#abort.signal.aborted) throw error
@@ -259,14 +260,16 @@ export class FolderLoop {
       }
     }
     if (!failure) await this.#endImport(root)
-    if (this.#isRemoteWanted || this.#pace.isDue(wakeups.monotonicMs())) await this.#remote()
+    if (!mustLookFirst && (this.#isRemoteWanted || this.#pace.isDue(wakeups.monotonicMs())))
+      await this.#remote()
     const dirty = await push.space.dirty(DIRTY_COUNTED_MAX + this.#kept.size)
     this.#remotePending = dirty.filter((key) => !this.#kept.has(key)).length
     this.#pruning.pruneIfDue(nowMs)
     if (failure) throw failure
   }
 
-  async #local(root: BoundRoot): Promise<void> {
+  /** @returns whether the next local pass must come before changes of others. */
+  async #local(root: BoundRoot): Promise<boolean> {
     const { hints, wakeups, push, rules, watcher, schedule } = this.options
     const taken = hints.take()
     // Each was hinted when it settled: this pass takes it, or nobody will.
@@ -275,6 +278,7 @@ export class FolderLoop {
     const isOffline = this.#link.configured && !this.#link.connected
     const isAccepted = this.#deletesAccepted
     let isRefused = false
+    let isRowless = false
     this.status$.next(this.#status())
     try {
       const result = await runLocalPass({
@@ -300,6 +304,7 @@ export class FolderLoop {
       })
       if (!isOffline) this.#large.forget(settled)
       for (const [directory, isDeep] of result.again) hints.add(directory, isDeep, wakeups.monotonicMs())
+      isRowless = result.isRowless
       for (const directory of result.unpushed) this.#unpushed.add(directory)
       // What was hidden until now has no file: nobody would ask for it. Before the first scan the start did.
       if (this.#scansEnded > 0) for (const key of result.rulesChanged) await auditBelow(push, key)
@@ -311,13 +316,14 @@ export class FolderLoop {
     }
     this.#isRemoteWanted = true
     if (isAccepted && this.#absences.size === 0) this.#deletesAccepted = false
-    if (scan === undefined) return
+    if (scan === undefined) return isRowless
     this.#scansEnded = scan
     schedule.scanned(wakeups.monotonicMs())
     push.onEvent({ type: 'scan', path: '', detail: 'full scan ended' })
     // The files may be back.
     if (!isRefused && !isOffline && this.#hold?.kind === 'deletes') this.#hold = undefined
     if (!isOffline) this.#hasScannedOnline = true
+    return isRowless
   }
 
   /** From now on a missing file is a deletion, and a new one is new. */

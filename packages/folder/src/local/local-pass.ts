@@ -13,7 +13,7 @@ import { DirRef } from './dir-ref.js'
 import { EntryNames } from './entry-names.js'
 import type { Item } from './item.js'
 import { lookUp } from './lookups.js'
-import { type PushOptions, push } from './push.js'
+import { type PushOptions, push, type Stale } from './push.js'
 import { type Moved, type Occupied, type Resolution, resolve, type Spot } from './resolve.js'
 
 /** Changes committed at once: enough to share a round trip, few enough that the first arrive early. */
@@ -43,6 +43,8 @@ export interface LocalPassResult {
   readonly again: ReadonlyMap<string, boolean>
   /** Directories with changes that could not be pushed, being offline. */
   readonly unpushed: ReadonlySet<string>
+  /** Things lost their rows: they must be sent before others' changes could take them for theirs. */
+  readonly isRowless: boolean
   /** Directories whose ignore rules are not those of the last scan. */
   readonly rulesChanged: readonly EntryKey[]
 }
@@ -60,6 +62,7 @@ interface Step {
 class LocalPass {
   readonly #again = new Map<string, boolean>()
   readonly #unpushed = new Set<string>()
+  #isRowless = false
   readonly #rulesChanged: EntryKey[] = []
   readonly #scanned = new Set<string>()
   readonly #steps: Step[] = []
@@ -86,7 +89,12 @@ class LocalPass {
       await Promise.allSettled(this.#inFlight)
     }
     if (this.options.hints.isFull) this.options.watcher?.sweep()
-    return { again: this.#again, unpushed: this.#unpushed, rulesChanged: this.#rulesChanged }
+    return {
+      again: this.#again,
+      unpushed: this.#unpushed,
+      isRowless: this.#isRowless,
+      rulesChanged: this.#rulesChanged,
+    }
   }
 
   async #findTargets(): Promise<void> {
@@ -322,7 +330,11 @@ class LocalPass {
     while (this.#inFlight.length > 0) await this.#inFlight.shift()
   }
 
-  readonly #onStale = ({ path }: Item): void => this.#lookAgain(parentOf(path), false)
+  readonly #onStale = ({ item, rowless }: Stale): void => {
+    this.#lookAgain(parentOf(item.path), false)
+    for (const directory of rowless) this.#lookAgain(directory, false)
+    if (rowless.length > 0) this.#isRowless = true
+  }
 
   #lookAgain(directory: string, isDeep: boolean): void {
     this.#again.set(directory, isDeep || this.#again.get(directory) === true)

@@ -70,7 +70,7 @@ async function pushMove(space: Partial<SpaceBinding>): Promise<Item[]> {
   const dir = DirRef.root('1')
   const item: Item = { type: 'move', path: 'g', row, dir, name: 'g', entryName: 'g', stat }
   const stale: Item[] = []
-  await push([item], options, Promise.resolve(), (each) => stale.push(each))
+  await push([item], options, Promise.resolve(), (each) => stale.push(each.item))
   return stale
 }
 

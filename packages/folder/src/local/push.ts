@@ -19,6 +19,13 @@ import type { Unsent } from './unsent.js'
 /** Small files that are opened and chunked at once. */
 const PARALLEL_READS = 8
 
+/** What must be looked at again. */
+export interface Stale {
+  readonly item: Item
+  /** Directories (relative) with things that have lost their rows. */
+  readonly rowless: readonly string[]
+}
+
 export interface PushOptions {
   readonly context: PushContext
   readonly large: LargeFiles
@@ -44,7 +51,7 @@ export async function push(
   items: readonly Item[],
   options: PushOptions,
   previous: Promise<void>,
-  onStale: (item: Item) => void,
+  onStale: (stale: Stale) => void,
 ): Promise<void> {
   const { context, signal, unsent } = options
   let planned = await readAll(onePerRow(items), options)
@@ -56,7 +63,7 @@ export async function push(
   await previous
   signal.throwIfAborted()
   const stale = await findStale(planned, context)
-  for (const item of stale) onStale(item)
+  for (const item of stale) onStale({ item, rowless: [] })
   planned = planned.filter((entry) => !stale.has(entry.item) && isStillThere(entry, options))
   const found = options.isImport || unsent ? await findAdoptions(context, planned) : []
   const adoptions = unsent ? found.filter(({ isEqual }) => isEqual) : found
@@ -79,7 +86,7 @@ function keepUnsent(planned: readonly Planned[], unsent: Unsent, { isImport }: P
   })
 }
 
-type CommitOptions = PushOptions & { readonly onStale: (item: Item) => void }
+type CommitOptions = PushOptions & { readonly onStale: (stale: Stale) => void }
 
 async function findStale(planned: readonly Planned[], { rows }: PushContext): Promise<Set<Item>> {
   const items = planned.flatMap(({ item }) => (item.type === 'create' ? [] : [item]))
@@ -242,7 +249,8 @@ async function commit(
     }
     if (planned.length + adoptions.length > 1) return commitEach(planned, adoptions, options)
     const { item } = planned[0] ?? adoptions[0]!.planned
-    if (await dropUnshown(item, context)) return options.onStale(item)
+    const rowless = await dropUnshown(item, context)
+    if (rowless.length > 0) return options.onStale({ item, rowless })
     const { path } = item
     const problem = { path, cause: 'refused', detail: error.message, fix: 'rename it, or report this' }
     context.problems.set(path, [problem])
@@ -259,19 +267,23 @@ async function commit(
 
 /**
  * Drops rows that the synced tree does not know (its registers were to be taken over together with those of
- * an entry that still waits): what stands there is new to the space then, and the next scan sends it.
+ * an entry that still waits, or it is a directory that is dead by itself): what stands there is new to the
+ * space then, and the next scan sends it.
+ *
+ * @returns the directories in which they stood.
  */
-async function dropUnshown(item: Item, { space, rows }: PushContext): Promise<boolean> {
+async function dropUnshown(item: Item, { space, rows }: PushContext): Promise<string[]> {
   const keys = 'row' in item ? [item.row.key, item.row.dir] : []
   if ('dir' in item && item.dir.key !== undefined) keys.push(item.dir.key)
   const unshown: SyncedRow[] = []
   for (const row of await rows.getMany(keys)) {
     if (row && !(await space.synced.entry(row.key))) unshown.push(row)
   }
-  if (unshown.length === 0) return false
+  if (unshown.length === 0) return []
+  const directories = await Promise.all(unshown.map(({ dir }) => rows.pathOfDirectory(dir)))
   await space.touch(unshown.map(({ key }) => key))
   await space.writeRows(rowOps(unshown.map((before) => ({ before, after: undefined }))), { sync: false })
-  return true
+  return directories.map((directory) => directory ?? '')
 }
 
 const isTaken = (error: SyncError): boolean => error instanceof PathError && error.code === 'EXISTS'
