@@ -185,6 +185,8 @@ function openFrame(): Uint8Array {
     remembered: none,
     met: none,
     own: none,
+    floor: none,
+    acked: none,
   })
 }
 
@@ -259,6 +261,7 @@ describe('messages out of order', () => {
       frontier: new Map([[RID, 1]]),
       met: new Map([[RID, 1]]),
       lost: [],
+      floor: new Map(),
     }
     for (const message of [entries([directory(nodeId(), 'not allowed')]), sync]) {
       peer = await RawPeer.opened(hub, 'default', READER)
@@ -293,6 +296,7 @@ describe('messages out of order', () => {
       frontier: new Map([[RID, 1_000_000]]),
       met: new Map([[RID, 1_000_000]]),
       lost: [],
+      floor: new Map(),
     })
     await expectFault('FRONTIER_UNFOUNDED')
   })

@@ -67,6 +67,8 @@ export class RawPeer {
       remembered: none,
       met: none,
       own: none,
+      floor: none,
+      acked: none,
     })
     await until('the first round ends', () => peer.received.some(({ type }) => type === 'sync-point'))
     return peer

@@ -66,6 +66,7 @@ test('[ME1] 100,000 entries more in a bound space leave less than 100 bytes each
       frontier,
       met: new Map(),
       lost: new Map(),
+      floor: new Map(),
     })
     for (const key of await database.dirty(10)) expect(await database.received.entry(key)).toBeDefined()
     collect()

@@ -43,6 +43,8 @@ export const HEARTBEAT_INTERVAL_MS = 10_000
 export const HANDSHAKE_TIMEOUT_MS = 10_000
 /** Channels (spaces) in one session. */
 export const CHANNELS_MAX = 1_024
+/** Members of one space: devices that may write, and hubs. */
+export const MEMBERS_MAX = 4_096
 /** Bodies in flight to or from the blob store, together. */
 export const TRANSFER_BYTES_IN_FLIGHT_MAX = 48 * MIB
 /** One ranged download. */

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { MESSAGES } from './codec/message-codec.js'
 import { schemaText } from './codec/schema-text.js'
 
-const FINGERPRINT = 'ee98d743c9019fbe'
+const FINGERPRINT = 'c5978e44b35c3c8f'
 
 test('the wire schema is the one that this version of the protocol names', () => {
   const actual = createHash('sha256').update(schemaText()).digest('hex').slice(0, 16)

@@ -227,8 +227,11 @@ export const arbitraryMessages: {
       met: vector0,
       own: vector0,
       readOnly: fc.boolean(),
+      floor: vector0,
+      acked: vector0,
+      anew: fc.boolean(),
     },
-    { requiredKeys: ['type', 'space', 'channel', 'frontier', 'remembered', 'met', 'own'] },
+    { requiredKeys: ['type', 'space', 'channel', 'frontier', 'remembered', 'met', 'own', 'floor', 'acked'] },
   ),
   rewind: fc.record({
     type: type('rewind'),
@@ -251,6 +254,26 @@ export const arbitraryMessages: {
     frontier: vector0,
     met: vector0,
     lost: fc.array(fc.record({ rid, seq: fc.oneof(fc.constant(0), seq) }), { maxLength: 3 }),
+    floor: vector0,
+  }),
+  members: fc.record({
+    type: type('members'),
+    channel,
+    epoch: uint,
+    devices: fc.array(hex(8) as fc.Arbitrary<DeviceId>, { maxLength: 3 }),
+  }),
+  acks: fc.record({
+    type: type('acks'),
+    channel,
+    acks: fc.array(
+      fc.record({
+        device: hex(8) as fc.Arbitrary<DeviceId>,
+        epoch: uint,
+        applied: vector0,
+        stable: vector0,
+      }),
+      { maxLength: 3 },
+    ),
   }),
   fault: fc.record(
     {

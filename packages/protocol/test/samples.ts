@@ -148,6 +148,9 @@ export const SAMPLE_MESSAGES: { readonly [K in Message['type']]: Extract<Message
     ]),
     own: new Map([[A, 300]]),
     readOnly: true,
+    floor: new Map([[A, 12]]),
+    acked: new Map([[B, 9]]),
+    anew: true,
   },
   rewind: { type: 'rewind', channel: 1, reason: 'rolled-back' },
   entries: {
@@ -157,6 +160,24 @@ export const SAMPLE_MESSAGES: { readonly [K in Message['type']]: Extract<Message
     lseq: 70_001,
     entries: [FILE!],
     inline: [{ id: chunk('c'), bytes: Uint8Array.of(104, 101, 108, 108, 111) }],
+  },
+  members: {
+    type: 'members',
+    channel: 1,
+    epoch: 3,
+    devices: ['d0d0d0d0d0d0d0d0' as DeviceId, 'd1d1d1d1d1d1d1d1' as DeviceId],
+  },
+  acks: {
+    type: 'acks',
+    channel: 1,
+    acks: [
+      {
+        device: 'd0d0d0d0d0d0d0d0' as DeviceId,
+        epoch: 3,
+        applied: new Map([[A, 300]]),
+        stable: new Map([[A, 12]]),
+      },
+    ],
   },
   'sync-point': {
     type: 'sync-point',
@@ -172,6 +193,7 @@ export const SAMPLE_MESSAGES: { readonly [K in Message['type']]: Extract<Message
       [B, 10],
     ]),
     lost: [{ rid: B, seq: 0 }],
+    floor: new Map([[A, 12]]),
   },
   fault: {
     type: 'fault',

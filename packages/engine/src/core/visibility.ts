@@ -50,6 +50,10 @@ export function chosenLoc(entry: NodeEntry): Sibling<Loc> | undefined {
   return notDead.length > 0 ? maxPlace(notDead) : maxSibling(entry.loc)
 }
 
+/** Nothing is known of the node: as if it had never been. */
+export const isEmpty = ({ loc, content, attr }: NodeEntry): boolean =>
+  loc.length === 0 && content.length === 0 && attr.length === 0
+
 /** Whether the node can stand somewhere: a register whose first place is not known yet cannot. */
 export const hasPlace = (entry: NodeEntry): boolean => entry.loc.length > 0
 

@@ -50,6 +50,17 @@ export class ChangeLog {
     })
   }
 
+  /** Nodes that are no more. */
+  async remove(txn: Transaction, nodes: readonly NodeId[]): Promise<void> {
+    const rows = await txn.getMany(nodes.map((node) => this.#byNode + node))
+    for (const [i, node] of nodes.entries()) {
+      const row = rows[i]
+      if (row === undefined) continue
+      txn.del(this.#byLseq + decoder.decode(row))
+      txn.del(this.#byNode + node)
+    }
+  }
+
   /** Entries above `after`, ascending, in pages. */
   async *read(kv: KeyValueReader, after: number): AsyncGenerator<readonly LogEntry[]> {
     const range = { gte: this.#byLseq + lseqKey(after + 1), lt: `${this.#byLseq}~` }

@@ -44,7 +44,7 @@ async function receive(to: SpaceDatabase, nodes: readonly NodeEntry[], from: Spa
   const cursor = { run: from.run, lseq: from.lseq }
   await to.receive(HUB, nodes, cursor)
   const { frontier, met } = from
-  await to.syncPoint(HUB, { cursor, frontier, met, lost: new Map() })
+  await to.syncPoint(HUB, { cursor, frontier, met, lost: new Map(), floor: new Map() })
 }
 
 test('keys that a commit touches are dirty in the same durable batch', async () => {

@@ -29,7 +29,7 @@ export class Incarnations {
   readonly #own: ReplicaId[] = []
   readonly #lost = new Map<ReplicaId, number>()
   #runs: readonly Run[] = []
-  readonly #current: ReplicaId
+  #current: ReplicaId
   readonly #partialRun: RunId
 
   constructor(prefix: string, random: Random) {
@@ -90,6 +90,12 @@ export class Incarnations {
    */
   get current(): ReplicaId {
     return this.#current
+  }
+
+  /** From now on another id, for a database that begins anew. */
+  renew(): void {
+    this.#current = this.#newId<ReplicaId>()
+    this.#own.push(this.#current)
   }
 
   /** For a write: `txn` holds that the id is ours. */

@@ -1,13 +1,15 @@
 import type { NodeId, NodeKind } from '@tidemark/protocol'
 import { placeOf } from '../core/ops/write-loc.js'
-import { isAlive } from '../core/visibility.js'
+import { isAlive, isEmpty } from '../core/visibility.js'
 import type { KeyValueReader } from '../ports/key-value-store.js'
 import type { Transaction } from './transaction.js'
 import type { NodeChange } from './tree-placement.js'
 import { decodeRow, encodeRow, type TreeKeys } from './tree-rows.js'
 
+const NOTHING = new Uint8Array(0)
+
 /**
- * Keeps, for each place where a node died, the id of one such node, so that a creation at that place is a
+ * Keeps which nodes are dead by themselves, for their collection. And, for each place where a node died, the id of one such node, so that a creation at that place is a
  * new life of it instead of one more tombstone. Only a hint: whoever uses it looks at the node.
  */
 export async function updateGraves(
@@ -16,8 +18,10 @@ export async function updateGraves(
   changes: ReadonlyMap<NodeId, NodeChange>,
 ): Promise<void> {
   for (const [id, { before, after }] of changes) {
-    const isDead = !isAlive(after)
+    const isDead = !isAlive(after) && !isEmpty(after)
     const wasDead = before !== undefined && !isAlive(before)
+    if (isDead) txn.put(keys.dead(id), NOTHING)
+    else if (wasDead) txn.del(keys.dead(id))
     if (isDead) {
       const place = placeOf(after)
       if (place) txn.put(keys.grave(after.kind, place.parent, place.name), encodeRow(id))

@@ -81,6 +81,12 @@ export class PeerMemories {
     txn.put(this.#cursors + peer, encodeJson(cursor))
   }
 
+  async forgetCursors(txn: Transaction): Promise<void> {
+    for await (const page of txn.range({ gte: this.#cursors, lt: `${this.#cursors}~` })) {
+      for (const [key] of page) txn.del(key)
+    }
+  }
+
   forgetCursor(txn: Transaction, peer: DeviceId): void {
     txn.del(this.#cursors + peer)
   }

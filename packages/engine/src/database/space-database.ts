@@ -1,11 +1,10 @@
 import {
   type Cursor,
   type DeviceId,
-  HLC_ZERO,
-  type Hlc,
   joinVectors,
   maxHlc,
   type NodeEntry,
+  type NodeId,
   ProtocolError,
   type ReplicaId,
   type RunId,
@@ -14,34 +13,27 @@ import {
   vectorAtMost,
 } from '@tidemark/protocol'
 import type { BinderRows, Materialised } from '../binding.js'
+import { knowsSome } from '../core/collectable.js'
 import { checkIncoming, dropIgnored, stampsOf } from '../core/incoming.js'
+import { joinEntries } from '../core/register.js'
 import { sameSiblings } from '../core/same-siblings.js'
 import type { UserOp } from '../core/user-op.js'
-import { type EntryKey, sameEntry, type ViewChange } from '../core/view-entry.js'
+import { type EntryKey, sameEntry } from '../core/view-entry.js'
 import type { KeyValueOp, KeyValueReader, KeyValueSnapshot } from '../ports/key-value-store.js'
-import { ChangeLog } from './change-log.js'
+import { bury } from './bury.js'
 import { type CommittedOps, commitOps } from './commit-ops.js'
-import { DirtyMarks } from './dirty-marks.js'
-import { Incarnations } from './incarnations.js'
-import { decodeJson, encodeJson } from './json-row.js'
-import { nodeRowsOf } from './node-row.js'
-import { PeerMemories, type PeerMemory, withOwn } from './peer-memory.js'
+import { type PeerMemory, withOwn } from './peer-memory.js'
 import { prefixed } from './prefixed-reader.js'
+import type { RejoinMode } from './rejoin.js'
+import { SpaceGc } from './space-gc.js'
 import type { SpaceChange, SpaceDatabaseOptions, SpaceMode } from './space-options.js'
+import { SpaceRejoin } from './space-rejoin.js'
 import type { SpaceSnapshot } from './space-snapshot.js'
-import { SpaceWriter } from './space-writer.js'
+import { SpaceStore } from './space-store.js'
 import { Transaction } from './transaction.js'
-import { type JoinResult, Tree } from './tree.js'
 import type { TreeReader } from './tree-reader.js'
-import { VectorTable } from './vector-table.js'
 
 export type { SpaceChange, SpaceDatabaseOptions, SpaceMode }
-
-interface Counters {
-  readonly lseq: number
-  readonly dirty: number
-  readonly hlc: Hlc
-}
 
 /**
  * All that one replica believes of one space, in its part of the local database. One writer at a time;
@@ -53,36 +45,30 @@ interface Counters {
 export class SpaceDatabase {
   readonly space: SpaceName
   readonly mode: SpaceMode
-  readonly #options: SpaceDatabaseOptions
-  readonly #prefix: string
-  readonly #received: Tree
-  readonly #synced: Tree | undefined
-  readonly #vectors: VectorTable
-  readonly #log: ChangeLog
-  readonly #marks: DirtyMarks
-  readonly #peers: PeerMemories
-  readonly #incarnations: Incarnations
-  readonly #listeners = new Set<(change: SpaceChange) => void>()
-  #counters: Counters = { lseq: 0, dirty: 0, hlc: HLC_ZERO }
+  readonly #store: SpaceStore
+  /** Members, and the collection of what is dead for all of them. */
+  readonly gc: SpaceGc
+  readonly #rejoin: SpaceRejoin
   #everSynced = false
   /** Replica ids that their device no longer names. */
   #disowned = new Set<ReplicaId>()
-  #tail: Promise<unknown> = Promise.resolve()
 
   private constructor(options: SpaceDatabaseOptions) {
-    const { space, mode, sha256 } = options
-    this.#options = options
-    this.space = space
-    this.mode = mode
-    this.#prefix = `s/${space}/`
-    const rows = nodeRowsOf(options.storage)
-    this.#received = new Tree({ prefix: `${this.#prefix}r/`, sha256, rows, view: mode !== 'relay' })
-    this.#synced = mode === 'bound' ? new Tree({ prefix: `${this.#prefix}y/`, sha256, rows }) : undefined
-    this.#vectors = new VectorTable(`${this.#prefix}v/`)
-    this.#log = new ChangeLog(this.#prefix)
-    this.#marks = new DirtyMarks(this.#prefix)
-    this.#peers = new PeerMemories(`${this.#prefix}p/`)
-    this.#incarnations = new Incarnations(`${this.#prefix}i/`, options.random)
+    const store = new SpaceStore(options)
+    this.#store = store
+    this.space = options.space
+    this.mode = options.mode
+    this.gc = new SpaceGc({
+      ...store,
+      ...options,
+      prefix: `${store.prefix}c/`,
+      frontier: () => this.frontier,
+      isApplied: async (txn) => this.isWhole && (await store.marks.oldest(txn, 1)).length === 0,
+      write: (fn) =>
+        store.write(async (txn) => ({ ...(await fn(txn)), sync: false, counters: store.counters })),
+      bury: (ids) => this.#bury(ids),
+    })
+    this.#rejoin = new SpaceRejoin(store, (ops) => this.commit(ops))
   }
 
   static async open(options: SpaceDatabaseOptions): Promise<SpaceDatabase> {
@@ -92,51 +78,56 @@ export class SpaceDatabase {
   }
 
   async #open(): Promise<void> {
-    const { storage } = this.#options
-    this.#counters = decodeJson<Counters>(await storage.get(`${this.#prefix}n`)) ?? this.#counters
-    await this.#vectors.load(storage)
+    const { storage } = this.#store.options
+    await this.#store.load()
+    await this.gc.load(storage)
     const txn = new Transaction(storage)
-    await this.#incarnations.begin(storage, txn, this.#counters.lseq, this.#options.device)
+    await this.#store.incarnations.begin(storage, txn, this.#store.counters.lseq, this.#store.options.device)
     await txn.commit({ sync: true })
-    const { everSynced, disowned } = await this.#peers.summary(storage)
+    const { everSynced, disowned } = await this.#store.peers.summary(storage)
     this.#everSynced = everSynced
     this.#disowned = disowned
+    await this.#rejoin.resume()
   }
 
   get received(): TreeReader {
-    return this.#received.reader(this.#options.storage)
+    return this.#store.received.reader(this.#store.options.storage)
   }
 
   /** What the user sees: the disk's state where a folder is bound, else what is known. */
   get synced(): TreeReader {
-    return (this.#synced ?? this.#received).reader(this.#options.storage)
+    return (this.#store.synced ?? this.#store.received).reader(this.#store.options.storage)
   }
 
   /** What this replica truly has. */
   get frontier(): Vector {
-    return this.#vectors.frontier
+    return this.#store.vectors.frontier
+  }
+
+  get device(): DeviceId {
+    return this.#store.options.device
   }
 
   get met(): Vector {
-    return this.#vectors.met
+    return this.#store.vectors.met
   }
 
   get run(): RunId {
-    return this.#incarnations.run
+    return this.#store.incarnations.run
   }
 
   /** Of positions inside a round. */
   get partialRun(): RunId {
-    return this.#incarnations.partialRun
+    return this.#store.incarnations.partialRun
   }
 
   get lost(): Vector {
-    return this.#incarnations.lost
+    return this.#store.incarnations.lost
   }
 
   /** This database's replica ids, with the last dot that it knows of each. */
   get own(): Vector {
-    return this.#incarnations.own(this.frontier)
+    return this.#store.incarnations.own(this.#known)
   }
 
   /**
@@ -145,10 +136,27 @@ export class SpaceDatabase {
    * new session; to write them again under own dots would bring back what others, not met yet, deleted.
    */
   get isWhole(): boolean {
-    for (const [rid, seq] of this.#vectors.held) {
+    if (this.isRejoining) return false
+    for (const [rid, seq] of this.#store.vectors.held) {
       if ((this.frontier.get(rid) ?? 0) < seq && !this.lost.has(rid)) return false
     }
     return true
+  }
+
+  /** What was here before has to come from a peer again: until then nothing is served. */
+  get isRejoining(): boolean {
+    return this.#rejoin.state !== undefined
+  }
+
+  /** How often it began anew since it was opened. */
+  get rejoins(): number {
+    return this.#rejoin.count
+  }
+
+  /** The frontier as it will be when a rejoin is through. */
+  get #known(): Vector {
+    const { state } = this.#rejoin
+    return state ? joinVectors(this.frontier, state.frontier) : this.frontier
   }
 
   /** A sync point was reached at least once in the life of this database. */
@@ -158,17 +166,13 @@ export class SpaceDatabase {
 
   /** Called after each batch that changed registers or the frontier. @returns stops it. */
   onChange(listener: (change: SpaceChange) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    this.#store.listeners.add(listener)
+    return () => this.#store.listeners.delete(listener)
   }
 
   /** Rows of the binder. */
   get rows(): KeyValueReader {
-    return prefixed(this.#options.storage, this.#rowPrefix)
-  }
-
-  get #rowPrefix(): string {
-    return `${this.#prefix}b/`
+    return prefixed(this.#store.options.storage, this.#store.rowPrefix)
   }
 
   /**
@@ -180,28 +184,24 @@ export class SpaceDatabase {
     ops: readonly UserOp[] | ((synced: TreeReader) => Promise<readonly UserOp[]>),
     rows: (result: CommittedOps) => BinderRows | Promise<BinderRows> = () => NO_ROWS,
   ): Promise<CommittedOps> {
-    return this.#write(async (txn) => {
-      const change = this.#vectors.change()
-      const writer = new SpaceWriter({
-        ...this.#options,
-        hlc: this.#counters.hlc,
-        takeRid: () => this.#incarnations.takeCurrent(txn),
-        lastSeq: (rid) => this.frontier.get(rid) ?? 0,
-        wrote: (dot) => change.wrote(dot),
-      })
-      const synced = this.#synced ?? this.#received
+    return this.#store.write(async (txn) => {
+      const change = this.#store.vectors.change()
+      const writer = this.#store.writer(txn, change)
+      const synced = this.#store.synced ?? this.#store.received
       const result = await commitOps({
         txn,
         synced,
-        received: this.#received,
+        received: this.#store.received,
         ops: typeof ops === 'function' ? await ops(synced.reader(txn)) : ops,
         writer,
       })
-      const moved = await this.#appendLog(txn, result.nodes)
-      let dirty = this.#synced ? await this.#markCommitted(txn, result) : this.#counters.dirty
+      const moved = await this.#store.appendLog(txn, result.nodes)
+      let dirty =
+        (await this.#store.dirtyTracker?.committed(txn, result, this.#store.counters.dirty)) ??
+        this.#store.counters.dirty
       const { ops: rowOps, touch } = await rows(result)
-      if (touch.length > 0) dirty = await this.#marks.mark(txn, touch, dirty)
-      this.#putRows(txn, rowOps)
+      if (touch.length > 0) dirty = await this.#store.marks.mark(txn, touch, dirty)
+      this.#store.putRows(txn, rowOps)
       return {
         value: result,
         sync: true,
@@ -223,25 +223,27 @@ export class SpaceDatabase {
     entries: readonly NodeEntry[],
     cursor: Cursor,
   ): Promise<readonly { lseq: number; previous: number }[]> {
-    return this.#write(async (txn) => {
-      const change = this.#vectors.change()
-      const current = this.#incarnations.current
-      const known = await this.#received.nodes(
+    return this.#store.write(async (txn) => {
+      const change = this.#store.vectors.change()
+      const current = this.#store.incarnations.current
+      const known = await this.#store.received.nodes(
         txn,
         entries.map((entry) => entry.id),
       )
       const wanted: NodeEntry[] = []
-      let { hlc } = this.#counters
+      let { hlc } = this.#store.counters
       for (const [i, entry] of entries.entries()) {
-        checkIncoming(entry, current, this.frontier)
+        checkIncoming(entry, current, this.#known)
         change.received(entry)
         for (const stamp of stampsOf(entry)) hlc = maxHlc(hlc, stamp)
         wanted.push(dropIgnored(entry, known[i], this.frontier))
       }
-      const joined = await this.#received.join(txn, wanted)
-      const moved = await this.#appendLog(txn, joined.nodes)
-      const dirty = this.#synced ? await this.#markReceived(txn, joined) : this.#counters.dirty
-      this.#peers.moveCursor(txn, peer, cursor)
+      const joined = await this.#store.received.join(txn, wanted)
+      const moved = await this.#store.appendLog(txn, joined.nodes)
+      const dirty =
+        (await this.#store.dirtyTracker?.joined(txn, joined, this.#store.counters.dirty)) ??
+        this.#store.counters.dirty
+      this.#store.peers.moveCursor(txn, peer, cursor)
       return {
         value: moved.entries,
         sync: false,
@@ -259,46 +261,90 @@ export class SpaceDatabase {
    */
   async syncPoint(
     peer: DeviceId,
-    point: { cursor: Cursor; frontier: Vector; met: Vector; lost: Vector },
+    point: { cursor: Cursor; frontier: Vector; met: Vector; lost: Vector; floor: Vector },
   ): Promise<void> {
-    await this.#write(async (txn) => {
-      const isBootstrap = this.frontier.size === 0
+    const { state } = this.#rejoin
+    const endsRejoin = this.#rejoin.isEndedBy(peer, point.frontier)
+    await this.#store.write(async (txn) => {
+      const isBootstrap = state !== undefined || !knowsSome(this.frontier, point.frontier)
       if (!isBootstrap && !vectorAtMost(point.frontier, this.met)) {
         throw new ProtocolError('FRONTIER_UNFOUNDED', 'the peer claims writes that it never showed')
       }
-      const change = this.#vectors.change()
-      change.raiseFrontier(point.frontier)
+      if (!vectorAtMost(point.floor, point.frontier)) {
+        throw new ProtocolError('FRONTIER_UNFOUNDED', 'the peer claims to have collected what it never had')
+      }
+      const change = this.#store.vectors.change()
+      const isTaken = !state || endsRejoin
+      if (isTaken) change.raiseFrontier(point.frontier)
+      if (endsRejoin && state?.mode === 'relearn') change.raiseFrontier(state.frontier)
       change.raiseMet(point.frontier)
-      const memory = await this.#peers.read(txn, peer)
-      this.#peers.write(txn, peer, { ...memory, frontier: point.frontier, synced: true })
-      this.#peers.moveCursor(txn, peer, point.cursor)
-      const known = joinVectors(this.frontier, point.frontier)
-      const lost = this.#incarnations.declareLost(
+      const memory = await this.#store.peers.read(txn, peer)
+      this.#store.peers.write(txn, peer, { ...memory, frontier: point.frontier, synced: true })
+      this.#store.peers.moveCursor(txn, peer, point.cursor)
+      const known = joinVectors(this.#known, point.frontier)
+      const lost = this.#store.incarnations.declareLost(
         txn,
-        new Map([...point.lost, ...this.#incarnations.behind(point.met, known), ...this.#metDisowned()]),
+        new Map([
+          ...point.lost,
+          ...(endsRejoin ? this.#rejoin.lostBy(point.frontier) : []),
+          ...this.#store.incarnations.behind(point.met, known),
+          ...this.#metDisowned(),
+        ]),
       )
       const rises = change.frontier.size > 0
       return {
         value: undefined,
         sync: true,
         vectors: change,
-        counters: this.#counters,
+        counters: this.#store.counters,
         ...(rises || lost.length > 0 ? { change: { view: [] } } : {}),
+        publish: both(
+          isTaken ? this.gc.raiseFloor(txn, point.floor) : undefined,
+          endsRejoin ? this.#rejoin.end(txn) : undefined,
+        ),
       }
     })
     this.#everSynced = true
+    if (endsRejoin) await this.#rejoin.adoptOrphans()
+  }
+
+  /**
+   * Takes a peer's state instead of what both have or had: it has collected what may still be here, or this
+   * database went back to an old backup, or the peer did and is the one that counts (design 5.5).
+   */
+  async rejoin(
+    peer: DeviceId,
+    { frontier, floor }: { readonly frontier: Vector; readonly floor: Vector },
+    mode: RejoinMode,
+  ): Promise<void> {
+    const state = { mode, peer, frontier: this.#known, shared: frontier, phase: 'note' as const }
+    await this.#rejoin.begin(state, (txn) => this.gc.setFloor(txn, floor))
+  }
+
+  /** See `SpaceBinding.unsettledRejoin`. */
+  unsettledRejoin(): Promise<Vector | undefined> {
+    return this.#rejoin.unsettled()
+  }
+
+  settleRejoin(): Promise<void> {
+    return this.#rejoin.settle()
+  }
+
+  /** See `SpaceRejoin.restoreIfBaseLost`. */
+  restoreIfBaseLost(peer: DeviceId, frontier: Vector): Promise<boolean> {
+    return this.#rejoin.restoreIfBaseLost(peer, frontier)
   }
 
   /** What we remember of a peer. */
   peer(peer: DeviceId): Promise<PeerMemory> {
-    return this.#peers.read(this.#options.storage, peer)
+    return this.#store.peers.read(this.#store.options.storage, peer)
   }
 
   /** The peer's log starts anew for us: our cursor in it was void. */
   async forgetCursor(peer: DeviceId): Promise<void> {
-    await this.#write(async (txn) => {
-      this.#peers.forgetCursor(txn, peer)
-      return { value: undefined, sync: false, counters: this.#counters }
+    await this.#store.write(async (txn) => {
+      this.#store.peers.forgetCursor(txn, peer)
+      return { value: undefined, sync: false, counters: this.#store.counters }
     })
   }
 
@@ -308,18 +354,18 @@ export class SpaceDatabase {
    * best itself: what we met of its current one may have overtaken its OPEN on another way.)
    */
   async noteIncarnations(peer: DeviceId, theirs: { own: Vector; met: Vector }): Promise<void> {
-    await this.#write(async (txn) => {
-      const memory = withOwn(await this.#peers.read(txn, peer), [...theirs.own.keys()])
-      this.#peers.write(txn, peer, memory)
+    await this.#store.write(async (txn) => {
+      const memory = withOwn(await this.#store.peers.read(txn, peer), [...theirs.own.keys()])
+      this.#store.peers.write(txn, peer, memory)
       for (const rid of memory.disowned) this.#disowned.add(rid)
-      const declared = this.#incarnations.declareLost(
+      const declared = this.#store.incarnations.declareLost(
         txn,
-        new Map([...this.#incarnations.behind(theirs.met, this.frontier), ...this.#metDisowned()]),
+        new Map([...this.#store.incarnations.behind(theirs.met, this.#known), ...this.#metDisowned()]),
       )
       return {
         value: undefined,
         sync: true,
-        counters: this.#counters,
+        counters: this.#store.counters,
         ...(declared.length > 0 ? { change: { view: [] } } : {}),
       }
     })
@@ -331,12 +377,12 @@ export class SpaceDatabase {
   }
 
   isGoodCursor(cursor: Cursor): boolean {
-    return this.#incarnations.isGood(cursor, this.#counters.lseq)
+    return this.#store.incarnations.isGood(cursor, this.#store.counters.lseq)
   }
 
   /** Oldest first; empty while the view is not whole, unless that is said to be good enough. */
   async dirty(limit: number, isGoodEnough = this.isWhole): Promise<readonly EntryKey[]> {
-    return isGoodEnough ? this.#marks.oldest(this.#options.storage, limit) : []
+    return isGoodEnough ? this.#store.marks.oldest(this.#store.options.storage, limit) : []
   }
 
   /** See `SpaceBinding.materialised`. */
@@ -345,154 +391,106 @@ export class SpaceDatabase {
     rows: readonly KeyValueOp[],
     options: { sync: boolean },
   ): Promise<void> {
-    const synced = this.#synced
+    const synced = this.#store.synced
     if (!synced) throw new TypeError('the space is not bound')
-    await this.#write(async (txn) => {
-      const { changes } = await synced.join(
-        txn,
-        done.flatMap((item) => item.nodes),
-      )
-      await txn.prefetch(this.#received.entryRows(done.map(({ key }) => key)))
-      const received = this.#received.reader(txn)
+    await this.#store.write(async (txn) => {
+      const { changes } = await synced.join(txn, await this.#stillKnown(txn, done))
+      await txn.prefetch(this.#store.received.entryRows(done.map(({ key }) => key)))
+      const received = this.#store.received.reader(txn)
       const clean: EntryKey[] = []
       for (const { key, as, nodes } of done) {
         if (!sameEntry(await received.entry(key), as)) continue
         // The entry may have been read after newer registers came, these before: then they are still to come.
-        const now = await this.#received.nodes(
+        const now = await this.#store.received.nodes(
           txn,
           nodes.map(({ id }) => id),
         )
         if (nodes.every((node, i) => sameSiblings(node, now[i]))) clean.push(key)
       }
-      await this.#marks.clear(txn, clean)
+      await this.#store.marks.clear(txn, clean)
       const planned = new Set(done.map(({ key }) => key))
       const shifted = changes.filter(({ key }) => !planned.has(key))
-      const dirty = await this.#markDifferent(txn, shifted)
-      this.#putRows(txn, rows)
+      const dirty = await this.#store.dirtyTracker!.different(txn, shifted, this.#store.counters.dirty)
+      this.#store.putRows(txn, rows)
       // The pass that called may have looked at them already: another one is wanted.
-      const more = dirty > this.#counters.dirty ? { change: { view: [] } } : {}
-      return { value: undefined, sync: options.sync, counters: { ...this.#counters, dirty }, ...more }
+      const more = dirty > this.#store.counters.dirty ? { change: { view: [] } } : {}
+      return { value: undefined, sync: options.sync, counters: { ...this.#store.counters, dirty }, ...more }
     })
   }
 
+  /** Without what was collected, or forgotten, since the caller read it. */
+  async #stillKnown(txn: Transaction, done: readonly Materialised[]): Promise<NodeEntry[]> {
+    const nodes = done.flatMap((item) => item.nodes)
+    const now = await this.#store.received.nodes(
+      txn,
+      nodes.map(({ id }) => id),
+    )
+    return nodes.filter((node, i) => now[i] && joinEntries(now[i], node) === now[i])
+  }
+
   async touch(keys: readonly EntryKey[]): Promise<void> {
-    await this.#write(async (txn) => {
-      const dirty = await this.#marks.mark(txn, keys, this.#counters.dirty)
-      return { value: undefined, sync: false, counters: { ...this.#counters, dirty } }
+    await this.#store.write(async (txn) => {
+      const dirty = await this.#store.marks.mark(txn, keys, this.#store.counters.dirty)
+      return { value: undefined, sync: false, counters: { ...this.#store.counters, dirty } }
     })
   }
 
   async writeRows(ops: readonly KeyValueOp[], options: { sync: boolean }): Promise<void> {
-    await this.#write(async (txn) => {
-      this.#putRows(txn, ops)
-      return { value: undefined, sync: options.sync, counters: this.#counters }
+    await this.#store.write(async (txn) => {
+      this.#store.putRows(txn, ops)
+      return { value: undefined, sync: options.sync, counters: this.#store.counters }
     })
   }
 
   /** One state, for a round. */
   snapshot(): Promise<SpaceSnapshot> {
-    return this.#exclusive(async () => {
-      const kv: KeyValueSnapshot = this.#options.storage.snapshot()
+    return this.#store.exclusive(async () => {
+      const kv: KeyValueSnapshot = this.#store.options.storage.snapshot()
       const { frontier, met } = this
+      const { floor } = this.gc
       return {
-        lseq: this.#counters.lseq,
+        lseq: this.#store.counters.lseq,
         frontier,
         met,
-        log: (after) => this.#log.read(kv, after),
-        nodes: (ids) => this.#received.nodes(kv, ids),
+        floor,
+        log: (after) => this.#store.log.read(kv, after),
+        nodes: (ids) => this.#store.received.nodes(kv, ids),
         close: () => kv.close(),
       }
     })
   }
 
   get lseq(): number {
-    return this.#counters.lseq
+    return this.#store.counters.lseq
   }
 
   /** Waits for the writes that are under way. */
   async idle(): Promise<void> {
-    await this.#tail
+    await this.#store.idle()
   }
 
-  async #appendLog(
-    txn: Transaction,
-    nodes: readonly NodeEntry[],
-  ): Promise<{ lseq: number; entries: { lseq: number; previous: number }[] }> {
-    const { lseq } = this.#counters
-    const entries = await this.#log.append(
-      txn,
-      nodes.map((node) => node.id),
-      lseq,
-    )
-    return { lseq: lseq + entries.length, entries }
-  }
-
-  /**
-   * All changes: that `synced` shows an entry the same already says nothing about the disk, where it may have
-   * the name that it had beside another one which never came here. And all nodes, shown as before or not: what
-   * `synced` never takes in, it shows elsewhere as soon as others change, and no write there covers.
-   */
-  #markReceived(txn: Transaction, { nodes, changes }: JoinResult): Promise<number> {
-    const keys = new Set<EntryKey>([...changes.map(({ key }) => key), ...nodes.map(({ id }) => id)])
-    return this.#marks.mark(txn, [...keys], this.#counters.dirty)
-  }
-
-  /** What changed in `received` alone is another's affair; the rest is on disk, where both show the same. */
-  async #markCommitted(txn: Transaction, { receivedChanges, changes }: CommittedOps): Promise<number> {
-    const own = new Set(changes.map(({ key }) => key))
-    const others = receivedChanges.filter(({ key }) => !own.has(key)).map(({ key }) => key)
-    const dirty = await this.#markDifferent(txn, changes)
-    return this.#marks.mark(txn, others, dirty)
-  }
-
-  /** Marks those that the two trees show differently: a change of either may be one that the other lacks. */
-  async #markDifferent(txn: Transaction, changes: readonly ViewChange[]): Promise<number> {
-    if (changes.length === 0) return this.#counters.dirty
-    const keys = new Set(changes.map((change) => change.key))
-    await txn.prefetch([...this.#synced!.entryRows(keys), ...this.#received.entryRows(keys)])
-    const synced = this.#synced!.reader(txn)
-    const received = this.#received.reader(txn)
-    const different: EntryKey[] = []
-    for (const key of keys) {
-      if (!sameEntry(await synced.entry(key), await received.entry(key))) different.push(key)
-    }
-    return this.#marks.mark(txn, different, this.#counters.dirty)
-  }
-
-  #putRows(txn: Transaction, ops: readonly KeyValueOp[]): void {
-    for (const op of ops) {
-      if (op.type === 'put') txn.put(this.#rowPrefix + op.key, op.value)
-      else txn.del(this.#rowPrefix + op.key)
-    }
-  }
-
-  /** Runs `fn` alone; on success its transaction is committed, then what it changed is made visible. */
-  #write<T>(
-    fn: (txn: Transaction) => Promise<{
-      value: T
-      sync: boolean
-      vectors?: ReturnType<VectorTable['change']>
-      counters: Counters
-      change?: SpaceChange
-    }>,
-  ): Promise<T> {
-    return this.#exclusive(async () => {
-      const txn = new Transaction(this.#options.storage)
-      const { value, sync, vectors, counters, change } = await fn(txn)
-      const publish = vectors ? this.#vectors.stage(txn, vectors) : undefined
-      if (counters !== this.#counters) txn.put(`${this.#prefix}n`, encodeJson(counters))
-      await txn.commit({ sync })
-      publish?.()
-      this.#counters = counters
-      if (change) for (const listener of this.#listeners) listener(change)
-      return value
+  async #bury(ids: readonly NodeId[]): Promise<void> {
+    if (this.mode === 'relay') return
+    await this.#store.write(async (txn) => {
+      const change = this.#store.vectors.change()
+      const writer = this.#store.writer(txn, change)
+      const trees = { received: this.#store.received, synced: this.#store.synced ?? this.#store.received }
+      const { nodes } = await bury(txn, trees, ids, writer)
+      const { lseq } = await this.#store.appendLog(txn, nodes)
+      return {
+        value: undefined,
+        sync: true,
+        vectors: change,
+        counters: { ...this.#store.counters, lseq, hlc: writer.hlc },
+        change: { view: [] },
+      }
     })
   }
+}
 
-  #exclusive<T>(fn: () => Promise<T>): Promise<T> {
-    const result = this.#tail.then(fn)
-    this.#tail = result.catch(() => undefined)
-    return result
+const both = (...publishes: readonly ((() => void) | undefined)[]): (() => void) => {
+  return () => {
+    for (const publish of publishes) publish?.()
   }
 }
 

@@ -6,6 +6,7 @@ export interface SpaceSnapshot {
   readonly lseq: number
   readonly frontier: Vector
   readonly met: Vector
+  readonly floor: Vector
   log(after: number): AsyncIterable<readonly LogEntry[]>
   nodes(ids: readonly NodeId[]): Promise<readonly (NodeEntry | undefined)[]>
   close(): Promise<void>

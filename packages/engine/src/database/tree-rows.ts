@@ -92,6 +92,9 @@ export class TreeKeys {
   /** A node that died at this place. */
   grave = (kind: NodeKind, parent: NodeId, name: string): string =>
     `${this.#prefix}x/${kind}/${parent}/${escapeName(name)}`
+  /** Nodes that are dead by themselves. */
+  dead = (id: NodeId): string => `${this.#prefix}g/${id}`
+  allDead = (): KeyRange => this.#range('g/')
   /** `DirRow`. */
   dir = (id: NodeId): string => `${this.#prefix}d/${id}`
   /** Directories that were cut from a cycle, or wait for their parent and have a choice: their place. */
@@ -110,6 +113,7 @@ export class TreeKeys {
   }
   /** `ViewEntry`. */
   entry = (key: EntryKey): string => `${this.#prefix}e/${key}`
+  allEntries = (): KeyRange => this.#range('e/')
 
   /** '0' is the character after '/'. */
   #range(part: string): KeyRange {

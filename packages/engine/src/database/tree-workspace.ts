@@ -1,5 +1,5 @@
 import { type NodeEntry, type NodeId, ROOT } from '@tidemark/protocol'
-import { hasPlace, isAlive } from '../core/visibility.js'
+import { hasPlace, isAlive, isEmpty } from '../core/visibility.js'
 import type { Awaitable, KeyRange } from '../ports/key-value-store.js'
 import type { NodeRows } from './node-row.js'
 import { RowCache } from './row-cache.js'
@@ -35,7 +35,7 @@ export class TreeWorkspace {
       txn,
       keyOf: keys.node,
       decode: (bytes, id) => bytes && rows.decode(bytes, id),
-      encode: (entry) => entry && rows.encode(entry),
+      encode: (entry) => (entry && !isEmpty(entry) ? rows.encode(entry) : undefined),
     })
     this.dirs = new RowCache<NodeId, DirRow>({ txn, keyOf: keys.dir, decode: decodeDir, encode: encodeDir })
     this.slots = new RowCache<string, SlotRow>({

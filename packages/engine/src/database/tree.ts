@@ -7,19 +7,19 @@ import type { KeyValueReader } from '../ports/key-value-store.js'
 import { NodeRows } from './node-row.js'
 import { readGrave, updateGraves } from './ops-graves.js'
 import type { Transaction } from './transaction.js'
-import type { NodeChange } from './tree-closure.js'
+import { Closure, type NodeChange } from './tree-closure.js'
 import { Groups } from './tree-groups.js'
 import { Placement } from './tree-placement.js'
 import { readTree } from './tree-queries.js'
 import type { TreeReader } from './tree-reader.js'
-import { decodeDir, idOfKey, TreeKeys } from './tree-rows.js'
+import { decodeDir, decodeEntry, idOfKey, TreeKeys } from './tree-rows.js'
 import { TreeWorkspace } from './tree-workspace.js'
 
 export interface TreeOptions {
   /** ASCII; all rows of the tree start with it. */
   readonly prefix: string
   readonly sha256: Sha256
-  /** Keep registers only, for a hub that shows nothing. @default true */
+  /** Show entries; a hub keeps registers and what is above what. @default true */
   readonly view?: boolean
   /** Shared with another tree of the same nodes. */
   readonly rows?: NodeRows
@@ -103,9 +103,63 @@ export class Tree {
    */
   async join(txn: Transaction, entries: readonly NodeEntry[]): Promise<JoinResult> {
     const workspace = new TreeWorkspace(txn, this.#keys, this.#rows)
-    const changed = await joinNodes(workspace, entries)
-    const changes = this.#view && changed.size > 0 ? await this.#updateView(workspace, changed) : []
-    await updateGraves(txn, this.#keys, changed)
+    return this.#update(workspace, await joinNodes(workspace, entries))
+  }
+
+  /**
+   * Puts these registers in the place of what is there, less than there was or nothing: what a collection
+   * takes away, and what a device forgets that comes back after too long a time.
+   */
+  async replace(txn: Transaction, entries: readonly NodeEntry[]): Promise<JoinResult> {
+    const workspace = new TreeWorkspace(txn, this.#keys, this.#rows)
+    const { nodes } = workspace
+    await nodes.prefetch(entries.map((entry) => entry.id))
+    const changed = new Map<NodeId, NodeChange>()
+    for (const after of entries) {
+      const before = nodes.now(after.id)
+      if (!before) continue
+      changed.set(after.id, { before, after })
+      nodes.set(after.id, after)
+    }
+    return this.#update(workspace, changed)
+  }
+
+  /**
+   * For a tree that was written before what is dead, and for a hub what is above what, was kept: adds that for
+   * these nodes. All of them, each once, before anything else changes.
+   */
+  async reindex(txn: Transaction, nodes: readonly NodeEntry[]): Promise<void> {
+    const workspace = new TreeWorkspace(txn, this.#keys, this.#rows)
+    const changes = new Map(
+      nodes.map((after): [NodeId, NodeChange] => [after.id, { before: undefined, after }]),
+    )
+    if (!this.#view) {
+      await workspace.prefetchAround(nodes)
+      await new Closure(workspace, async () => undefined).update(changes.values())
+    }
+    await updateGraves(txn, this.#keys, changes)
+    workspace.flush()
+  }
+
+  /** Every entry of the view, in pages. */
+  async *entries(kv: KeyValueReader): AsyncGenerator<readonly ViewEntry[]> {
+    for await (const page of kv.range(this.#keys.allEntries())) yield page.map(([, row]) => decodeEntry(row))
+  }
+
+  /** Nodes that are dead by themselves, in pages; directories among them may have a living descendant. */
+  async *dead(kv: KeyValueReader): AsyncGenerator<readonly NodeId[]> {
+    for await (const page of kv.range(this.#keys.allDead())) yield page.map(([key]) => idOfKey(key))
+  }
+
+  /** Of these nodes those in the closure: alive, or above something that is. */
+  async inClosure(kv: KeyValueReader, ids: readonly NodeId[]): Promise<ReadonlySet<NodeId>> {
+    const rows = await kv.getMany(ids.map(this.#keys.dir))
+    return new Set(ids.filter((id, i) => decodeDir(rows[i], id).inU))
+  }
+
+  async #update(workspace: TreeWorkspace, changed: ReadonlyMap<NodeId, NodeChange>): Promise<JoinResult> {
+    const changes = changed.size > 0 ? await this.#updateView(workspace, changed) : []
+    await updateGraves(workspace.txn, this.#keys, changed)
     workspace.flush()
     return { nodes: [...changed.values()].map((change) => change.after), changes }
   }
@@ -115,6 +169,11 @@ export class Tree {
     changed: ReadonlyMap<NodeId, NodeChange>,
   ): Promise<readonly ViewChange[]> {
     await workspace.prefetchAround([...changed.values()].flatMap(({ before, after }) => [before, after]))
+    if (!this.#view) {
+      // What is above something alive is never collected: that much a hub must know.
+      await new Closure(workspace, async () => undefined).update(changed.values())
+      return []
+    }
     const placement = new Placement(workspace)
     await placement.update(changed)
     return new Groups(workspace, this.#sha256, placement).update()

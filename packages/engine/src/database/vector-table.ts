@@ -62,8 +62,10 @@ export class VectorTable {
   /** Writes the raised rows into the transaction. @returns makes them visible, once the batch is in. */
   stage(txn: Transaction, change: VectorChange): () => void {
     const rids = new Set([...change.frontier.keys(), ...change.met.keys(), ...change.held.keys()])
+    const base = change.isReset ? new Map<ReplicaId, number>() : this.#frontier
+    if (change.isReset) for (const rid of this.#frontier.keys()) rids.add(rid)
     const next = {
-      frontier: raised(this.#frontier, change.frontier),
+      frontier: raised(base, change.frontier),
       met: raised(this.#met, change.met),
       held: raised(this.#held, change.held),
     }
@@ -91,6 +93,8 @@ export class VectorChange {
   readonly frontier = new Map<ReplicaId, number>()
   readonly met = new Map<ReplicaId, number>()
   readonly held = new Map<ReplicaId, number>()
+  /** The frontier begins anew. */
+  isReset = false
   readonly #base: VectorTable
 
   constructor(base: VectorTable) {

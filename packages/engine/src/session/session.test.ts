@@ -66,6 +66,8 @@ const open = (channel = 1): Message => ({
   remembered: new Map(),
   met: new Map(),
   own: new Map(),
+  floor: new Map(),
+  acked: new Map(),
 })
 
 class Endpoint implements SpaceEndpoint {

@@ -61,6 +61,8 @@ async function exchangeWorld() {
     hasher,
     onChange: () => undefined,
   })
+  await exchange.start()
+  sent.length = 0
   const open = (readOnly: boolean) =>
     exchange.receive({
       type: 'open',
@@ -70,10 +72,21 @@ async function exchangeWorld() {
       remembered: NOTHING,
       met: NOTHING,
       own: NOTHING,
+      floor: NOTHING,
+      acked: NOTHING,
       ...(readOnly ? { readOnly } : {}),
     })
   const syncPoint = (lseq: number, frontier: Vector) =>
-    exchange.receive({ type: 'sync-point', channel: 1, run: RUN, lseq, frontier, met: frontier, lost: [] })
+    exchange.receive({
+      type: 'sync-point',
+      channel: 1,
+      run: RUN,
+      lseq,
+      frontier,
+      met: frontier,
+      lost: [],
+      floor: NOTHING,
+    })
   const entries = () =>
     exchange.receive({ type: 'entries', channel: 1, run: RUN, lseq: 1, entries: [directory], inline: [] })
   return { database, exchange, sent, open, syncPoint, entries }

@@ -16,6 +16,7 @@ import {
   vectorAtMost,
   type WantedVersion,
 } from '@tidemark/protocol'
+import { isBehind } from '../core/collectable.js'
 import { newerThan } from '../core/incoming.js'
 import type { LogEntry } from '../database/change-log.js'
 import type { SpaceDatabase } from '../database/space-database.js'
@@ -25,6 +26,7 @@ import type { BlobAuthority } from '../transfer/blob-authority.js'
 import type { ChunkCache } from '../transfer/chunk-cache.js'
 import type { Custody } from './custody.js'
 import { roughEntryBytes, smallRootsOf } from './entry-size.js'
+import { MemberTalk } from './member-talk.js'
 import type { ExchangeMessage, SpaceEndpoint } from './session.js'
 
 /** Entries in one frame: bounds what the other end writes in one batch. */
@@ -41,6 +43,9 @@ export interface SpaceExchangeOptions {
   readonly peer: DeviceId
   /** Whether the peer may send entries. */
   readonly mayWrite: boolean
+  /** Whether this side, and the peer, is a hub. @default false */
+  readonly isHub?: boolean
+  readonly isPeerHub?: boolean
   /** This side's word on bytes, where it is a hub. */
   readonly blobs?: BlobAuthority
   /** What it does about bytes that it lacks, where it is a hub. */
@@ -71,6 +76,20 @@ export class SpaceExchange implements SpaceEndpoint {
   #sentLost = 0
   /** Own log positions above `#position` whose content came from the peer: it does not get them back. */
   readonly #echoes = new Set<number>()
+  readonly #members: MemberTalk
+  /** What this side said in its last OPEN: both ends judge by the same words. */
+  #said: Open | undefined
+  #saying: Promise<void> = Promise.resolve()
+  /** How often the database had begun anew when this side last said OPEN. */
+  #rejoins: number
+  /** This side has begun anew: what the peer sent before it heard of that is not taken. */
+  #awaitsOpen = false
+  /** What the peer sends is not taken until this side has begun anew. */
+  #judgesLater = false
+  /** Counts OPENs of the peer: a round that began before the last one is void. */
+  #opens = 0
+  /** The peer must begin anew first: until its next OPEN nothing is taken from it or sent. */
+  #awaitsRejoin = false
   #receivedSyncPoint = false
   /** Entries came, and the sync point behind them has not. */
   #isInRound = false
@@ -82,7 +101,12 @@ export class SpaceExchange implements SpaceEndpoint {
 
   constructor(options: SpaceExchangeOptions) {
     this.#options = options
+    const { database, channel, peer, send } = options
+    this.#members = new MemberTalk({ gc: database.gc, channel, peer, send })
+    this.#rejoins = database.rejoins
     this.#stopListening = options.database.onChange(() => {
+      if (this.#rejoins !== database.rejoins) this.#openAnew()
+      else if (this.#judgesLater && !database.isRejoining) this.#openAnew()
       this.#wake()
       options.onChange()
     })
@@ -115,8 +139,13 @@ export class SpaceExchange implements SpaceEndpoint {
   }
 
   /** Sends OPEN. */
-  async start(): Promise<void> {
-    const { database, channel, peer, send, mayWrite } = this.#options
+  start(): Promise<void> {
+    this.#saying = this.#say(false)
+    return this.#saying
+  }
+
+  async #say(anew: boolean): Promise<void> {
+    const { database, channel, peer, send, mayWrite, isPeerHub } = this.#options
     const { cursor, frontier } = await database.peer(peer)
     const open: Open = {
       type: 'open',
@@ -127,12 +156,23 @@ export class SpaceExchange implements SpaceEndpoint {
       remembered: frontier,
       met: database.met,
       own: database.own,
+      floor: database.gc.floor,
+      acked: isPeerHub ? new Map() : ((await database.gc.ackOf(peer))?.applied ?? new Map()),
       ...(mayWrite ? {} : { readOnly: true }),
+      ...(anew ? { anew } : {}),
     }
+    this.#said = open
     await send(open)
   }
 
+  /** Tells the peer what is new about members and acknowledgements; called now and then, never as an answer. */
+  async tellMembers(): Promise<void> {
+    if (this.#closed || !this.#theirs || !this.#options.mayWrite) return
+    await this.#members.tellAcks()
+  }
+
   async receive(message: ExchangeMessage): Promise<void> {
+    if ((this.#awaitsOpen || this.#awaitsRejoin) && message.type !== 'open') return
     switch (message.type) {
       case 'open':
         return this.#open(message)
@@ -142,6 +182,12 @@ export class SpaceExchange implements SpaceEndpoint {
         return this.#entries(message)
       case 'sync-point':
         return this.#syncPoint(message)
+      case 'members':
+        this.#mustWrite()
+        return this.#members.members(message)
+      case 'acks':
+        this.#mustWrite()
+        return this.#members.acks(message)
       case 'reject':
         throw new AccessError('FORBIDDEN', `the hub refused ${message.node}: ${message.message}`)
       case 'want':
@@ -165,10 +211,20 @@ export class SpaceExchange implements SpaceEndpoint {
   }
 
   async #open(open: Open): Promise<void> {
-    const { database, channel, peer, send, mayWrite, custody } = this.#options
+    const { database, channel, peer, send, mayWrite, custody, isHub } = this.#options
+    this.#opens++
+    this.#theirs = undefined
+    this.#awaitsOpen = false
     await database.noteIncarnations(peer, open)
+    await this.#saying
+    if (open.anew) {
+      await database.gc.forgetAck(peer)
+      await this.start()
+    }
+    if (await this.#beginsAnew(open)) return
     const wentBack = !vectorAtMost(open.remembered, database.frontier)
     const isGood = !wentBack && open.cursor !== undefined && database.isGoodCursor(open.cursor)
+    if (isHub && (wentBack || open.anew)) await renewEpoch(database)
     if (open.cursor && !isGood) {
       await send({ type: 'rewind', channel, reason: wentBack ? 'rolled-back' : 'unknown-run' })
     }
@@ -181,6 +237,55 @@ export class SpaceExchange implements SpaceEndpoint {
     this.#wake()
   }
 
+  /** @returns whether one of the ends has to say OPEN again first. */
+  async #beginsAnew(open: Open): Promise<boolean> {
+    const { database, peer } = this.#options
+    const said = this.#said
+    if (await database.restoreIfBaseLost(peer, open.frontier)) return true
+    if (!said) throw new ProtocolError('UNEXPECTED_MESSAGE', 'the peer opened before this end did')
+    const areWe = isBehind(said, open)
+    const areThey = isBehind(open, said)
+    this.#awaitsRejoin = false
+    if (!areWe && !areThey) return false
+    if (!this.#yields(peer, areWe, areThey)) {
+      this.#awaitsRejoin = true
+      return true
+    }
+    await database.rejoin(peer, open, areThey ? 'relearn' : 'forget')
+    return true
+  }
+
+  /** Asks for an OPEN, once this side itself knows where it stands. */
+  #judgeAgain(): void {
+    if (!this.#options.database.isRejoining) this.#openAnew()
+    else {
+      this.#judgesLater = true
+      this.#awaitsOpen = true
+    }
+  }
+
+  /** The database forgot what it had: every peer has to start from the beginning. */
+  #openAnew(): void {
+    this.#rejoins = this.#options.database.rejoins
+    if (this.#closed || !this.#said) return
+    this.#awaitsOpen = true
+    this.#judgesLater = false
+    this.#theirs = undefined
+    this.#receivedSyncPoint = false
+    this.#saying = this.#saying.then(() => this.#say(true))
+    this.#saying.catch((error: Error) => this.#options.fail(error))
+  }
+
+  /**
+   * Which end begins anew. Never a hub because of what a replica says; else the one that is behind; of two
+   * that are behind each other the one with the greater id.
+   */
+  #yields(peer: DeviceId, areWe: boolean, areThey: boolean): boolean {
+    const { isHub = false, isPeerHub = false, database } = this.#options
+    if (isHub !== isPeerHub) return isPeerHub
+    return areWe && areThey ? database.device > peer : areWe
+  }
+
   async #want(versions: readonly WantedVersion[]): Promise<void> {
     const { blobs, onWant } = this.#options
     if (blobs || !onWant) throw new ProtocolError('UNEXPECTED_MESSAGE', 'want is not expected here')
@@ -190,6 +295,10 @@ export class SpaceExchange implements SpaceEndpoint {
   async #entries({ entries, inline, run, lseq }: Entries): Promise<void> {
     const { database, peer, blobs, custody } = this.#options
     this.#mustWrite()
+    // A member is past all that was ever collected. Anybody else may write to what is no more: it has to judge.
+    const { gc } = database
+    const isMember = gc.members.devices.includes(peer)
+    if (!isMember && !vectorAtMost(gc.floor, this.#theirs ?? new Map())) return this.#judgeAgain()
     this.#isInRound = true
     for (const chunk of inline) this.#keepInline(chunk)
     if (inline.length > 0 && blobs) await blobs.putInline(inline)
@@ -217,16 +326,26 @@ export class SpaceExchange implements SpaceEndpoint {
   async #syncPoint(point: SyncPoint): Promise<void> {
     const { database, peer, onChange } = this.#options
     this.#mustWrite()
+    // Collected at the peer in the middle of this session, and never here.
+    if (isBehind(database, { ...point, acked: new Map() })) return this.#rejoinLate(point)
     await database.syncPoint(peer, {
       cursor: { run: point.run, lseq: point.lseq },
       frontier: point.frontier,
       met: point.met,
       lost: new Map(point.lost.map(({ rid, seq }) => [rid, seq])),
+      floor: point.floor,
     })
     this.#theirs = joinVectors(this.#theirs ?? new Map(), point.frontier)
     this.#receivedSyncPoint = true
     this.#isInRound = false
     onChange()
+  }
+
+  async #rejoinLate(point: SyncPoint): Promise<void> {
+    const { database, peer, isHub = false, isPeerHub = false } = this.#options
+    // A hub that went back: the replica judges again, and begins anew.
+    if (isHub && !isPeerHub) return this.#openAnew()
+    await database.rejoin(peer, point, 'forget')
   }
 
   #wake(): void {
@@ -247,7 +366,8 @@ export class SpaceExchange implements SpaceEndpoint {
     while (this.#wanted && !this.#closed) {
       this.#wanted = false
       // What is written here meanwhile stays here, and is sent when the peer takes it.
-      if (this.#isReadOnly) return
+      if (this.#isReadOnly || !this.#theirs || this.#options.database.isRejoining) return
+      await this.#members.tellMembers()
       const snapshot = await this.#options.database.snapshot()
       try {
         await this.#round(snapshot)
@@ -259,12 +379,13 @@ export class SpaceExchange implements SpaceEndpoint {
 
   async #round(snapshot: SpaceSnapshot): Promise<void> {
     const { database, channel, send } = this.#options
+    const [theirs, opens] = [this.#theirs, this.#opens]
     let sent = 0
     for await (const page of snapshot.log(this.#position)) {
-      if (this.#closed) return
-      sent += await this.#sendPage(snapshot, page)
+      if (this.#closed || !theirs || opens !== this.#opens) return
+      sent += await this.#sendPage(snapshot, page, theirs)
     }
-    if (this.#closed) return
+    if (this.#closed || !theirs || opens !== this.#opens) return
     this.#position = Math.max(this.#position, snapshot.lseq)
     for (const lseq of this.#echoes) if (lseq <= this.#position) this.#echoes.delete(lseq)
     const lost = [...database.lost].map(([rid, seq]) => ({ rid, seq }))
@@ -283,11 +404,12 @@ export class SpaceExchange implements SpaceEndpoint {
       frontier: snapshot.frontier,
       met: snapshot.met,
       lost,
+      floor: snapshot.floor,
     })
   }
 
   /** @returns how many entries it sent. */
-  async #sendPage(snapshot: SpaceSnapshot, page: readonly LogEntry[]): Promise<number> {
+  async #sendPage(snapshot: SpaceSnapshot, page: readonly LogEntry[], theirs: Vector): Promise<number> {
     const { database, channel, send, cache, entriesPerFrameMax = ENTRIES_PER_ROUND_FRAME_MAX } = this.#options
     const fresh = page.filter(({ lseq }) => !this.#echoes.has(lseq))
     const nodes = await snapshot.nodes(fresh.map(({ node }) => node))
@@ -306,7 +428,7 @@ export class SpaceExchange implements SpaceEndpoint {
     }
     for (const [i, { lseq }] of fresh.entries()) {
       const node = nodes[i]
-      const newer = node && newerThan(node, this.#theirs!)
+      const newer = node && newerThan(node, theirs)
       if (!newer) continue
       entries.push(newer)
       bytes += roughEntryBytes(newer)
@@ -321,4 +443,9 @@ export class SpaceExchange implements SpaceEndpoint {
     await flush(page.at(-1)!.lseq)
     return sent
   }
+}
+
+/** What members acknowledged before one of them went back counts no more. */
+async function renewEpoch({ gc }: SpaceDatabase): Promise<void> {
+  if (gc.members.epoch > 0) await gc.setMembers(gc.members.devices)
 }

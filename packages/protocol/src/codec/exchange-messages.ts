@@ -2,6 +2,7 @@ import { DecodeError } from '../errors.js'
 import {
   CHUNK_ID_BYTES,
   type ChunkId,
+  type DeviceId,
   NODE_ID_BYTES,
   parseSpaceName,
   REPLICA_ID_BYTES,
@@ -13,10 +14,12 @@ import {
   ENTRIES_PER_FRAME_MAX,
   FRAME_BYTES_MAX,
   INLINE_BYTES_MAX,
+  MEMBERS_MAX,
   TEXT_BYTES_MAX,
 } from '../limits.js'
 import type { Reject } from '../messages/control.js'
 import type { Entries, InlineChunk } from '../messages/entries.js'
+import type { Ack, Acks, Members } from '../messages/members.js'
 import type { Cursor, Open, Rewind } from '../messages/open.js'
 import type { SyncPoint } from '../messages/sync-point.js'
 import type { NodeEntry } from '../node-entry.js'
@@ -97,6 +100,9 @@ export const openRecord = record<Open>(
     met: required(6, vectorCodec),
     own: required(7, vectorCodec),
     readOnly: optional(8, bool),
+    floor: required(9, vectorCodec),
+    acked: required(10, vectorCodec),
+    anew: optional(11, bool),
   },
   { unknown: 'ignore' },
 )
@@ -131,7 +137,37 @@ export const syncPointRecord = record<SyncPoint>(
     frontier: required(4, vectorCodec),
     met: required(5, vectorCodec),
     lost: required(6, looseDotsCodec),
+    floor: required(7, vectorCodec),
   },
+  { unknown: 'ignore' },
+)
+
+const deviceId = idCodec<DeviceId>(REPLICA_ID_BYTES)
+
+export const membersRecord = record<Members>(
+  'members',
+  {
+    channel: required(1, channelCodec),
+    epoch: required(2, uint()),
+    devices: required(3, list(deviceId, MEMBERS_MAX)),
+  },
+  { unknown: 'ignore' },
+)
+
+const ackRecord = record<Ack>(
+  'ack',
+  {
+    device: required(1, deviceId),
+    epoch: required(2, uint()),
+    applied: required(3, vectorCodec),
+    stable: required(4, vectorCodec),
+  },
+  { unknown: 'ignore' },
+)
+
+export const acksRecord = record<Acks>(
+  'acks',
+  { channel: required(1, channelCodec), acks: required(2, list(ackRecord, MEMBERS_MAX)) },
   { unknown: 'ignore' },
 )
 

@@ -26,6 +26,8 @@ export const MESSAGES: { readonly [K in Message['type']]: MessageType<K> } = {
   ping: { number: 7, record: control.pingRecord },
   pong: { number: 8, record: control.pongRecord },
   reject: { number: 9, record: exchange.rejectRecord },
+  members: { number: 10, record: exchange.membersRecord },
+  acks: { number: 11, record: exchange.acksRecord },
   need: { number: 16, record: blob.needRecord },
   needed: { number: 17, record: blob.neededRecord },
   'grant-puts': { number: 18, record: blob.grantPutsRecord },

@@ -17,6 +17,12 @@ export interface Open {
   readonly met: Vector
   /** Replica ids of the sender's device, with the highest sequence number its own database knows of each. */
   readonly own: Vector
+  /** What was collected at the sender, or before it: who knows of its writes and is not past it begins anew. */
+  readonly floor: Vector
+  /** What the sender holds as the other end's acknowledgement; empty: none under its list of members. */
+  readonly acked: Vector
+  /** The sender begins anew: the other end answers with an OPEN of its own, and streams from the start. */
+  readonly anew?: boolean
   /** The sender takes no entries from the receiver, which may only read. */
   readonly readOnly?: boolean
 }

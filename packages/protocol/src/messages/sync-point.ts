@@ -15,4 +15,6 @@ export interface SyncPoint {
   readonly met: Vector
   /** Replica ids whose database was rolled back: dots above `seq` may be known to nobody's frontier. */
   readonly lost: readonly LostReplica[]
+  /** See `Open.floor`. */
+  readonly floor: Vector
 }

@@ -261,6 +261,7 @@ ENTRY = record({1: ('id', hex_id(16)), 2: ('kind', choice('file', 'dir', 'symlin
 GRANT = record({1: ('method', choice('PUT', 'GET')), 2: ('url', same), 3: ('headers', headers),
                 4: ('expiresAtMs', same)})
 CURSOR = record({1: ('run', hex_id(8)), 2: ('lseq', same)})
+ACK = record({1: ('device', hex_id(8)), 2: ('epoch', same), 3: ('applied', vector), 4: ('stable', vector)})
 BLOB_GRANT = record({1: ('id', hex_id(32)), 2: ('grant', GRANT)})
 
 
@@ -275,17 +276,19 @@ MESSAGES = {
                   8: ('agent', same)}),
     2: ('open', {1: ('space', same), 2: CHANNEL, 3: ('frontier', vector), 4: ('cursor', CURSOR),
                  5: ('remembered', vector), 6: ('met', vector), 7: ('own', vector),
-                 8: ('readOnly', same)}),
+                 8: ('readOnly', same), 9: ('floor', vector), 10: ('acked', vector), 11: ('anew', same)}),
     3: ('rewind', {1: CHANNEL, 2: ('reason', choice('unknown-run', 'rolled-back', 'requested'))}),
     4: ('entries', {1: CHANNEL, 2: ('run', hex_id(8)), 3: ('lseq', same), 4: ('entries', many(encoded_entry)),
                     5: ('inline', many(inline))}),
     5: ('sync-point', {1: CHANNEL, 2: ('run', hex_id(8)), 3: ('lseq', same), 4: ('frontier', vector),
-                       5: ('met', vector), 6: ('lost', loose_dots)}),
+                       5: ('met', vector), 6: ('lost', loose_dots), 7: ('floor', vector)}),
     6: ('fault', {1: ('code', same), 2: ('message', same), 3: ('retry', choice('never', 'later', 'other-source')),
                   4: ('retryAfterMs', same), 5: CHANNEL, 6: REQUEST}),
     7: ('ping', {1: ('nonce', same)}),
     8: ('pong', {1: ('nonce', same)}),
     9: ('reject', {1: CHANNEL, 2: ('node', hex_id(16)), 3: ('code', same), 4: ('message', same)}),
+    10: ('members', {1: CHANNEL, 2: ('epoch', same), 3: ('devices', many(hex_id(8)))}),
+    11: ('acks', {1: CHANNEL, 2: ('acks', many(ACK))}),
     16: ('need', {1: REQUEST, 2: CHANNEL, 3: ('chunks', ids32)}),
     17: ('needed', {1: REQUEST, 2: ('chunks', ids32)}),
     18: ('grant-puts', {1: REQUEST, 2: CHANNEL, 3: ('blobs', blob_sizes)}),

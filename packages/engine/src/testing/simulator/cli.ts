@@ -8,7 +8,7 @@ const RUNS_PER_REPORT = 20
 const FAILURES_SHOWN_MAX = 20
 /** Nearly everything dies within its run: a larger nursery is emptied less often. */
 const RESOURCES: ResourceLimits = { maxYoungGenerationSizeMb: 96 }
-const STEPS_DEFAULT: Readonly<Record<Profile, number>> = { exchange: 200, view: 120 }
+const STEPS_DEFAULT: Readonly<Record<Profile, number>> = { exchange: 200, view: 120, collect: 200 }
 
 interface Job {
   readonly profile: Profile
@@ -27,7 +27,7 @@ interface Report {
 
 const USAGE = `usage: npm run sim -- [options]
 
-  --profile exchange|view   default exchange
+  --profile exchange|view|collect   default exchange
   --runs N                  how many runs; default 1000
   --seed N                  the first seed; default 1
   --steps N                 steps of a run before it heals; default ${STEPS_DEFAULT.exchange} (exchange), ${STEPS_DEFAULT.view} (view)
@@ -142,8 +142,8 @@ async function work(
 
 /** @throws {TypeError} */
 function parseProfile(text: string): Profile {
-  if (text !== 'exchange' && text !== 'view') throw new TypeError('--profile: expected exchange or view')
-  return text
+  if (text === 'exchange' || text === 'view' || text === 'collect') return text
+  throw new TypeError('--profile: expected exchange, view or collect')
 }
 
 /** @throws {TypeError} */

@@ -42,6 +42,8 @@ export class Ledger {
   readonly #tops = new Map<ReplicaId, number>()
   /** Siblings, which never change, and the register in which they were seen. */
   readonly #seen = new WeakMap<Sibling<unknown>, string>()
+  /** Writes of nodes that somebody has collected. */
+  readonly #collected = new Set<DotKey>()
 
   get writes(): readonly Write[] {
     return this.#writes
@@ -102,7 +104,7 @@ export class Ledger {
   /** @throws {InvariantViolation} EX6: a write below the frontier is neither held nor covered. */
   checkTruth(who: string, state: State, frontier: ReadonlyMap<ReplicaId, number>): void {
     for (const write of this.#writes) {
-      if (!vectorHas(frontier, write.sibling.dot)) continue
+      if (!vectorHas(frontier, write.sibling.dot) || this.#isCollected(write)) continue
       mustHold(
         isIn(state, write),
         'EX6',
@@ -117,13 +119,24 @@ export class Ledger {
    */
   checkComplete(who: string, state: State): void {
     for (const write of this.#writes) {
-      if (write.isDoubtful) continue
+      if (write.isDoubtful || this.#isCollected(write)) continue
       mustHold(isIn(state, write), 'J5', () => `${who} ends without ${describe(write)}`)
       const register = state.get(write.node)![write.part] as Register<Loc | Content | Attr>
       const joined = joinRegisters(register, [write.sibling as Sibling<Loc | Content | Attr>])
       mustHold(joined === register, 'J5', () => `${describe(write)} adds to ${who}`)
     }
     for (const entry of state.values()) this.seen(entry)
+  }
+
+  /** A site has collected something of a node, or all of it: nobody has to hold this any more. */
+  collected(before: NodeEntry): void {
+    for (const write of this.#byNode.get(before.id) ?? []) {
+      if (holds(before, write)) this.#collected.add(dotKey(write.sibling.dot))
+    }
+  }
+
+  #isCollected({ sibling }: Write): boolean {
+    return this.#collected.has(dotKey(sibling.dot))
   }
 
   /**
@@ -133,7 +146,8 @@ export class Ledger {
    */
   doubt(states: readonly State[]): Write[] {
     const lost = this.#writes.filter(
-      (write) => !write.isDoubtful && !states.some((state) => isIn(state, write)),
+      (write) =>
+        !write.isDoubtful && !this.#isCollected(write) && !states.some((state) => isIn(state, write)),
     )
     for (const write of lost) write.isDoubtful = true
     return lost

@@ -66,6 +66,14 @@ export class Link {
     }
   }
 
+  /** The exchange of this site tells its members and acknowledgements, as far as the window allows. */
+  tellMembers(site: Site): void {
+    const ends = this.#ends
+    if (!ends) return
+    const { exchange } = ends[this.sites.indexOf(site) as Direction]
+    exchange.tellMembers().catch((error: Error) => this.#fail(site, error, ends))
+  }
+
   /** Everything that is on its way is lost. */
   cut(): void {
     const ends = this.#ends
@@ -122,6 +130,8 @@ export class Link {
       database: site.database,
       channel: 1,
       peer: peer.device,
+      isHub: site.index === 0,
+      isPeerHub: peer.index === 0,
       mayWrite: true,
       cache: NO_CHUNKS,
       hasher: nodeHasher,

@@ -36,8 +36,10 @@ export type PlantedBug =
   | 'answers-every-sync-point'
   /** A receiver believes that it has what it lost in a crash. */
   | 'cursor-before-entries'
+  /** What this replica has applied is collected, whatever the others say. */
+  | 'collects-alone'
 
-export type Endpoint = Pick<SpaceExchange, 'start' | 'receive' | 'closed'>
+export type Endpoint = Pick<SpaceExchange, 'start' | 'receive' | 'closed' | 'tellMembers'>
 
 export async function plantedDatabase(
   bug: PlantedBug | undefined,
@@ -45,6 +47,7 @@ export async function plantedDatabase(
 ): Promise<SpaceDatabase> {
   const database = await SpaceDatabase.open(options)
   if (bug === 'cursor-kept-over-rollback') database.isGoodCursor = () => true
+  if (bug === 'collects-alone') collectAlone(database)
   if (bug === 'context-without-exceptions') dropExceptions(database, options)
   if (bug === 'context-from-latest-state' && options.mode === 'bound') observeEverything(database)
   return database
@@ -88,6 +91,7 @@ function listening(
     start: () => exchange.start(),
     receive: async (message) => exchange.receive(await before(message)),
     closed: () => exchange.closed(),
+    tellMembers: () => exchange.tellMembers(),
   }
 }
 
@@ -97,6 +101,7 @@ function earlyFrontier(options: SpaceExchangeOptions): Endpoint {
   return {
     start: () => exchange.start(),
     closed: () => exchange.closed(),
+    tellMembers: () => exchange.tellMembers(),
     receive: async (message) => {
       await exchange.receive(message)
       if (message.type !== 'entries') return
@@ -105,7 +110,13 @@ function earlyFrontier(options: SpaceExchangeOptions): Endpoint {
       for (const { dot } of message.entries.flatMap(siblingsOf)) {
         frontier.set(dot.rid, Math.max(dot.seq, frontier.get(dot.rid) ?? 0))
       }
-      await database.syncPoint(peer, { cursor: { run, lseq }, frontier, met: new Map(), lost: new Map() })
+      await database.syncPoint(peer, {
+        cursor: { run, lseq },
+        frontier,
+        met: new Map(),
+        lost: new Map(),
+        floor: new Map(),
+      })
     },
   }
 }
@@ -133,7 +144,7 @@ function talkative(options: SpaceExchangeOptions): Endpoint {
   return listening(options, async (message) => {
     if (message.type === 'sync-point') {
       // With nothing in it that could be wrong.
-      const nothing = { frontier: new Map(), met: new Map(), lost: [] }
+      const nothing = { frontier: new Map(), met: new Map(), lost: [], floor: new Map() }
       void send({ type: 'sync-point', channel, run: database.run, lseq: 0, ...nothing })
     }
     return message
@@ -146,10 +157,18 @@ function cursorFirst(options: SpaceExchangeOptions): Endpoint {
     if (message.type === 'entries') {
       const { frontier } = await database.peer(peer)
       const cursor = { run: message.run, lseq: message.lseq }
-      await database.syncPoint(peer, { cursor, frontier, met: new Map(), lost: new Map() })
+      await database.syncPoint(peer, { cursor, frontier, met: new Map(), lost: new Map(), floor: new Map() })
     }
     return message
   })
+}
+
+/** Takes every member for as far as this replica. */
+function collectAlone({ gc, device }: SpaceDatabase): void {
+  gc.acks = async () => {
+    const own = await gc.ackOf(device)
+    return own ? gc.members.devices.map((member) => ({ ...own, device: member, stable: own.applied })) : []
+  }
 }
 
 /** Rewrites what a commit wrote as an implementation without exceptions would have written it. */

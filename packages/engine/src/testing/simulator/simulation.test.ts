@@ -6,6 +6,9 @@ const RUNS = Number(process.env.TIDEMARK_SIM_RUNS ?? 1_500)
 const SEED_FIRST = Number(process.env.TIDEMARK_SIM_SEED ?? 1)
 /** Shorter than those of `npm run sim`: many short runs find more in the same time. */
 const STEPS = 40
+const COLLECT_RUNS = 150
+/** Something must have died, and be acknowledged. */
+const COLLECT_STEPS = 150
 
 async function failuresOf(profile: Profile, seeds: readonly number[], steps: number, bug?: PlantedBug) {
   const failures: string[] = []
@@ -28,8 +31,12 @@ describe('groups of replicas over a network that goes wrong', () => {
     300_000,
   )
 
+  it('[GC15] [GC16] collect: what is dead for everybody goes everywhere, and nothing else', async () => {
+    expect(await failuresOf('collect', range(SEED_FIRST, COLLECT_RUNS), COLLECT_STEPS)).toEqual([])
+  }, 300_000)
+
   it('[SM24] one seed gives one trace', async () => {
-    for (const profile of ['exchange', 'view'] as const) {
+    for (const profile of ['exchange', 'view', 'collect'] as const) {
       for (const seed of range(1, 10)) {
         const once = await runSimulation({ profile, seed, steps: 100 })
         expect(await runSimulation({ profile, seed, steps: 100 })).toEqual(once)
@@ -50,6 +57,7 @@ const SEEDS_MAX: Readonly<Record<PlantedBug, readonly [profile: Profile, seeds: 
   'dots-used-twice': ['exchange', 20],
   'echo-by-node': ['exchange', 20],
   'answers-every-sync-point': ['exchange', 10],
+  'collects-alone': ['collect', 20],
 }
 
 describe('planted mistakes', () => {

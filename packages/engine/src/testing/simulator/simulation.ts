@@ -2,6 +2,7 @@ import type { SpaceMode } from '../../database/space-database.js'
 import { makeBatch } from './batch.js'
 import { bringUpToDate, type Plan, planOf } from './disk.js'
 import { checkEnd, heal } from './final-checks.js'
+import { Housekeeping } from './housekeeping.js'
 import { Troublemaker } from './nemesis.js'
 import type { PlantedBug } from './planted-bugs.js'
 import { SeededRandom } from './random.js'
@@ -14,8 +15,10 @@ import { World } from './world.js'
 /**
  * `exchange`: one tree a replica, single ops on few entries, as many runs as possible. `view`: people who
  * act on disks that lag behind, several ops at once, and everything that they must find on their disk.
+ * `collect`: a hub and its devices, which acknowledge and collect all the time; members are evicted, and come
+ * back.
  */
-export type Profile = 'exchange' | 'view'
+export type Profile = 'exchange' | 'view' | 'collect'
 
 export interface SimulationOptions {
   readonly profile: Profile
@@ -59,7 +62,9 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
     entriesPerFrameMax: random.pick([1, 1, 2, 100]),
   })
   await buildGroup(world, profile)
-  const run = new Run(world, profile)
+  const keeping = profile === 'collect' ? new Housekeeping(world) : undefined
+  await keeping?.admitAll()
+  const run = new Run(world, profile, keeping)
   for (const link of world.links) if (random.chance(0.8)) link.connect()
   for (let step = 0; step < steps; step++) {
     world.nowMs += random.below(2_000)
@@ -67,12 +72,15 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
     // Now and then the next thing happens before this one is through.
     if (random.chance(0.8)) await world.settle()
     else world.checkNothingBroke()
+    keeping?.watch()
     if (random.chance(CHECK_SHARE)) world.checkSite(random.pick(world.sites))
   }
   await world.settle()
-  const healing = await heal(world)
+  let healing = await heal(world)
+  keeping?.watch()
   await checkEnd(world)
   for (const site of world.sites) if (site.mode === 'bound') await bringUpToDate(site)
+  if (keeping) healing += await collectAll(world, keeping)
   if (random.chance(0.25)) await checkSilence(world)
   for (const site of world.sites) trace.add(`${site.index} ends at ${site.database.lseq}`)
   return {
@@ -84,23 +92,53 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
   }
 }
 
+/** Rounds of acknowledging after which everything dead is gone, when nobody writes: two steps, and tombstones. */
+const COLLECT_ROUNDS = 10
+
+async function collectAll(world: World, keeping: Housekeeping): Promise<number> {
+  await keeping.admitAll()
+  let frames = 0
+  for (let round = 0; round < COLLECT_ROUNDS; round++) {
+    for (const site of world.sites) await keeping.tick(site)
+    frames += await heal(world)
+    keeping.watch()
+    for (const site of world.sites) if (site.mode === 'bound') await bringUpToDate(site)
+  }
+  await checkEnd(world)
+  if (!keeping.isDisturbed && !world.isUnsure) await keeping.checkNothingDeadIsLeft()
+  return frames
+}
+
 class Run {
   readonly #world: World
   readonly #profile: Profile
   readonly #trouble: Troublemaker
   readonly #troubleShare: number
+  readonly #evicts: boolean
   readonly #plans = new Map<Site, { readonly life: number; readonly plan: Plan }>()
 
-  constructor(world: World, profile: Profile) {
+  constructor(
+    world: World,
+    profile: Profile,
+    private readonly keeping: Housekeeping | undefined,
+  ) {
     const { random } = world
     this.#world = world
     this.#profile = profile
-    this.#trouble = new Troublemaker(world, { rollbacksMax: random.pick([0, 1, 1, 2]) })
+    // Members that are evicted, and databases that go back: both in one run is a known gap.
+    this.#evicts = keeping !== undefined && random.chance(0.5)
+    const rollbacksMax = random.pick([0, 1, 1, 2])
+    this.#trouble = new Troublemaker(world, { rollbacksMax: this.#evicts ? 0 : rollbacksMax })
     this.#troubleShare = random.pick([0.05, 0.15, 0.3])
   }
 
   async step(): Promise<void> {
     const { random, trace, links, sites } = this.#world
+    if (this.keeping && random.chance(KEEPING_SHARE)) {
+      if (this.#evicts && random.chance(0.05)) return this.keeping.evict()
+      if (random.chance(0.1)) return this.keeping.admitAll()
+      return this.keeping.tick(random.pick(sites))
+    }
     if (random.chance(this.#troubleShare)) return this.#trouble.act()
     const ways = links.flatMap((link) =>
       link.isSlow && !random.chance(0.1) ? [] : link.pending().map((to) => ({ link, to })),
@@ -113,7 +151,7 @@ class Run {
     const site = random.pick(sites.filter(({ hasUser }) => hasUser))
     if (site.mode === 'bound' && random.chance(0.4)) return this.#materialise(site)
     const { newText } = this.#world
-    const isQuick = this.#profile === 'exchange'
+    const isQuick = this.#profile !== 'view'
     void this.#world.commit(site, (entries) =>
       isQuick ? { ops: quickOp(entries, random, newText) } : makeBatch(entries, random, newText),
     )
@@ -134,12 +172,15 @@ class Run {
   }
 }
 
+const BOUND_SHARE: Readonly<Record<Profile, number>> = { exchange: 0, view: 0.7, collect: 0.5 }
+
 async function buildGroup(world: World, profile: Profile): Promise<void> {
   const { random } = world
   const count = 2 + random.below(3)
-  const shape = random.pick(['star', 'star', 'chain', 'mesh'] as const)
-  const userMode = (): SpaceMode => (profile === 'view' && random.chance(0.7) ? 'bound' : 'direct')
-  const relayShare = profile === 'view' ? 0.2 : 0.4
+  const shape = profile === 'collect' ? 'star' : random.pick(['star', 'star', 'chain', 'mesh'] as const)
+  const boundShare = BOUND_SHARE[profile]
+  const userMode = (): SpaceMode => (boundShare > 0 && random.chance(boundShare) ? 'bound' : 'direct')
+  const relayShare = profile === 'exchange' ? 0.4 : 0.2
   for (let i = 0; i < count; i++) {
     // The last one always has a user.
     const isRelay = shape === 'star' && i === 0 ? true : i < count - 1 && random.chance(relayShare)
@@ -152,6 +193,9 @@ async function buildGroup(world: World, profile: Profile): Promise<void> {
     else for (let j = 0; j < i; j++) world.join(sites[i]!, sites[j]!)
   }
 }
+
+/** How often somebody acknowledges and collects: often enough that it happens between any two things. */
+const KEEPING_SHARE = 0.15
 
 /** Once all hold the same, new sessions say so and send nothing. */
 async function checkSilence(world: World): Promise<void> {

@@ -158,10 +158,22 @@ export class World implements LinkHost {
     return state
   }
 
+  /** The site has begun anew. */
+  forgot(site: Site): void {
+    this.#frontiers.delete(site)
+    this.#unsure.add(site)
+    this.ledger.doubt(this.sites.filter(({ isOpen }) => isOpen).map(stateOf))
+  }
+
   /** The site is about to be put back to an older state. */
   wentBack(site: Site): void {
     this.#frontiers.delete(site)
     this.#unsure.add(site)
+  }
+
+  /** A database was put back: some writes of an id that it lost may be in nobody's frontier. */
+  get isUnsure(): boolean {
+    return this.#unsure.size > 0
   }
 
   /** What this site wrote was never taken from it by an old backup. */

@@ -1,0 +1,121 @@
+import {
+  type DeviceId,
+  type NodeEntry,
+  type ReplicaId,
+  type Sibling,
+  type Vector,
+  vectorAtMost,
+  vectorHas,
+} from '@tidemark/protocol'
+import { isAlive, visibleContents } from './visibility.js'
+
+/** Who may write, and the hubs: what a member has not acknowledged is collected by nobody. */
+export interface MemberList {
+  /** Grows with every change of the list. 0: there is none. */
+  readonly epoch: number
+  readonly devices: readonly DeviceId[]
+}
+
+/** What a member says of itself; it counts only under the epoch of the list. */
+export interface Acknowledgement {
+  readonly device: DeviceId
+  readonly epoch: number
+  /** All writes that its tree, and its disk where it has one, reflect. */
+  readonly applied: Vector
+  /** Of what all members have applied: how far it has taken the first step of collection. */
+  readonly stable: Vector
+}
+
+/** How far collection may go. */
+export interface Reach {
+  /** Applied by every member. */
+  readonly applied: Vector
+  /** Past the first step at every member. */
+  readonly stable: Vector
+}
+
+/** @returns the pointwise minimum. */
+export function meetVectors(vectors: readonly Vector[]): Vector {
+  const [first = new Map(), ...others] = vectors
+  const out = new Map<ReplicaId, number>()
+  for (const [rid, seq] of first) {
+    const least = others.reduce((min, vector) => Math.min(min, vector.get(rid) ?? 0), seq)
+    if (least > 0) out.set(rid, least)
+  }
+  return out
+}
+
+/**
+ * How far collection may go here. `undefined` while a member has not acknowledged anything under this
+ * list, or has applied what has not come here yet: it may have written, unseen here, to what looks dead.
+ *
+ * Source: design 5.5; the two steps are semantics-rules 5, "GC in two phases".
+ *
+ * @param own What this replica's tree and disk reflect.
+ */
+export function reachOf(
+  list: MemberList,
+  acks: readonly Acknowledgement[],
+  frontier: Vector,
+  own: Vector,
+): Reach | undefined {
+  const counted = acks.filter(({ device, epoch }) => epoch === list.epoch && list.devices.includes(device))
+  if (list.epoch === 0 || counted.length < list.devices.length) return undefined
+  if (!counted.every(({ applied }) => vectorAtMost(applied, frontier))) return undefined
+  return {
+    applied: meetVectors([own, ...counted.map(({ applied }) => applied)]),
+    stable: meetVectors([own, ...counted.map(({ stable }) => stable)]),
+  }
+}
+
+const siblingsOf = (entry: NodeEntry): readonly Sibling<unknown>[] => [
+  ...entry.loc,
+  ...entry.content,
+  ...entry.attr,
+]
+
+/** Whether every write of the node is at or below `vector`. */
+export const isWithin = (entry: NodeEntry, vector: Vector): boolean =>
+  siblingsOf(entry).every(({ dot }) => vectorHas(vector, dot))
+
+/** A dead node without a tombstone of its own: voids of several replicas took its last version away. */
+export const lacksTombstone = (entry: NodeEntry): boolean =>
+  !isAlive(entry) && entry.loc.length > 0 && !entry.loc.some(({ value }) => value.dead)
+
+/** The first step: what the tombstone hides goes, the tombstone stays. @returns `entry` if there is nothing. */
+export function withoutHidden(entry: NodeEntry): NodeEntry {
+  const content = visibleContents(entry)
+  if (content.length === entry.content.length) return entry
+  return { ...entry, content: [...content] }
+}
+
+/** The dots of a node, as a vector that takes them in. */
+export function dotsOf(entries: readonly NodeEntry[]): Vector {
+  const out = new Map<ReplicaId, number>()
+  for (const { dot } of entries.flatMap(siblingsOf)) {
+    if ((out.get(dot.rid) ?? 0) < dot.seq) out.set(dot.rid, dot.seq)
+  }
+  return out
+}
+
+/** Whether two replicas have any write in common. */
+export const knowsSome = (a: Vector, b: Vector): boolean =>
+  [...a].some(([rid, seq]) => seq > 0 && (b.get(rid) ?? 0) > 0)
+
+/**
+ * Whether the end that said `theirs` must forget what it has and begin anew from the end that said `ours`:
+ * something was collected here that it may still hold, or it acknowledged what it no longer has. Both ends
+ * ask with the same two statements, so they agree.
+ *
+ * One that knows nothing of ours holds nothing that can have been collected.
+ */
+export function isBehind(
+  theirs: { readonly frontier: Vector },
+  ours: { readonly frontier: Vector; readonly floor: Vector; readonly acked: Vector },
+): boolean {
+  const { frontier } = theirs
+  return (
+    knowsSome(frontier, ours.frontier) &&
+    !(vectorAtMost(ours.floor, frontier) && vectorAtMost(ours.acked, frontier))
+  )
+}

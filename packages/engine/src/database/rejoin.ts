@@ -1,0 +1,178 @@
+import {
+  type DeviceId,
+  decodeNodeEntry,
+  encodeNodeEntry,
+  type NodeEntry,
+  type ReplicaId,
+  type Vector,
+  vectorAtMost,
+  vectorHas,
+} from '@tidemark/protocol'
+import { meetVectors } from '../core/collectable.js'
+import { newerThan } from '../core/incoming.js'
+import { visibleContents } from '../core/visibility.js'
+import type { KeyValueReader } from '../ports/key-value-store.js'
+import { decodeJson, encodeJson } from './json-row.js'
+import { decodeOrphan, encodeOrphan, type Orphan } from './orphan.js'
+import type { Transaction } from './transaction.js'
+import type { TreeReader } from './tree-reader.js'
+
+/**
+ * `forget`: we were behind. What the peer has or had goes, and comes from it again.
+ * `relearn`: the peer is behind, and is the one that counts, a hub that was put back to a backup. Nothing
+ * goes; what was collected here and is alive there comes back.
+ */
+export type RejoinMode = 'forget' | 'relearn'
+
+export interface RejoinState {
+  readonly mode: RejoinMode
+  readonly peer: DeviceId
+  /** What this database had before. */
+  readonly frontier: Vector
+  /** What the peer had; what is above it only we may have. */
+  readonly shared: Vector
+  /** Of what is forgotten: it is noted, then taken away; then the peer's state is awaited. */
+  readonly phase: 'note' | 'wipe' | 'wait'
+}
+
+interface Row {
+  readonly mode: RejoinMode
+  readonly peer: DeviceId
+  readonly frontier: readonly (readonly [ReplicaId, number])[]
+  readonly shared: readonly (readonly [ReplicaId, number])[]
+  readonly phase: RejoinState['phase']
+}
+
+type Aside = 'known' | 'kept'
+
+/**
+ * Beginning anew (design 5.5): a replica that was away while others collected what it still holds, or that
+ * went back to an old backup, forgets every node of which the peer has or had anything, and takes the
+ * peer's state. What it changed in them meanwhile comes back as new files (see `Orphan`): to write on in a
+ * node that somebody has collected would show it here and nowhere else (semantics-rules B5).
+ */
+export class Rejoin {
+  readonly #prefix: string
+  #state: RejoinState | undefined
+
+  constructor(prefix: string) {
+    this.#prefix = prefix
+  }
+
+  get state(): RejoinState | undefined {
+    return this.#state
+  }
+
+  async load(kv: KeyValueReader): Promise<void> {
+    const row = decodeJson<Row>(await kv.get(`${this.#prefix}state`))
+    if (!row) return
+    this.#state = { ...row, frontier: new Map(row.frontier), shared: new Map(row.shared) }
+  }
+
+  /** @returns makes it visible once the batch is in. */
+  begin(txn: Transaction, state: RejoinState): () => void {
+    return this.#put(txn, state)
+  }
+
+  /** Whether all is here again with a sync point of this peer. */
+  isEndedBy(peer: DeviceId, frontier: Vector): boolean {
+    const state = this.#state
+    if (state?.phase !== 'wait') return false
+    if (state.mode === 'relearn') return peer === state.peer
+    return vectorAtMost(meetVectors([state.frontier, state.shared]), frontier)
+  }
+
+  /** @returns makes it visible once the batch is in. */
+  moveTo(txn: Transaction, phase: RejoinState['phase']): () => void {
+    return this.#put(txn, { ...this.#state!, phase })
+  }
+
+  /** @returns makes it visible once the batch is in. */
+  end(txn: Transaction): () => void {
+    txn.del(`${this.#prefix}state`)
+    const { mode, shared } = this.#state!
+    if (mode === 'forget') txn.put(`${this.#prefix}shared`, encodeJson([...shared]))
+    return () => {
+      this.#state = undefined
+    }
+  }
+
+  /** What the peer had when this database forgot the rest, until that is settled. */
+  async unsettled(kv: KeyValueReader): Promise<Vector | undefined> {
+    const row = decodeJson<[ReplicaId, number][]>(await kv.get(`${this.#prefix}shared`))
+    return row && new Map(row)
+  }
+
+  settle(txn: Transaction): void {
+    txn.del(`${this.#prefix}shared`)
+  }
+
+  /** Notes what would be shown nowhere if the peer has collected its node. */
+  async noteOrphans(txn: Transaction, nodes: readonly NodeEntry[], reader: TreeReader): Promise<void> {
+    const { shared } = this.#state!
+    for (const node of nodes) {
+      const kept = newerThan(node, shared)
+      if (!kept || kept === node) continue
+      for (const { dot, value } of visibleContents(node)) {
+        if (vectorHas(shared, dot)) continue
+        const entry = (await reader.entry(`${node.id}:${value.root}`)) ?? (await reader.entry(node.id))
+        if (!entry || entry.version?.root !== value.root) continue
+        const orphan: Orphan = { node: node.id, path: await reader.pathOf(entry), entry }
+        txn.put(`${this.#prefix}o/${node.id}:${value.root}`, encodeOrphan(orphan))
+      }
+    }
+  }
+
+  /**
+   * Keeps aside nodes of which the peer knows nothing, which stay; and those of which it knows something, until
+   * its state is here: it may go back meanwhile.
+   */
+  keepAside(txn: Transaction, nodes: readonly NodeEntry[]): void {
+    const { shared } = this.#state!
+    for (const node of nodes) {
+      const which: Aside = newerThan(node, shared) === node ? 'kept' : 'known'
+      txn.put(`${this.#prefix}${which}/${node.id}`, encodeNodeEntry(node))
+    }
+  }
+
+  /** In pages, with the keys of their rows. */
+  async *aside(
+    kv: KeyValueReader,
+    which: Aside,
+  ): AsyncGenerator<readonly { key: string; node: NodeEntry }[]> {
+    for await (const page of kv.range({ gte: `${this.#prefix}${which}/`, lt: `${this.#prefix}${which}0` })) {
+      yield page.map(([key, row]) => ({ key, node: decodeNodeEntry(row) }))
+    }
+  }
+
+  /** Whether this peer no longer has what was forgotten for its sake. */
+  isBaseLost(peer: DeviceId, frontier: Vector): boolean {
+    const state = this.#state
+    if (state?.mode !== 'forget' || state.peer !== peer) return false
+    return !vectorAtMost(meetVectors([state.frontier, state.shared]), frontier)
+  }
+
+  /** As if it had not begun. @returns makes it visible once the batch is in. */
+  abandon(txn: Transaction): () => void {
+    txn.del(`${this.#prefix}state`)
+    return () => {
+      this.#state = undefined
+    }
+  }
+
+  async orphans(kv: KeyValueReader): Promise<{ key: string; orphan: Orphan }[]> {
+    const found: { key: string; orphan: Orphan }[] = []
+    for await (const page of kv.range({ gte: `${this.#prefix}o/`, lt: `${this.#prefix}o0` })) {
+      for (const [key, bytes] of page) found.push({ key, orphan: decodeOrphan(bytes) })
+    }
+    return found
+  }
+
+  #put(txn: Transaction, state: RejoinState): () => void {
+    const row: Row = { ...state, frontier: [...state.frontier], shared: [...state.shared] }
+    txn.put(`${this.#prefix}state`, encodeJson(row))
+    return () => {
+      this.#state = state
+    }
+  }
+}

@@ -1,0 +1,199 @@
+import { type DeviceId, joinVectors, type NodeId, type Vector, vectorAtMost } from '@tidemark/protocol'
+import { type Acknowledgement, dotsOf, type MemberList, type Reach, reachOf } from '../core/collectable.js'
+import type { KeyValueReader } from '../ports/key-value-store.js'
+import type { ChangeLog } from './change-log.js'
+import { Collector } from './collector.js'
+import { decodeJson, encodeJson } from './json-row.js'
+import { MemberTable } from './member-table.js'
+import type { Transaction } from './transaction.js'
+import type { Tree } from './tree.js'
+
+/** Dead nodes looked at in one batch. */
+const PAGE_NODES = 512
+
+export interface SpaceGcOptions {
+  readonly prefix: string
+  readonly device: DeviceId
+  readonly storage: KeyValueReader
+  readonly received: Tree
+  readonly synced: Tree | undefined
+  readonly log: ChangeLog
+  /** What is truly here. */
+  frontier(): Vector
+  /** Nothing is to be brought to the disk, as far as this transaction sees. */
+  isApplied(txn: Transaction): Promise<boolean>
+  /** Registers change here and nowhere else: no view changes with them. @returns whether it was done. */
+  write<T>(fn: (txn: Transaction) => Promise<{ value: T; publish?: (() => void) | undefined }>): Promise<T>
+  /** Writes tombstones for nodes that died without one. */
+  bury(ids: readonly NodeId[]): Promise<void>
+}
+
+/**
+ * Members, acknowledgements, and the collection of what is dead for everybody (design 5.5, 5.6). The floor
+ * says what has been collected here, or at a peer before we heard from it: who is not past it must begin
+ * anew, because it may still hold what everybody else forgot.
+ */
+export class SpaceGc {
+  readonly #options: SpaceGcOptions
+  readonly #members: MemberTable
+  readonly #collector: Collector
+  #floor: Vector = new Map()
+  #running: Promise<number> | undefined
+
+  constructor(options: SpaceGcOptions) {
+    this.#options = options
+    this.#members = new MemberTable(`${options.prefix}m/`)
+    this.#collector = new Collector(options)
+  }
+
+  async load(kv: KeyValueReader): Promise<void> {
+    await this.#members.load(kv)
+    this.#floor = new Map(decodeJson<[never, number][]>(await kv.get(this.#floorKey)) ?? [])
+  }
+
+  get members(): MemberList {
+    return this.#members.list
+  }
+
+  get floor(): Vector {
+    return this.#floor
+  }
+
+  /** What this device holds as the acknowledgement of another one, or of itself. */
+  async ackOf(device: DeviceId): Promise<Acknowledgement | undefined> {
+    const ack = await this.#members.ack(this.#options.storage, device)
+    return ack?.epoch === this.members.epoch ? ack : undefined
+  }
+
+  /** Those that count. */
+  async acks(): Promise<Acknowledgement[]> {
+    const acks = await this.#members.acks(this.#options.storage)
+    return acks.filter(({ epoch }) => epoch === this.members.epoch)
+  }
+
+  /** As the hub that decides: these are the members from now on. @returns the list, with the next epoch. */
+  setMembers(devices: readonly DeviceId[]): Promise<MemberList> {
+    return this.#options.write(async (txn) => {
+      const list = { epoch: this.members.epoch + 1, devices }
+      const publish = this.#members.take(txn, list)
+      return { value: list, publish }
+    })
+  }
+
+  /** @returns whether it is newer than what was known. */
+  takeMembers(list: MemberList): Promise<boolean> {
+    return this.#options.write(async (txn) => {
+      const publish = this.#members.take(txn, list)
+      return { value: publish !== undefined, publish }
+    })
+  }
+
+  /** @returns whether any of them is news. */
+  takeAcks(acks: readonly Acknowledgement[]): Promise<boolean> {
+    const { device } = this.#options
+    return this.#options.write(async (txn) => {
+      let isNews = false
+      // What others hold of ours may be of a life that this database does not know.
+      for (const ack of acks)
+        if (ack.device !== device) isNews = (await this.#members.takeAck(txn, ack)) || isNews
+      return { value: isNews }
+    })
+  }
+
+  /** A device has begun anew: what it acknowledged before counts no more. */
+  forgetAck(device: DeviceId): Promise<void> {
+    return this.#options.write(async (txn) => {
+      this.#members.forgetAck(txn, device)
+      return { value: undefined }
+    })
+  }
+
+  /** Says what this device has applied by now, if it is a member. @returns whether that is news. */
+  acknowledge(): Promise<boolean> {
+    const { device, isApplied, frontier } = this.#options
+    return this.#options.write(async (txn) => {
+      const { epoch, devices } = this.members
+      if (!devices.includes(device) || !(await isApplied(txn))) return { value: false }
+      const ack = { device, epoch, applied: frontier(), stable: new Map() }
+      return { value: await this.#members.takeAck(txn, ack) }
+    })
+  }
+
+  /** Nodes that are dead, and above nothing that lives: what is left of deletions. In pages. */
+  async *dead(): AsyncGenerator<readonly NodeId[]> {
+    const { storage, received } = this.#options
+    for await (const page of received.dead(storage)) {
+      const above = await received.inClosure(storage, page)
+      yield page.filter((id) => !above.has(id))
+    }
+  }
+
+  /** Collects what may be collected now. @returns how many nodes went. */
+  collect(): Promise<number> {
+    this.#running ??= this.#collect().finally(() => {
+      this.#running = undefined
+    })
+    return this.#running
+  }
+
+  async #collect(): Promise<number> {
+    const { epoch } = this.members
+    const own = await this.ackOf(this.#options.device)
+    if (!own) return 0
+    const reach = reachOf(this.members, await this.acks(), this.#options.frontier(), own.applied)
+    if (!reach) return 0
+    let count = 0
+    let isThrough = true
+    const ids: NodeId[] = []
+    for await (const page of this.#options.received.dead(this.#options.storage)) ids.push(...page)
+    for (let at = 0; at < ids.length; at += PAGE_NODES) {
+      const done = await this.#collectPage(ids.slice(at, at + PAGE_NODES), reach, epoch)
+      if (done.bare.length > 0) await this.#options.bury(done.bare)
+      count += done.count
+      isThrough &&= done.isThrough
+    }
+    if (isThrough) await this.#pastFirstStep(reach, epoch)
+    return count
+  }
+
+  async #collectPage(
+    ids: readonly NodeId[],
+    reach: Reach,
+    epoch: number,
+  ): Promise<{ readonly count: number; readonly bare: readonly NodeId[]; readonly isThrough: boolean }> {
+    return this.#options.write(async (txn) => {
+      // Another list: another reach.
+      if (this.members.epoch !== epoch) return { value: { count: 0, bare: [], isThrough: false } }
+      const { gone, stripped, bare, isHeldUp } = await this.#collector.collect(txn, ids, reach)
+      const publish = this.raiseFloor(txn, dotsOf([...gone, ...stripped]))
+      return { value: { count: gone.length, bare, isThrough: !isHeldUp && bare.length === 0 }, publish }
+    })
+  }
+
+  #pastFirstStep({ applied }: Reach, epoch: number): Promise<void> {
+    const { device } = this.#options
+    return this.#options.write(async (txn) => {
+      const own = await this.#members.ack(txn, device)
+      if (own?.epoch === epoch) await this.#members.takeAck(txn, { ...own, stable: applied })
+      return { value: undefined }
+    })
+  }
+
+  /** @returns makes it visible once the batch is in. */
+  raiseFloor(txn: Transaction, by: Vector): (() => void) | undefined {
+    if (vectorAtMost(by, this.#floor)) return undefined
+    return this.setFloor(txn, joinVectors(this.#floor, by))
+  }
+
+  /** @returns makes it visible once the batch is in. */
+  setFloor(txn: Transaction, floor: Vector): () => void {
+    txn.put(this.#floorKey, encodeJson([...floor]))
+    return () => {
+      this.#floor = floor
+    }
+  }
+
+  get #floorKey(): string {
+    return `${this.#options.prefix}f`
+  }
+}

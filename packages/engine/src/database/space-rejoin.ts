@@ -1,0 +1,186 @@
+import type { DeviceId, Vector } from '@tidemark/protocol'
+import type { UserOp } from '../core/user-op.js'
+import { adoptOrphan } from './orphan.js'
+import { Rejoin, type RejoinState } from './rejoin.js'
+import { RejoinSteps } from './rejoin-steps.js'
+import type { SpaceStore } from './space-store.js'
+import type { Transaction } from './transaction.js'
+import type { TreeReader } from './tree-reader.js'
+
+/** Carries a rejoin out; a crash in between is taken up at the next open. */
+export class SpaceRejoin {
+  readonly #store: SpaceStore
+  readonly #steps: RejoinSteps
+  readonly #rejoin: Rejoin
+  readonly #commit: (ops: (tree: TreeReader) => Promise<readonly UserOp[]>) => Promise<unknown>
+  #count = 0
+
+  /** @param commit Local ops, as `SpaceDatabase.commit`. */
+  constructor(
+    store: SpaceStore,
+    commit: (ops: (tree: TreeReader) => Promise<readonly UserOp[]>) => Promise<unknown>,
+  ) {
+    this.#store = store
+    this.#steps = new RejoinSteps(store)
+    this.#rejoin = new Rejoin(`${store.prefix}z/`)
+    this.#commit = commit
+  }
+
+  /** How often this object began anew: peers must begin from the start. */
+  get count(): number {
+    return this.#count
+  }
+
+  get state(): RejoinState | undefined {
+    return this.#rejoin.state
+  }
+
+  async resume(): Promise<void> {
+    await this.#rejoin.load(this.#store.options.storage)
+    if (this.state && this.state.phase !== 'wait') await this.#forget()
+    if (!this.state) await this.adoptOrphans()
+  }
+
+  /** What the peer had when this database last forgot: its binder's rows from before may hold more. */
+  unsettled(): Promise<Vector | undefined> {
+    return this.#rejoin.unsettled(this.#store.options.storage)
+  }
+
+  /** The binder has looked at its rows. */
+  settle(): Promise<void> {
+    return this.#steps.write(async (txn) => {
+      this.#rejoin.settle(txn)
+      return {}
+    })
+  }
+
+  async begin(state: RejoinState, publishMore: (txn: Transaction) => () => void): Promise<void> {
+    await this.#steps.write(async (txn) => {
+      const publishes = [this.#rejoin.begin(txn, state), this.#steps.reset(txn), publishMore(txn)]
+      return {
+        publish: () => {
+          for (const publish of publishes) publish()
+        },
+      }
+    })
+    await this.#forget()
+  }
+
+  /**
+   * Ids of which some writes were forgotten and are nowhere else: nobody's frontier may ever reach what is left
+   * of them.
+   */
+  lostBy(frontier: Vector): Vector {
+    if (this.state?.mode !== 'forget') return new Map()
+    const above = [...this.state.frontier].filter(([rid, seq]) => (frontier.get(rid) ?? 0) < seq)
+    return new Map(above.map(([rid]) => [rid, frontier.get(rid) ?? 0]))
+  }
+
+  isEndedBy(peer: DeviceId, frontier: Vector): boolean {
+    return this.#rejoin.isEndedBy(peer, frontier)
+  }
+
+  /** In the batch of the sync point with which the base is here. @returns makes it visible. */
+  end(txn: Transaction): () => void {
+    return this.#rejoin.end(txn)
+  }
+
+  async #forget(): Promise<void> {
+    if (this.state?.mode === 'forget') await this.#forgetNodes()
+    await this.#steps.write(async (txn) => {
+      const publish = this.#rejoin.moveTo(txn, 'wait')
+      await this.#steps.forgetCursors(txn)
+      return {
+        view: [],
+        publish: () => {
+          publish()
+          this.#count++
+        },
+      }
+    })
+  }
+
+  /** Alone: a write in between would be lost, or see half a tree. */
+  async #forgetNodes(): Promise<void> {
+    const { received } = this.#store
+    const { storage } = this.#store.options
+    await this.#steps.alone(async () => {
+      if (this.state?.phase === 'note') {
+        for await (const nodes of received.all(storage)) {
+          await this.#steps.writeAlone(async (txn) => {
+            await this.#rejoin.noteOrphans(txn, nodes, received.reader(txn))
+            this.#rejoin.keepAside(txn, nodes)
+            return {}
+          })
+        }
+        await this.#steps.writeAlone(async (txn) => ({ publish: this.#rejoin.moveTo(txn, 'wipe') }))
+      }
+      await this.#steps.wipe()
+      for await (const page of this.#rejoin.aside(storage, 'kept')) {
+        await this.#steps.writeAlone((txn) =>
+          this.#steps.restore(
+            txn,
+            page.map(({ node }) => node),
+          ),
+        )
+      }
+    })
+  }
+
+  /**
+   * The peer went back to a backup while its state was awaited: what was forgotten comes back, and the two
+   * compare again.
+   *
+   * @returns whether that was so.
+   */
+  async restoreIfBaseLost(peer: DeviceId, frontier: Vector): Promise<boolean> {
+    if (!this.#rejoin.isBaseLost(peer, frontier)) return false
+    const { storage } = this.#store.options
+    for await (const page of this.#rejoin.aside(storage, 'known')) {
+      await this.#steps.write((txn) =>
+        this.#steps.restore(
+          txn,
+          page.map(({ node }) => node),
+        ),
+      )
+    }
+    await this.#steps.write(async (txn) => {
+      const publishes = [this.#steps.raise(txn, this.state!.frontier), this.#rejoin.abandon(txn)]
+      await this.#steps.forgetCursors(txn)
+      return {
+        view: [],
+        publish: () => {
+          for (const publish of publishes) publish()
+          this.#count++
+        },
+      }
+    })
+    await this.#clearAside()
+    return true
+  }
+
+  async #clearAside(): Promise<void> {
+    const { storage } = this.#store.options
+    for (const which of ['known', 'kept'] as const) {
+      for await (const page of this.#rejoin.aside(storage, which)) {
+        await this.#steps.write(async (txn) => {
+          for (const { key } of page) txn.del(key)
+          return {}
+        })
+      }
+    }
+  }
+
+  /** Once the peer's state is here: what is shown nowhere comes back as new. A folder sends its own files. */
+  async adoptOrphans(): Promise<void> {
+    const { storage } = this.#store.options
+    await this.#clearAside()
+    for (const { key, orphan } of await this.#rejoin.orphans(storage)) {
+      if (!this.#store.synced) await this.#commit((tree) => adoptOrphan(orphan, tree))
+      await this.#steps.write(async (txn) => {
+        txn.del(key)
+        return {}
+      })
+    }
+  }
+}

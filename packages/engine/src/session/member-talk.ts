@@ -1,0 +1,87 @@
+import {
+  type Ack,
+  type Acks,
+  type DeviceId,
+  FRAME_BYTES_TARGET,
+  type Members,
+  type Message,
+  type Vector,
+} from '@tidemark/protocol'
+import type { SpaceGc } from '../database/space-gc.js'
+
+export interface MemberTalkOptions {
+  readonly gc: SpaceGc
+  readonly channel: number
+  readonly peer: DeviceId
+  send(message: Message): Promise<void>
+}
+
+/** A device id or a replica id, and a varint. */
+const BYTES_PER_DOT = 13
+const BYTES_PER_ACK = 32
+
+/** What two ends tell each other of members and acknowledgements: what the other has not heard in this session. */
+export class MemberTalk {
+  readonly #options: MemberTalkOptions
+  #toldEpoch = 0
+  /** What was said of each device, as text. */
+  readonly #told = new Map<DeviceId, string>()
+
+  constructor(options: MemberTalkOptions) {
+    this.#options = options
+  }
+
+  /** Tells a newer list of members, if there is one. */
+  async tellMembers(): Promise<void> {
+    const { gc, channel, send } = this.#options
+    const { epoch, devices } = gc.members
+    if (epoch <= this.#toldEpoch) return
+    this.#toldEpoch = epoch
+    this.#told.clear()
+    await send({ type: 'members', channel, epoch, devices })
+  }
+
+  /** Tells acknowledgements that are news to the peer. Never called because one of the peer's came. */
+  async tellAcks(): Promise<void> {
+    const { gc, channel, send } = this.#options
+    await this.tellMembers()
+    let acks: Ack[] = []
+    let bytes = 0
+    for (const ack of await gc.acks()) {
+      if (!this.#isNews(ack)) continue
+      acks.push(ack)
+      bytes += BYTES_PER_ACK + (ack.applied.size + ack.stable.size) * BYTES_PER_DOT
+      if (bytes < FRAME_BYTES_TARGET) continue
+      await send({ type: 'acks', channel, acks })
+      acks = []
+      bytes = 0
+    }
+    if (acks.length > 0) await send({ type: 'acks', channel, acks })
+  }
+
+  async members({ epoch, devices }: Members): Promise<void> {
+    this.#toldEpoch = Math.max(this.#toldEpoch, epoch)
+    await this.#options.gc.takeMembers({ epoch, devices })
+  }
+
+  async acks({ acks }: Acks): Promise<void> {
+    for (const ack of acks) this.#told.set(ack.device, textOf(ack))
+    await this.#options.gc.takeAcks(acks)
+  }
+
+  #isNews(ack: Ack): boolean {
+    if (ack.device === this.#options.peer) return false
+    const text = textOf(ack)
+    if (this.#told.get(ack.device) === text) return false
+    this.#told.set(ack.device, text)
+    return true
+  }
+}
+
+const textOf = ({ epoch, applied, stable }: Ack): string => `${epoch} ${dots(applied)} ${dots(stable)}`
+
+const dots = (vector: Vector): string =>
+  [...vector]
+    .map(([rid, seq]) => `${rid}${seq}`)
+    .sort()
+    .join()
