@@ -1,8 +1,8 @@
 import { join } from 'node:path'
-import type { EntryKey, LinkState } from '@tidemark/engine'
+import type { LinkState } from '@tidemark/engine'
 import { AccessError } from '@tidemark/protocol'
 import { BehaviorSubject, type Subscription } from 'rxjs'
-import { applyRemote, Downloads, recoverProvisional, TrashPruning } from './apply/index.js'
+import { recoverProvisional } from './apply/index.js'
 import type { ApplyContext } from './apply-context.js'
 import { Failures } from './failures.js'
 import type { FolderStatus } from './folder-binding.js'
@@ -17,7 +17,7 @@ import { Retries } from './local/retries.js'
 import { Unsent } from './local/unsent.js'
 import { WantedFiles } from './local/wanted-files.js'
 import type { Watcher } from './ports/watcher.js'
-import { RemotePace } from './remote-pace.js'
+import { RemoteSide } from './remote-side.js'
 import { mustBeBack, revertLocal } from './revert.js'
 import { acceptRoot, checkRoot, type RootCheckOptions } from './root-check.js'
 import { type BoundRoot, rootOps } from './rows-store.js'
@@ -27,9 +27,6 @@ import type { Wakeups } from './wakeups.js'
 import type { ExpectedHints } from './watch/expected-hints.js'
 import type { Hints } from './watch/hints.js'
 import type { RescanSchedule } from './watch/rescan-schedule.js'
-
-/** Entries that are counted as pending; more are "many". */
-const DIRTY_COUNTED_MAX = 1_000
 
 export interface FolderLoopOptions {
   readonly push: PushContext
@@ -60,11 +57,9 @@ export class FolderLoop {
   readonly #retries = new Retries()
   readonly #large: LargeFiles
   readonly #wanted: WantedFiles
-  readonly #downloads = new Downloads(() => this.#onChanged())
   readonly #unpushed = new Set<string>()
   readonly #unsent = new Unsent()
-  readonly #pace: RemotePace
-  readonly #pruning: TrashPruning
+  readonly #remote: RemoteSide
   readonly #abort = new AbortController()
   readonly #subscriptions: Subscription[] = []
   #link: LinkState
@@ -74,10 +69,6 @@ export class FolderLoop {
   readonly #failures = new Failures()
   #isImported = false
   #isRunning = true
-  #isRemoteWanted = true
-  #remotePending = 0
-  /** What stays different from the space until a person acts. */
-  #kept: ReadonlySet<EntryKey> = new Set()
   #turnsBegun = 0
   #turnsEnded = 0
   #scansBegun = 0
@@ -85,17 +76,13 @@ export class FolderLoop {
   #hasScannedOnline = false
   /** When overdue absences were last turned into hints (monotonic milliseconds). */
   #absencesSeenMs = 0
-  #abortRemote: AbortController | undefined
-  /** Local changes wait: the remote pass ends soon. */
-  #isStopping = false
   #wasReadOnly = false
   #running: Promise<void> | undefined
 
   constructor(private readonly options: FolderLoopOptions) {
     const { push, wakeups } = options
     this.#link = NO_LINK
-    this.#pace = new RemotePace()
-    this.#pruning = new TrashPruning(options.apply, wakeups.monotonicMs())
+    this.#remote = new RemoteSide(options)
     this.#large = new LargeFiles({
       space: push.space,
       files: push.files,
@@ -120,14 +107,14 @@ export class FolderLoop {
   hint(directory: string): void {
     const { hints, wakeups } = this.options
     hints.add(directory, false, wakeups.monotonicMs())
-    this.#localWaits()
+    this.#remote.giveWay()
   }
 
   /** @returns what `hasLooked` must be asked about this request. */
   hintAll(): ScanRequest {
     const { hints, wakeups } = this.options
     hints.addFull(wakeups.monotonicMs())
-    this.#localWaits()
+    this.#remote.giveWay()
     return { scan: this.#scansBegun + 1, turn: this.#turnsBegun + 1 }
   }
 
@@ -143,8 +130,7 @@ export class FolderLoop {
 
   /** Changes of others cannot be put on disk, and nothing else is left to do. */
   get isBlocked(): boolean {
-    const isAtRest = this.#downloads.isIdle && !this.#isRemoteWanted && !this.#failures.error
-    return isAtRest && this.#pace.isStuck && this.options.push.problems.list().length > 0
+    return !this.#failures.error && this.#remote.isStuck && this.options.push.problems.list().length > 0
   }
 
   async accept(): Promise<void> {
@@ -176,12 +162,12 @@ export class FolderLoop {
     if (this.#abort.signal.aborted) return
     this.#abort.abort()
     for (const subscription of this.#subscriptions) subscription.unsubscribe()
-    this.#abortRemote?.abort()
+    this.#remote.interrupt()
     this.options.wakeups.wake()
     await this.#running
     await this.#large.close()
     await this.#wanted.close()
-    await this.#downloads.close()
+    await this.#remote.close()
     this.status$.complete()
   }
 
@@ -206,7 +192,7 @@ export class FolderLoop {
         if (signal.aborted) break
         this.#failures.failed(error as Error)
         this.hintAll()
-        this.#isRemoteWanted = true
+        this.#remote.want()
       }
       this.#isRunning = false
       this.#turnsEnded = turn
@@ -246,11 +232,10 @@ export class FolderLoop {
       }
     }
     for (const directory of expected.due(nowMs)) hints.add(directory, false, nowMs)
-    const isRemoteDue = this.#isRemoteWanted || this.#pace.isDue(nowMs)
     // Hints name paths: they are used up before others' moves give paths another meaning.
     let failure: unknown
     let mustLookFirst = false
-    if (hints.dueInMs(nowMs) === 0 || (isRemoteDue && !hints.isEmpty)) {
+    if (hints.dueInMs(nowMs) === 0 || (this.#remote.isDue && !hints.isEmpty)) {
       try {
         mustLookFirst = await this.#local(root)
       } catch (error) {
@@ -260,11 +245,8 @@ export class FolderLoop {
       }
     }
     if (!failure) await this.#endImport(root)
-    if (!mustLookFirst && (this.#isRemoteWanted || this.#pace.isDue(wakeups.monotonicMs())))
-      await this.#remote()
-    const dirty = await push.space.dirty(DIRTY_COUNTED_MAX + this.#kept.size)
-    this.#remotePending = dirty.filter((key) => !this.#kept.has(key)).length
-    this.#pruning.pruneIfDue(nowMs)
+    if (!mustLookFirst && this.#remote.isDue) await this.#remote.pass(this.#abort.signal)
+    await this.#remote.takeStock()
     if (failure) throw failure
   }
 
@@ -314,7 +296,7 @@ export class FolderLoop {
       hints.restore(taken, wakeups.monotonicMs())
       throw error
     }
-    this.#isRemoteWanted = true
+    this.#remote.want()
     if (isAccepted && this.#absences.size === 0) this.#deletesAccepted = false
     if (scan === undefined) return isRowless
     this.#scansEnded = scan
@@ -331,42 +313,6 @@ export class FolderLoop {
     if (root.imported || !this.#hasScannedOnline || this.#large.pending > 0) return
     await this.options.push.space.writeRows(rootOps({ ...root, imported: true }), { sync: true })
     this.#isImported = true
-  }
-
-  async #remote(): Promise<void> {
-    const { apply, wakeups, hints } = this.options
-    this.#isRemoteWanted = false
-    const stop = new AbortController()
-    this.#abortRemote = stop
-    const startMs = wakeups.monotonicMs()
-    this.#pace.started(startMs)
-    try {
-      const { applied, deferred, kept, problems, rescan } = await applyRemote(
-        apply,
-        stop.signal,
-        this.#downloads,
-      )
-      this.#kept = kept
-      if (applied > 0) this.#pruning.grown()
-      this.options.push.problems.set('remote', problems)
-      const nowMs = wakeups.monotonicMs()
-      if (this.#pace.ended({ applied, deferred, rescan: rescan.length }, nowMs)) {
-        for (const directory of rescan) hints.add(directory, false, nowMs)
-      } else if (await mendOrphans(this.options.push)) {
-        this.#isRemoteWanted = true
-        hints.addFull(nowMs)
-      }
-    } catch (error) {
-      if (!stop.signal.aborted || this.#abort.signal.aborted) throw error
-    } finally {
-      this.#abortRemote = undefined
-      this.#isStopping = false
-      this.options.expected.passEnded(wakeups.monotonicMs())
-    }
-    if (stop.signal.aborted) {
-      this.#pace.interrupted()
-      this.#isRemoteWanted = true
-    }
   }
 
   async #mayDelete(count: number): Promise<boolean> {
@@ -390,7 +336,7 @@ export class FolderLoop {
     this.#hold = undefined
     // After `revert` nothing is absent; after `accept` it is overdue as it was.
     if (!this.#deletesAccepted) this.#absences.clear()
-    this.#isRemoteWanted = true
+    this.#remote.want()
     this.hintAll()
     this.status$.next(this.#status())
   }
@@ -403,12 +349,11 @@ export class FolderLoop {
     const before = this.#link
     this.#link = link
     if (link.connected && !before.connected) {
-      this.#pace.resumed()
+      this.#remote.resume()
       this.#hintUnpushed()
-      this.#isRemoteWanted = true
     }
     // It would wait for bytes: the next one does what can be done without.
-    if (!link.connected && before.connected) this.#abortRemote?.abort()
+    if (!link.connected && before.connected) this.#remote.interrupt()
     // The right to write came, or went: what is different here is looked at with other eyes.
     if (link.connected && link.readOnly !== this.#wasReadOnly) {
       this.#wasReadOnly = link.readOnly
@@ -418,27 +363,16 @@ export class FolderLoop {
     this.options.wakeups.wake()
   }
 
+  #onChanged(): void {
+    this.#remote.want()
+    this.options.wakeups.wake()
+  }
+
   /** Everything: the directories may have been moved by others since they were looked at. */
   #hintUnpushed(): void {
     const { hints, wakeups } = this.options
     if (this.#unpushed.size > 0) hints.addFull(wakeups.monotonicMs())
     this.#unpushed.clear()
-  }
-
-  #onChanged(): void {
-    this.#isRemoteWanted = true
-    this.options.wakeups.wake()
-  }
-
-  /** A long remote pass gives way to local changes, the later the more often it had to. */
-  #localWaits(): void {
-    const stop = this.#abortRemote
-    const { wakeups } = this.options
-    if (stop && !this.#isStopping) {
-      this.#isStopping = true
-      wakeups.after(this.#pace.patienceMs(wakeups.monotonicMs()), () => stop.abort())
-    }
-    wakeups.wake()
   }
 
   async #sleep(): Promise<void> {
@@ -461,8 +395,7 @@ export class FolderLoop {
     if (!canScan) return 60_000
     add(hints.dueInMs(nowMs))
     add(expected.dueInMs(nowMs))
-    add(this.#pace.dueInMs(nowMs))
-    if (this.#isRemoteWanted) add(0)
+    add(this.#remote.dueInMs)
     add(this.options.schedule.dueInMs(nowMs))
     const retryMs = this.#retries.nextMs
     if (retryMs !== undefined) add(retryMs - nowMs)
@@ -494,8 +427,8 @@ export class FolderLoop {
         unpushed: this.#unpushed.size,
       },
       unsent: this.#unsent.list(),
-      isReceiving: this.#isRemoteWanted || !this.#downloads.isIdle,
-      remotePending: this.#remotePending + (this.#isRemoteWanted ? 1 : 0),
+      isReceiving: this.#remote.isReceiving,
+      remotePending: this.#remote.pending,
       isRemoteBlocked: this.isBlocked,
       problems: [...push.problems.list(), ...this.#unsent.problems()],
       transfer: this.#large.progress,

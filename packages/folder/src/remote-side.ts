@@ -1,0 +1,150 @@
+import type { EntryKey } from '@tidemark/engine'
+import { type Applied, applyRemote, Downloads, TrashPruning } from './apply/index.js'
+import type { ApplyContext } from './apply-context.js'
+import { mendOrphans } from './local/orphans.js'
+import type { PushContext } from './local/push-context.js'
+import { RemotePace } from './remote-pace.js'
+import type { Wakeups } from './wakeups.js'
+import type { ExpectedHints } from './watch/expected-hints.js'
+import type { Hints } from './watch/hints.js'
+
+/** Entries that are counted as pending; more are "many". */
+const DIRTY_COUNTED_MAX = 1_000
+
+export interface RemoteSideOptions {
+  readonly push: PushContext
+  readonly apply: ApplyContext
+  readonly hints: Hints
+  readonly expected: ExpectedHints
+  readonly wakeups: Wakeups
+}
+
+/**
+ * The half of a folder's loop that puts on disk what others changed: when a pass is due, what breaks it
+ * off, what it leaves to be looked at again, and what is still to come.
+ */
+export class RemoteSide {
+  readonly #downloads: Downloads
+  readonly #pace = new RemotePace()
+  readonly #pruning: TrashPruning
+  #isWanted = true
+  #notOnDisk = 0
+  /** What stays different from the space until a person acts. */
+  #kept: ReadonlySet<EntryKey> = new Set()
+  /** Breaks off the pass that runs. */
+  #stop: AbortController | undefined
+  /** Local changes wait: the pass ends soon. */
+  #isStopping = false
+
+  constructor(private readonly options: RemoteSideOptions) {
+    this.#downloads = new Downloads(() => {
+      this.want()
+      options.wakeups.wake()
+    })
+    this.#pruning = new TrashPruning(options.apply, options.wakeups.monotonicMs())
+  }
+
+  /** The space may show something else than the disk: the next turn makes a pass. */
+  want(): void {
+    this.#isWanted = true
+  }
+
+  /** Other circumstances: what failed may do now. */
+  resume(): void {
+    this.#pace.resumed()
+    this.want()
+  }
+
+  /** A long pass gives way to local changes, the later the more often it had to. */
+  giveWay(): void {
+    const stop = this.#stop
+    const { wakeups } = this.options
+    if (stop && !this.#isStopping) {
+      this.#isStopping = true
+      wakeups.after(this.#pace.patienceMs(wakeups.monotonicMs()), () => stop.abort())
+    }
+    wakeups.wake()
+  }
+
+  /** A pass that runs ends at its next safe place. */
+  interrupt(): void {
+    this.#stop?.abort()
+  }
+
+  /** Stops the downloads; their parts stay for the next time. Idempotent. */
+  close(): Promise<void> {
+    return this.#downloads.close()
+  }
+
+  get isDue(): boolean {
+    return this.dueInMs === 0
+  }
+
+  /** `undefined`: nothing is left to do. */
+  get dueInMs(): number | undefined {
+    return this.#isWanted ? 0 : this.#pace.dueInMs(this.options.wakeups.monotonicMs())
+  }
+
+  /** Bytes of others are on their way, or about to be asked for. */
+  get isReceiving(): boolean {
+    return this.#isWanted || !this.#downloads.isIdle
+  }
+
+  /** Nothing is on its way, and several passes in a row could not put on disk what is left. */
+  get isStuck(): boolean {
+    return !this.isReceiving && this.#pace.isStuck
+  }
+
+  /** Entries of the space that the disk does not show yet; at least 1 while a pass is wanted. */
+  get pending(): number {
+    return this.#notOnDisk + (this.#isWanted ? 1 : 0)
+  }
+
+  /**
+   * One pass over what others changed.
+   * @param signal The folder is being closed.
+   * @throws what stopped it, where it was not interrupted.
+   */
+  async pass(signal: AbortSignal): Promise<void> {
+    const { apply, wakeups, expected } = this.options
+    this.#isWanted = false
+    const stop = new AbortController()
+    this.#stop = stop
+    this.#pace.started(wakeups.monotonicMs())
+    try {
+      await this.#ended(await applyRemote(apply, stop.signal, this.#downloads))
+    } catch (error) {
+      if (!stop.signal.aborted || signal.aborted) throw error
+    } finally {
+      this.#stop = undefined
+      this.#isStopping = false
+      expected.passEnded(wakeups.monotonicMs())
+    }
+    if (stop.signal.aborted) {
+      this.#pace.interrupted()
+      this.#isWanted = true
+    }
+  }
+
+  async #ended({ applied, deferred, kept, problems, rescan }: Applied): Promise<void> {
+    const { push, hints, wakeups } = this.options
+    this.#kept = kept
+    if (applied > 0) this.#pruning.grown()
+    push.problems.set('remote', problems)
+    const nowMs = wakeups.monotonicMs()
+    if (this.#pace.ended({ applied, deferred, rescan: rescan.length }, nowMs)) {
+      for (const directory of rescan) hints.add(directory, false, nowMs)
+    } else if (await mendOrphans(push)) {
+      this.#isWanted = true
+      hints.addFull(nowMs)
+    }
+  }
+
+  /** At the end of a turn: what is left, and the trash in its time. */
+  async takeStock(): Promise<void> {
+    const { push, wakeups } = this.options
+    const dirty = await push.space.dirty(DIRTY_COUNTED_MAX + this.#kept.size)
+    this.#notOnDisk = dirty.filter((key) => !this.#kept.has(key)).length
+    this.#pruning.pruneIfDue(wakeups.monotonicMs())
+  }
+}
