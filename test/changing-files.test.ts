@@ -1,18 +1,11 @@
-import {
-  appendFileSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  unlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
+import { appendFileSync, readdirSync, renameSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { writeRandomFile } from './support/bytes.js'
-import { type Hub, until, World } from './support/processes.js'
+import { type Hub, until, type World } from './support/processes.js'
 import { readTree } from './support/trees.js'
+import { twoFolders } from './support/two-folders.js'
 
 const MIB = 1 << 20
 
@@ -21,11 +14,7 @@ let hub: Hub
 let a: string
 let b: string
 beforeEach(async () => {
-  world = new World()
-  hub = await world.hub()
-  a = world.path('a')
-  b = world.path('b')
-  for (const folder of [a, b]) mkdirSync(folder)
+  ;({ world, hub, a, b } = await twoFolders())
 })
 afterEach(() => world.close())
 

@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { writeRandomFile } from './support/bytes.js'
-import { TOKEN, until, World } from './support/processes.js'
+import { TOKEN, until, type World } from './support/processes.js'
 import { readTree } from './support/trees.js'
+import { twoFolders } from './support/two-folders.js'
 
 const TEN_YEARS_MS = 10 * 365.25 * 86_400_000
 
@@ -15,12 +16,7 @@ let b: string
 let ahead: readonly string[]
 let behind: readonly string[]
 beforeEach(async () => {
-  world = new World()
-  hub = await world.hub()
-  a = world.path('a')
-  b = world.path('b')
-  mkdirSync(a)
-  mkdirSync(b)
+  ;({ world, hub, a, b } = await twoFolders())
   ahead = shifted('ahead', TEN_YEARS_MS)
   behind = shifted('behind', -TEN_YEARS_MS)
 })

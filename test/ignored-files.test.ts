@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { until, World } from './support/processes.js'
+import { until, type World } from './support/processes.js'
 import { readTree } from './support/trees.js'
+import { twoFolders } from './support/two-folders.js'
 
 const RULES = '.tidemarkignore'
 
@@ -11,12 +12,7 @@ let hub: { url: string }
 let a: string
 let b: string
 beforeEach(async () => {
-  world = new World()
-  hub = await world.hub()
-  a = world.path('a')
-  b = world.path('b')
-  mkdirSync(a)
-  mkdirSync(b)
+  ;({ world, hub, a, b } = await twoFolders())
 })
 afterEach(() => world.close())
 

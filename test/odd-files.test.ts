@@ -15,8 +15,9 @@ import {
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { World } from './support/processes.js'
+import type { World } from './support/processes.js'
 import { readTree } from './support/trees.js'
+import { twoFolders } from './support/two-folders.js'
 
 const IS_ROOT = process.getuid?.() === 0
 /** Runs a program as root that must ask for permission like anybody else. */
@@ -27,12 +28,7 @@ let hub: { url: string }
 let a: string
 let b: string
 beforeEach(async () => {
-  world = new World()
-  hub = await world.hub()
-  a = world.path('a')
-  b = world.path('b')
-  mkdirSync(a)
-  mkdirSync(b)
+  ;({ world, hub, a, b } = await twoFolders())
 })
 afterEach(() => world.close())
 

@@ -2,8 +2,9 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { TOKEN, World } from './support/processes.js'
+import { TOKEN, type World } from './support/processes.js'
 import { readTree } from './support/trees.js'
+import { twoFolders } from './support/two-folders.js'
 
 /** The user that owns nothing. */
 const NOBODY = 65_534
@@ -14,12 +15,7 @@ let a: string
 let b: string
 const undo: (() => void)[] = []
 beforeEach(async () => {
-  world = new World()
-  hub = await world.hub()
-  a = world.path('a')
-  b = world.path('b')
-  mkdirSync(a)
-  mkdirSync(b)
+  ;({ world, hub, a, b } = await twoFolders())
 })
 afterEach(async () => {
   for (const each of undo.splice(0)) each()

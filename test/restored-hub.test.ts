@@ -2,20 +2,16 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { writeRandomFile } from './support/bytes.js'
-import { type Hub, until, World } from './support/processes.js'
+import { type Hub, until, type World } from './support/processes.js'
 import { readTree } from './support/trees.js'
+import { twoFolders } from './support/two-folders.js'
 
 let world: World
 let hub: Hub
 let a: string
 let b: string
 beforeEach(async () => {
-  world = new World()
-  hub = await world.hub()
-  a = world.path('a')
-  b = world.path('b')
-  mkdirSync(a)
-  mkdirSync(b)
+  ;({ world, hub, a, b } = await twoFolders())
 })
 afterEach(async ({ task }) => {
   if (task.result?.state === 'fail') {

@@ -1,9 +1,10 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { until, World } from './support/processes.js'
+import { until, type World } from './support/processes.js'
 import { SmallDisks } from './support/small-disks.js'
 import { readTree } from './support/trees.js'
+import { twoFolders } from './support/two-folders.js'
 
 let world: World
 let disks: SmallDisks
@@ -12,13 +13,8 @@ let a: string
 let b: string
 let state: readonly string[]
 beforeEach(async () => {
-  world = new World()
+  ;({ world, hub, a, b } = await twoFolders())
   disks = new SmallDisks()
-  hub = await world.hub()
-  a = world.path('a')
-  b = world.path('b')
-  mkdirSync(a)
-  mkdirSync(b)
   for (let i = 0; i < 5; i++) writeFileSync(join(a, `${i}.txt`), `file ${i}`)
   state = ['--state', world.path('state-a')]
 })

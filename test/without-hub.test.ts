@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Hub, until, World } from './support/processes.js'
+import { type Hub, until, type World } from './support/processes.js'
 import { readTree } from './support/trees.js'
+import { twoFolders } from './support/two-folders.js'
 
 const DELETES = ['--max-delete', '3']
 
@@ -11,12 +12,8 @@ let hub: Hub
 let a: string
 let b: string
 beforeEach(async () => {
-  world = new World()
-  hub = await world.hub()
-  a = world.path('a')
-  b = world.path('b')
+  ;({ world, hub, a, b } = await twoFolders())
   mkdirSync(join(a, 'dir/sub'), { recursive: true })
-  mkdirSync(b)
   for (let i = 0; i < 5; i++) writeFileSync(join(a, `dir/${i}.txt`), `file ${i}`)
   writeFileSync(join(a, 'dir/large.bin'), Buffer.alloc(9 * 1024 * 1024, 7))
   writeFileSync(join(a, 'dir/empty.txt'), '')

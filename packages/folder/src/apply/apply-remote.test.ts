@@ -2,7 +2,7 @@ import * as fs from 'node:fs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { applyRemote } from './apply-remote.js'
 import { MTIME_MS, nodeId, rootOf, type Thing } from './testing/fake-space.js'
-import { allBytes, treeOf, World } from './testing/world.js'
+import { treeOf, World } from './testing/world.js'
 
 const never = new AbortController().signal
 const DIR = (id: number, name: string, below = 0): Thing => ({ id, in: below, name })
@@ -210,7 +210,7 @@ test('[FB9] old content that is written to through an open handle comes back bes
   fs.closeSync(handle)
   expect(world.disk()).toEqual({ 'f.txt': 'new', 'f (local 1).txt': 'old and late' })
   expect(result.rescan).toEqual([''])
-  expect(allBytes(world.directory).has('old and late')).toBe(true)
+  expect(world.bytes().has('old and late')).toBe(true)
 })
 
 test('a large file is fetched beside the small ones, and an interrupted one goes on where it stopped', async () => {

@@ -5,7 +5,7 @@ import { recoverProvisional } from './recover.js'
 import { AFTER, BEFORE } from './testing/every-step.js'
 import type { Thing } from './testing/fake-space.js'
 import { foundByScan } from './testing/found-by-scan.js'
-import { allBytes, Crash, intercepted, treeOf, unsyncedFileSystem, World } from './testing/world.js'
+import { Crash, intercepted, treeOf, unsyncedFileSystem, World } from './testing/world.js'
 
 const never = new AbortController().signal
 const KNOWN_BYTES = new Set(
@@ -25,7 +25,7 @@ function expectNothingTornOrLost(world: World, when: string): void {
     if (text !== '/' && !text.startsWith('->'))
       expect(KNOWN_BYTES.has(text), `${when}: ${path} is torn`).toBe(true)
   }
-  const bytes = allBytes(world.directory)
+  const bytes = world.bytes()
   for (const { bytes: text } of BEFORE) {
     if (text !== undefined) expect(bytes.has(text), `${when}: ${text} is lost`).toBe(true)
   }

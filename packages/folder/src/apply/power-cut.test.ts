@@ -4,6 +4,7 @@ import type { ApplyContext } from '../apply-context.js'
 import { homeOf, prepareHome } from '../home.js'
 import type { FileSystem } from '../ports/file-system.js'
 import { RowsStore } from '../rows-store.js'
+import { type DiskTree, textsBelow, userTree } from '../testing/disk-tree.js'
 import { SimulatedDisk } from '../testing/simulated-disk.js'
 import { applyRemote } from './apply-remote.js'
 import { recoverProvisional } from './recover.js'
@@ -53,27 +54,14 @@ class World {
     expect(this.tree(), when).toEqual(treeOf(things))
   }
 
-  tree(): Record<string, string> {
-    return treeBelow(this.disk, ROOT, '')
+  tree(): DiskTree {
+    return userTree(this.disk, ROOT)
   }
 
   /** Everything anywhere, trash and staging included. */
   bytes(): Set<string> {
-    return new Set(Object.values(treeBelow(this.disk, '', '')))
+    return textsBelow(this.disk, '')
   }
-}
-
-function treeBelow(files: FileSystem, root: string, below: string): Record<string, string> {
-  const tree: Record<string, string> = {}
-  for (const name of files.readdir(`${root}/${below}`).map(String).sort()) {
-    const path = below === '' ? name : `${below}/${name}`
-    if (root !== '' && path === '.tidemark') continue
-    const { kind } = files.lstat(`${root}/${path}`)!
-    if (kind === 'dir') Object.assign(tree, { [path]: '/' }, treeBelow(files, root, path))
-    else if (kind === 'symlink') tree[path] = `->${Buffer.from(files.readlink(`${root}/${path}`))}`
-    else tree[path] = Buffer.from(files.readFile(`${root}/${path}`)).toString()
-  }
-  return tree
 }
 
 const KNOWN = new Set([...BEFORE, ...AFTER].flatMap(({ bytes }) => (bytes === undefined ? [] : [bytes])))

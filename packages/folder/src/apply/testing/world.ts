@@ -6,43 +6,16 @@ import { nodeFileSystem } from '../../adapters/node-file-system.js'
 import type { ApplyContext } from '../../apply-context.js'
 import type { FileSystem } from '../../ports/file-system.js'
 import { RowsStore } from '../../rows-store.js'
+import { type DiskTree, textsBelow, userTree } from '../../testing/disk-tree.js'
 import { FakeSpace, type Thing } from './fake-space.js'
 
-/** Text of a file, `->target` of a symlink, `/` for a directory, by relative path; ours left out. */
-export type DiskTree = Readonly<Record<string, string>>
-
-export function readDisk(directory: string, below = ''): Record<string, string> {
-  const tree: Record<string, string> = {}
-  for (const name of fs.readdirSync(join(directory, below)).sort()) {
-    if (below === '' && name === '.tidemark') continue
-    const path = below === '' ? name : `${below}/${name}`
-    const stat = fs.lstatSync(join(directory, path))
-    if (stat.isDirectory()) Object.assign(tree, { [path]: '/' }, readDisk(directory, path))
-    else if (stat.isSymbolicLink()) tree[path] = `->${fs.readlinkSync(join(directory, path))}`
-    else tree[path] = fs.readFileSync(join(directory, path), 'utf8')
-  }
-  return tree
-}
-
-/** All bytes anywhere below the folder, trash and staging included. */
-export function allBytes(directory: string): Set<string> {
-  const found = new Set<string>()
-  for (const name of fs.readdirSync(directory)) {
-    const path = join(directory, name)
-    const stat = fs.lstatSync(path)
-    if (stat.isDirectory()) for (const text of allBytes(path)) found.add(text)
-    else if (stat.isFile()) found.add(fs.readFileSync(path, 'utf8'))
-  }
-  return found
-}
-
-export function treeOf(things: readonly Thing[]): Record<string, string> {
+export function treeOf(things: readonly Thing[]): DiskTree {
   const byId = new Map(things.filter(({ isCopy }) => !isCopy).map((thing) => [thing.id, thing]))
   const pathOf = (thing: Thing): string => {
     const above = byId.get(thing.in)
     return above ? `${pathOf(above)}/${thing.name}` : thing.name
   }
-  const tree: Record<string, string> = {}
+  const tree: DiskTree = {}
   for (const thing of things) {
     tree[pathOf(thing)] = thing.bytes ?? (thing.target === undefined ? '/' : `->${thing.target}`)
   }
@@ -82,8 +55,13 @@ export class World {
     return join(this.directory, ...names)
   }
 
-  disk(): Record<string, string> {
-    return readDisk(this.directory)
+  disk(): DiskTree {
+    return userTree(nodeFileSystem, this.directory)
+  }
+
+  /** Bytes that are anywhere, trash and staging included. */
+  bytes(): Set<string> {
+    return textsBelow(nodeFileSystem, this.directory)
   }
 
   close(): void {
