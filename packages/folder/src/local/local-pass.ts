@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { type EntryKey, entryKey } from '@tidemark/engine'
+import { parentOf } from '../parent-of.js'
 import type { FileStat } from '../ports/file-system.js'
 import type { Watcher } from '../ports/watcher.js'
 import type { SyncedRow } from '../rows.js'
@@ -347,5 +348,3 @@ class LocalPass {
     this.#sliceStartMs = monotonicMs()
   }
 }
-
-const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')))

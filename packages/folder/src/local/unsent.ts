@@ -1,4 +1,5 @@
 import type { EntryKey } from '@tidemark/engine'
+import { parentOf } from '../parent-of.js'
 import type { Problem } from '../rows.js'
 import type { Item } from './item.js'
 
@@ -98,5 +99,3 @@ const WORDS: Readonly<Record<Item['type'], string>> = {
   rebind: 'replaced',
   delete: 'deleted',
 }
-
-const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')))

@@ -1,0 +1,252 @@
+import { join } from 'node:path'
+import type { LinkState } from '@tidemark/engine'
+import type { HoldState } from './hold-state.js'
+import { type DeleteLimit, exceeds } from './holds.js'
+import { Absences, hasLeft } from './local/absences.js'
+import { auditBelow } from './local/audit.js'
+import { LargeFiles } from './local/large-files.js'
+import { type LocalPassResult, runLocalPass } from './local/local-pass.js'
+import type { PushContext } from './local/push-context.js'
+import { Retries } from './local/retries.js'
+import { Unsent } from './local/unsent.js'
+import { parentOf } from './parent-of.js'
+import type { Watcher } from './ports/watcher.js'
+import { type BoundRoot, rootOps } from './rows-store.js'
+import type { IgnoreRules } from './scan/ignore-rules.js'
+import type { LocalPending } from './status.js'
+import type { Wakeups } from './wakeups.js'
+import type { ExpectedHints } from './watch/expected-hints.js'
+import type { Hints } from './watch/hints.js'
+import type { RescanSchedule } from './watch/rescan-schedule.js'
+
+export interface LocalSideOptions {
+  readonly push: PushContext
+  readonly rules: IgnoreRules
+  readonly watcher: Watcher | undefined
+  readonly hints: Hints
+  readonly expected: ExpectedHints
+  readonly wakeups: Wakeups
+  readonly schedule: RescanSchedule
+  readonly deleteLimit: DeleteLimit
+}
+
+/**
+ * The half of a folder's loop that finds what changed on this disk and sends it: when to look where, what
+ * is missing, being written or on its way, and what waits for the hub or for a person.
+ */
+export class LocalSide {
+  readonly #absences = new Absences()
+  readonly #retries = new Retries()
+  readonly #large: LargeFiles
+  /** Directories with changes that wait for the hub. */
+  readonly #unpushed = new Set<string>()
+  readonly #unsent = new Unsent()
+  #scansBegun = 0
+  #scansEnded = 0
+  #hasScannedOnline = false
+  /** When overdue absences were last turned into hints (monotonic milliseconds). */
+  #absencesSeenMs = 0
+
+  constructor(
+    private readonly options: LocalSideOptions,
+    private readonly around: {
+      readonly hold: HoldState
+      readonly link: () => LinkState
+      /** A pass has begun: what was hinted is being looked at. */
+      readonly onBegun: () => void
+      /** A large file settled: its directory (relative) is worth a look. */
+      readonly onSettled: (directory: string) => void
+    },
+  ) {
+    const { push, hints, wakeups } = options
+    this.#large = new LargeFiles({
+      space: push.space,
+      files: push.files,
+      clock: push.clock,
+      directory: push.directory,
+      onSettled: (path) => around.onSettled(parentOf(path)),
+    })
+    hints.addFull(wakeups.monotonicMs())
+  }
+
+  /** Number of the full scan that a request made now waits for. */
+  get nextScan(): number {
+    return this.#scansBegun + 1
+  }
+
+  get scansEnded(): number {
+    return this.#scansEnded
+  }
+
+  /** Changes that are not sent because this device may only read. */
+  get unsent(): Unsent {
+    return this.#unsent
+  }
+
+  get transfer(): { doneBytes: number; totalBytes: number } {
+    return this.#large.progress
+  }
+
+  get pending(): Omit<LocalPending, 'wanted'> {
+    const { hints, expected } = this.options
+    return {
+      hinted: hints.size + (expected.hasLate ? 1 : 0),
+      changing: this.#retries.changing,
+      uploading: this.#large.pending,
+      absent: this.#absences.size,
+      unpushed: this.#unpushed.size,
+    }
+  }
+
+  /** Turns what has become due by now into hints. */
+  hintDue(): void {
+    const { hints, expected, schedule, push, wakeups } = this.options
+    const nowMs = wakeups.monotonicMs()
+    const { due, over } = this.#retries.takeDue(nowMs)
+    for (const path of due) hints.add(parentOf(path), false, nowMs)
+    for (const path of over) push.problems.set(path, [])
+    if (schedule.isDue(push.clock.nowMs(), nowMs) && !hints.isFull) hints.addFull(nowMs)
+    if (this.around.hold.current?.kind !== 'deletes') this.#hintAbsences(nowMs)
+    for (const directory of expected.due(nowMs)) hints.add(directory, false, nowMs)
+  }
+
+  /** Everything: the directories may have been moved by others since they were looked at. */
+  hintUnpushed(): void {
+    const { hints, wakeups } = this.options
+    if (this.#unpushed.size > 0) hints.addFull(wakeups.monotonicMs())
+    this.#unpushed.clear()
+  }
+
+  /** After a person dropped the changes: nothing is missing any more. */
+  forgetAbsences(): void {
+    this.#absences.clear()
+  }
+
+  /** Milliseconds until there is a reason to look; infinite when nothing is expected. */
+  dueInMs(nowMs: number): number {
+    const { hints, expected, schedule } = this.options
+    const waits: number[] = []
+    const add = (ms: number | undefined) => ms !== undefined && waits.push(Math.max(0, ms))
+    add(schedule.dueInMs(nowMs))
+    add(hints.dueInMs(nowMs))
+    add(expected.dueInMs(nowMs))
+    const retryMs = this.#retries.nextMs
+    if (retryMs !== undefined) add(retryMs - nowMs)
+    const absentMs = this.#absences.nextAfter(this.#absencesSeenMs)
+    // What was overdue at the last look has been hinted; it may have become so since.
+    if (absentMs !== undefined && !this.around.hold.current) add(absentMs - nowMs)
+    return Math.min(...waits)
+  }
+
+  /**
+   * One pass over what is hinted.
+   * @returns whether the next one must come before changes of others.
+   */
+  async pass(root: BoundRoot, signal: AbortSignal): Promise<boolean> {
+    const { hints, wakeups, schedule, push, rules, watcher } = this.options
+    const { hold, onBegun } = this.around
+    const taken = hints.take()
+    // Each was hinted when it settled: this pass takes it, or nobody will.
+    const settled = this.#large.settled
+    const scan = taken.isFull ? ++this.#scansBegun : undefined
+    const isOffline = this.#isOffline
+    const { deletesAccepted } = hold
+    let isRefused = false
+    let result: LocalPassResult
+    onBegun()
+    try {
+      result = await runLocalPass({
+        context: push,
+        large: this.#large,
+        retries: this.#retries,
+        isImport: !root.imported,
+        signal,
+        hints: taken,
+        rules,
+        watcher,
+        root,
+        absences: this.#absences,
+        monotonicMs: () => wakeups.monotonicMs(),
+        isOffline,
+        unsent: this.#isReadOnly ? this.#unsent : undefined,
+        mayDelete: async (count) => {
+          // Where nothing is sent nothing is deleted elsewhere.
+          if (deletesAccepted || this.#isReadOnly || (await this.#mayDelete(count))) return true
+          isRefused = true
+          return false
+        },
+      })
+      if (!isOffline) this.#large.forget(settled)
+      await this.#ended(result, isOffline)
+    } catch (error) {
+      hints.restore(taken, wakeups.monotonicMs())
+      throw error
+    }
+    if (deletesAccepted && this.#absences.size === 0) hold.deletesAccepted = false
+    if (scan === undefined) return result.isRowless
+    this.#scansEnded = scan
+    schedule.scanned(wakeups.monotonicMs())
+    push.onEvent({ type: 'scan', path: '', detail: 'full scan ended' })
+    // The files may be back.
+    if (!isRefused && !isOffline) hold.end('deletes')
+    if (!isOffline) this.#hasScannedOnline = true
+    return result.isRowless
+  }
+
+  /**
+   * Once all was looked at, from then on a missing file is a deletion, and a new one is new.
+   * @returns whether it is so.
+   */
+  async endImport(root: BoundRoot): Promise<boolean> {
+    if (root.imported) return true
+    if (!this.#hasScannedOnline || this.#large.pending > 0) return false
+    await this.options.push.space.writeRows(rootOps({ ...root, imported: true }), { sync: true })
+    return true
+  }
+
+  /** Ends what runs. */
+  close(): Promise<void> {
+    return this.#large.close()
+  }
+
+  async #ended({ again, unpushed, rulesChanged }: LocalPassResult, wasOffline: boolean): Promise<void> {
+    const { hints, wakeups, push } = this.options
+    for (const [directory, isDeep] of again) hints.add(directory, isDeep, wakeups.monotonicMs())
+    for (const directory of unpushed) this.#unpushed.add(directory)
+    // What was hidden until now has no file: nobody would ask for it. Before the first scan the start did.
+    if (this.#scansEnded > 0) for (const key of rulesChanged) await auditBelow(push, key)
+    // The hub came while the pass ran: its own event found nothing to push yet.
+    if (wasOffline && this.around.link().connected) this.hintUnpushed()
+  }
+
+  #hintAbsences(nowMs: number): void {
+    const { hints, push } = this.options
+    this.#absencesSeenMs = nowMs
+    for (const directory of this.#absences.directoriesDue(nowMs)) {
+      if (hints.has(directory)) continue
+      // Moved or removed since by a remote pass: what was missed there must be looked for elsewhere.
+      if (hasLeft(push.files, join(push.directory, directory))) hints.addFull(nowMs)
+      else hints.add(directory, false, nowMs)
+    }
+  }
+
+  async #mayDelete(count: number): Promise<boolean> {
+    const { deleteLimit, push } = this.options
+    if (count <= deleteLimit.count) return true
+    const entries = await push.rows.count()
+    if (!exceeds(deleteLimit, count, entries)) return true
+    const reason = `${count} of ${entries} entries were deleted here: accept to delete them everywhere, or revert`
+    this.around.hold.because({ kind: 'deletes', reason, deletes: count, entries })
+    return false
+  }
+
+  get #isOffline(): boolean {
+    const { configured, connected } = this.around.link()
+    return configured && !connected
+  }
+
+  get #isReadOnly(): boolean {
+    const { connected, readOnly } = this.around.link()
+    return connected && readOnly
+  }
+}
