@@ -10,37 +10,39 @@ const HOUR_MS = 3_600_000
 const START_MS = 1_700_000_000_000
 
 let trash: string
-let wallMs: number
 let pruning: TrashPruning
 beforeEach(() => {
   trash = fs.mkdtempSync(join(tmpdir(), 'tidemark-trash-'))
-  wallMs = START_MS
-  pruning = new TrashPruning({ files: nodeFileSystem, clock: { nowMs: () => wallMs }, trash }, 0)
+  pruning = new TrashPruning({ files: nodeFileSystem, clock: { nowMs: () => START_MS }, trash }, 0)
 })
 afterEach(() => fs.rmSync(trash, { recursive: true, force: true }))
 
+/** Older than is kept. */
 function addOld(): void {
-  fs.mkdirSync(join(trash, `${START_MS - TRASH_AGE_MS_MAX - HOUR_MS}-0`))
+  fs.mkdirSync(join(trash, '1-0'))
+  const ages = { '1-0': TRASH_AGE_MS_MAX + 1 }
+  fs.writeFileSync(join(trash, 'ages.json'), JSON.stringify({ lookedMs: START_MS, ages }))
 }
+const groups = (): string[] => fs.readdirSync(trash).filter((name) => name !== 'ages.json')
 
 test('a running folder looks at its trash once a day', () => {
   addOld()
   pruning.pruneIfDue(23 * HOUR_MS)
-  expect(fs.readdirSync(trash)).toHaveLength(1)
+  expect(groups()).toHaveLength(1)
   pruning.pruneIfDue(24 * HOUR_MS)
-  expect(fs.readdirSync(trash)).toEqual([])
+  expect(groups()).toEqual([])
 })
 
 test('a trash that grows is looked at every hour', () => {
   addOld()
   pruning.grown()
   pruning.pruneIfDue(HOUR_MS - 1)
-  expect(fs.readdirSync(trash)).toHaveLength(1)
+  expect(groups()).toHaveLength(1)
   pruning.pruneIfDue(HOUR_MS)
-  expect(fs.readdirSync(trash)).toEqual([])
+  expect(groups()).toEqual([])
   addOld()
   pruning.pruneIfDue(2 * HOUR_MS)
-  expect(fs.readdirSync(trash)).toHaveLength(1)
+  expect(groups()).toHaveLength(1)
 })
 
 test('a trash that is gone stops nobody', () => {

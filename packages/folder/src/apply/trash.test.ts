@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { nodeFileSystem } from '../adapters/node-file-system.js'
-import { pruneTrash, TRASH_AGE_MS_MAX, Trash } from './trash.js'
+import { pruneTrash, Trash } from './trash.js'
 
 const DAY_MS = 24 * 3_600_000
 let directory: string
@@ -32,18 +32,43 @@ test('each thing keeps its path; a second one with that path gets a number, a se
   ])
 })
 
-test('what is older than thirty days goes, whatever its size', () => {
+const groups = (): string[] => fs.readdirSync(directory).filter((name) => name !== 'ages.json')
+
+test('what was here for more than thirty days goes, whatever its size', () => {
   group('1000-0', 1)
-  group(`${1000 + 2 * DAY_MS}-0`, 1)
-  pruneTrash(files(1e12), directory, 1000 + TRASH_AGE_MS_MAX + DAY_MS)
-  expect(fs.readdirSync(directory)).toEqual([`${1000 + 2 * DAY_MS}-0`])
+  for (let day = 0; day <= 30; day++) {
+    if (day === 2) group(`${1000 + 2 * DAY_MS}-0`, 1)
+    pruneTrash(files(1e12), directory, 1000 + day * DAY_MS)
+    expect(groups()).toContain('1000-0')
+  }
+  pruneTrash(files(1e12), directory, 1000 + 31 * DAY_MS)
+  expect(groups()).toEqual([`${1000 + 2 * DAY_MS}-0`])
+})
+
+test('a clock that jumps ten years, there and back, empties no trash', () => {
+  group('1000-0', 1)
+  for (const days of [0, 3650, -3650, 3650, 3651]) pruneTrash(files(1e12), directory, 1000 + days * DAY_MS)
+  expect(groups()).toEqual(['1000-0'])
+})
+
+test('an age that is lost begins anew, and what comes under a name that went is new', () => {
+  group('1000-0', 1)
+  for (let day = 0; day <= 30; day++) pruneTrash(files(1e12), directory, day * DAY_MS)
+  fs.writeFileSync(join(directory, 'ages.json'), '{"lookedMs":')
+  for (let day = 31; day <= 61; day++) pruneTrash(files(1e12), directory, day * DAY_MS)
+  expect(groups()).toEqual(['1000-0'])
+  pruneTrash(files(1e12), directory, 62 * DAY_MS)
+  expect(groups()).toEqual([])
+  group('1000-0', 1)
+  pruneTrash(files(1e12), directory, 63 * DAY_MS)
+  expect(groups()).toEqual(['1000-0'])
 })
 
 test('above a tenth of the volume the oldest goes first', () => {
   for (const name of ['1000-0', '999-0', '1000-1']) group(name, 400)
   fs.writeFileSync(join(directory, 'not-ours'), '')
   pruneTrash(files(9_000), directory, 2_000)
-  expect(fs.readdirSync(directory).sort()).toEqual(['1000-0', '1000-1', 'not-ours'])
+  expect(groups().sort()).toEqual(['1000-0', '1000-1', 'not-ours'])
 })
 
 test('links in the trash are removed, not followed', () => {
@@ -53,6 +78,6 @@ test('links in the trash are removed, not followed', () => {
   fs.writeFileSync(join(outside, 'precious'), 'p')
   fs.symlinkSync(outside, join(directory, '1-0', 'to-outside'))
   pruneTrash(files(1), directory, 2)
-  expect(fs.readdirSync(directory)).toEqual(['outside'])
+  expect(groups()).toEqual(['outside'])
   expect(fs.readdirSync(outside)).toEqual(['precious'])
 })

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import type { FileSystem } from '../ports/file-system.js'
 import { errnoOf, mustBeSystemError } from './disk.js'
+import { agesAt, readAges, writeAges } from './trash-ages.js'
 
-/** What is older goes at the next pruning. */
+/** What has been here for longer goes at the next pruning. */
 export const TRASH_AGE_MS_MAX = 30 * 24 * 3_600_000
 /** Of the volume; above it the oldest go first. */
 export const TRASH_SHARE_MAX = 0.1
@@ -70,48 +71,59 @@ export class Trash {
   }
 }
 
-interface Group {
-  readonly name: string
-  readonly timeMs: number
-}
+/** In the order in which they were made, as far as the names tell. */
+const compareGroups = (a: string, b: string): number => timeOf(a) - timeOf(b) || (a < b ? -1 : 1)
+const timeOf = (group: string): number => Number(group.split('-')[0])
 
 /**
- * Removes groups older than TRASH_AGE_MS_MAX, then the oldest until the rest is within TRASH_SHARE_MAX of
- * the volume. What cannot be removed stays; it is looked at again at the next pruning.
+ * Removes groups that have been here longer than TRASH_AGE_MS_MAX, then the oldest until the rest is within
+ * TRASH_SHARE_MAX of the volume. What cannot be removed stays; it is looked at again at the next pruning.
  *
+ * @param nowMs Wall clock; it may jump (see `LOOK_MS_MAX`).
  * @returns bytes that were freed.
+ * @throws system errors, where the trash cannot be looked at.
  */
 export function pruneTrash(files: FileSystem, directory: string, nowMs: number): number {
   const groups = listGroups(files, directory)
-  const sizes = new Map(groups.map(({ name }) => [name, sizeOf(files, join(directory, name))]))
+  if (groups.length === 0) return 0
+  const looked = agesAt(readAges(files, directory), groups, nowMs)
+  const ageOf = (group: string): number => looked.ages.get(group)!
+  groups.sort((a, b) => ageOf(b) - ageOf(a) || compareGroups(a, b))
+  const sizes = new Map(groups.map((name) => [name, sizeOf(files, join(directory, name))]))
   let total = [...sizes.values()].reduce((sum, size) => sum + size, 0)
   const allowed = files.room(directory).totalBytes * TRASH_SHARE_MAX
+  const kept = new Map(looked.ages)
   let freed = 0
-  for (const { name, timeMs } of groups) {
-    if (nowMs - timeMs <= TRASH_AGE_MS_MAX && total <= allowed) continue
-    removeTree(files, join(directory, name))
+  for (const name of groups) {
+    if (ageOf(name) <= TRASH_AGE_MS_MAX && total <= allowed) continue
+    const path = join(directory, name)
+    removeTree(files, path)
+    if (files.lstat(path)) continue
+    kept.delete(name)
     total -= sizes.get(name)!
     freed += sizes.get(name)!
   }
+  writeAges(files, directory, { ...looked, ages: kept })
   return freed
 }
 
-function listGroups(files: FileSystem, directory: string): Group[] {
-  const groups: Group[] = []
-  for (const bytes of files.readdir(directory)) {
-    const name = Buffer.from(bytes).toString('utf8')
-    const match = /^(\d+)-(\d+)$/.exec(name)
-    if (match) groups.push({ name, timeMs: Number(match[1]) })
-  }
-  return groups.sort((a, b) => a.timeMs - b.timeMs || (a.name < b.name ? -1 : 1))
-}
+const listGroups = (files: FileSystem, directory: string): string[] =>
+  files
+    .readdir(directory)
+    .map((bytes) => Buffer.from(bytes).toString('utf8'))
+    .filter((name) => /^\d+-\d+$/.test(name))
 
+/** As far as it may be looked at: one closed directory does not keep the rest from being pruned. */
 function sizeOf(files: FileSystem, path: string): number {
-  const stat = files.lstat(path)
-  if (stat?.kind !== 'dir') return stat?.size ?? 0
   let size = 0
-  for (const bytes of files.readdir(path))
-    size += sizeOf(files, join(path, Buffer.from(bytes).toString('utf8')))
+  try {
+    const stat = files.lstat(path)
+    if (stat?.kind !== 'dir') return stat?.size ?? 0
+    for (const bytes of files.readdir(path))
+      size += sizeOf(files, join(path, Buffer.from(bytes).toString('utf8')))
+  } catch (error) {
+    mustBeSystemError(error)
+  }
   return size
 }
 
