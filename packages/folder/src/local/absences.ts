@@ -12,7 +12,8 @@ export class Absences {
   /**
    * Takes the result of one scan.
    *
-   * @param absent Keys that it missed, with the directory (relative path) that they were missing from.
+   * @param absent Keys that it missed, with the directory (relative path) that they were missing from: its
+   *   path now, others may have moved it since.
    * @param wasAsked Whether a directory was part of the scan, or should have been: what is not missed
    *   there is back, or its directory is gone too.
    */
@@ -25,8 +26,13 @@ export class Absences {
       if (!absent.has(key) && wasAsked(directory)) this.#since.delete(key)
     }
     for (const [key, directory] of absent) {
-      if (!this.#since.has(key)) this.#since.set(key, { sinceMs: nowMs, directory })
+      this.#since.set(key, { sinceMs: this.#since.get(key)?.sinceMs ?? nowMs, directory })
     }
+  }
+
+  /** Keys of what was missing from these directories when it was last missed. */
+  from(isAsked: (directory: string) => boolean): EntryKey[] {
+    return [...this.#since].flatMap(([key, { directory }]) => (isAsked(directory) ? [key] : []))
   }
 
   isOverdue(key: EntryKey, nowMs: number): boolean {

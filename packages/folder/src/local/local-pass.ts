@@ -66,6 +66,8 @@ class LocalPass {
   #isRowless = false
   readonly #rulesChanged: EntryKey[] = []
   readonly #scanned = new Set<string>()
+  /** Directories of rows that were asked for, and are not there. */
+  readonly #gone = new Set<string>()
   readonly #steps: Step[] = []
   readonly #moved: Moved[] = []
   readonly #occupied: Occupied[] = []
@@ -139,6 +141,7 @@ class LocalPass {
     unsent?.scanned(dir.path)
     if (scan.state === 'gone') {
       context.problems.set(source, [])
+      this.#gone.add(dir.path)
       if (dir.path !== '') this.#lookAgain(parentOf(dir.path), false)
       return
     }
@@ -240,12 +243,36 @@ class LocalPass {
     const { hints } = this.options
     const wasAsked = (directory: string) =>
       hints.isFull || hints.directories.has(directory) || this.#scanned.has(directory)
+    for (const [key, directory] of await this.#unseen(absent, wasAsked)) {
+      absent.set(key, directory)
+      this.#lookAgain(directory, false)
+    }
     absences.update(absent, wasAsked, nowMs)
     await this.#pushDisplaced(resolution)
     await this.#flush()
     await this.#drain()
     const overdue = resolution.missing.filter(({ key }) => isOverdue(key))
     await this.#delete(overdue)
+  }
+
+  /**
+   * What was missing from a directory that was asked for, and is not missed now, because the path is not that
+   * directory's any more: it was moved with what is in it. With the path that it has now.
+   */
+  async #unseen(
+    absent: ReadonlyMap<EntryKey, string>,
+    wasAsked: (directory: string) => boolean,
+  ): Promise<Map<EntryKey, string>> {
+    const { absences, context, hints } = this.options
+    const unseen = new Map<EntryKey, string>()
+    if (hints.isFull) return unseen
+    const keys = absences.from(wasAsked).filter((key) => !absent.has(key))
+    for (const row of await context.rows.getMany(keys)) {
+      const directory = row && (await context.rows.pathOfDirectory(row.dir))
+      if (directory !== undefined && !this.#scanned.has(directory) && !this.#gone.has(directory))
+        unseen.set(row!.key, directory)
+    }
+    return unseen
   }
 
   async #pushDisplaced(resolution: Resolution): Promise<void> {
