@@ -358,10 +358,10 @@ class LocalPass {
     while (this.#inFlight.length > 0) await this.#inFlight.shift()
   }
 
-  readonly #onStale = ({ item, rowless }: Stale): void => {
+  readonly #onStale = ({ item, directories, isRowless }: Stale): void => {
     this.#lookAgain(parentOf(item.path), false)
-    for (const directory of rowless) this.#lookAgain(directory, false)
-    if (rowless.length > 0) this.#isRowless = true
+    for (const directory of directories) this.#lookAgain(directory, false)
+    if (isRowless) this.#isRowless = true
   }
 
   #lookAgain(directory: string, isDeep: boolean): void {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MemoryKeyValueStore, type SpaceBinding, type UserOp } from '@tidemark/engine'
@@ -11,7 +11,7 @@ import { RowsStore, rowOps } from '../rows-store.js'
 import { DirRef } from './dir-ref.js'
 import type { Item } from './item.js'
 import { LargeFiles } from './large-files.js'
-import { push } from './push.js'
+import { push, type Stale } from './push.js'
 import type { PushContext } from './push-context.js'
 import { Retries } from './retries.js'
 
@@ -44,8 +44,15 @@ beforeEach(async () => {
 })
 afterEach(() => rmSync(directory, { recursive: true }))
 
-/** `f`, found as `g`. @returns items that were left out. */
-async function pushMove(space: Partial<SpaceBinding>): Promise<Item[]> {
+/**
+ * `f`, found as `g`.
+ * @param meanwhile Happens between the scan and the commit.
+ * @returns what was left out.
+ */
+async function pushMove(
+  space: Partial<SpaceBinding>,
+  meanwhile: () => void = () => undefined,
+): Promise<Stale[]> {
   const clock = { nowMs: Date.now }
   const rows = new RowsStore(store)
   const parts: Partial<SpaceBinding> = {
@@ -69,23 +76,21 @@ async function pushMove(space: Partial<SpaceBinding>): Promise<Item[]> {
   const stat = nodeFileSystem.lstat(join(directory, 'g'))!
   const dir = DirRef.root('1')
   const item: Item = { type: 'move', path: 'g', row, dir, name: 'g', entryName: 'g', stat }
-  const stale: Item[] = []
-  await push([item], options, Promise.resolve(), (each) => stale.push(each.item))
+  const stale: Stale[] = []
+  await push([item], options, Promise.resolve().then(meanwhile), (each) => stale.push(each))
   return stale
 }
 
-const emptyResult = { created: new Map(), changes: [] }
+const committing: SpaceBinding['commit'] = async (ops) => {
+  committed.push(ops)
+  return { created: new Map(), changes: [] }
+}
 
 test('a move of a file whose row became another file by the group before is left out and looked at again', async () => {
   const fingerprint = { ...row.fingerprint, ino: '99', size: 7 }
   await store.batch(rowOps([{ before: row, after: { ...row, fingerprint } }]), { sync: false })
-  const stale = await pushMove({
-    commit: async (ops) => {
-      committed.push(ops)
-      return emptyResult
-    },
-  })
-  expect(stale.map(({ path }) => path)).toEqual(['g'])
+  const stale = await pushMove({ commit: committing })
+  expect(stale.map(({ item }) => item.path)).toEqual(['g'])
   expect(committed.flat()).toEqual([])
 })
 
@@ -96,7 +101,22 @@ test('a row that the synced tree does not know is dropped, and what stands there
     },
     synced: { entry: async () => undefined } as unknown as SpaceBinding['synced'],
   })
-  expect(stale.map(({ path }) => path)).toEqual(['g'])
+  expect(stale.map(({ item }) => item.path)).toEqual(['g'])
   expect(touched).toEqual([row.key])
   expect(await new RowsStore(store).get(row.key)).toBeUndefined()
+})
+
+test('[FB10] a moved file that is saved by rename before the move is sent is looked for at its old place too', async () => {
+  const stale = await pushMove({ commit: committing }, () => {
+    writeFileSync(join(directory, 'draft'), 'saved')
+    renameSync(join(directory, 'draft'), join(directory, 'g'))
+  })
+  expect(stale.map(({ directories }) => directories)).toEqual([['']])
+  expect(committed.flat()).toEqual([])
+})
+
+test('[FB10] a moved file that is written to before the move is sent is moved', async () => {
+  const stale = await pushMove({ commit: committing }, () => writeFileSync(join(directory, 'g'), 'more'))
+  expect(stale).toEqual([])
+  expect(committed.flat()).toMatchObject([{ type: 'move', entry: row.key, name: 'g' }])
 })

@@ -7,7 +7,7 @@ import { type RowChange, rowOps } from '../rows-store.js'
 import { type Adoption, adoptAll, findAdoptions } from './adopt.js'
 import { type Planned, planRows } from './commit-rows.js'
 import { withFreeNames } from './free-names.js'
-import { isExecutable, sameStamps } from './identity.js'
+import { isExecutable, sameIdentity, sameStamps } from './identity.js'
 import type { Item } from './item.js'
 import { LARGE_BYTES, type LargeFiles } from './large-files.js'
 import type { PushContext } from './push-context.js'
@@ -22,8 +22,10 @@ const PARALLEL_READS = 8
 /** What must be looked at again. */
 export interface Stale {
   readonly item: Item
-  /** Directories (relative) with things that have lost their rows. */
-  readonly rowless: readonly string[]
+  /** Further directories (relative) than the one that the item stands in. */
+  readonly directories: readonly string[]
+  /** Things in these directories have lost their rows. */
+  readonly isRowless: boolean
 }
 
 export interface PushOptions {
@@ -41,11 +43,13 @@ export interface PushOptions {
 /**
  * Makes a group of local changes into writes of the space: reads, stores, looks again, commits.
  *
- * What changes in between is left out: its directory is hinted again by the watcher, or by `retries`.
+ * What changes in between is left out: its directory is hinted again by the watcher, or by `retries`. A file
+ * that was moved and is written to is only moved.
  *
  * @param previous The group before: committed first, because it may hold directories of this one.
  * @param onStale Called with items whose row is another by then, by what the group before made of it (a
- *   file that was moved, and another in its old place): they are left out, and must be looked at again.
+ *   file that was moved, and another in its old place), and with moves that were overtaken: they are left
+ *   out, and must be looked at again.
  */
 export async function push(
   items: readonly Item[],
@@ -63,8 +67,16 @@ export async function push(
   await previous
   signal.throwIfAborted()
   const stale = await findStale(planned, context)
-  for (const item of stale) onStale({ item, rowless: [] })
-  planned = planned.filter((entry) => !stale.has(entry.item) && isStillThere(entry, options))
+  const overtaken: Item[] = []
+  planned = planned.flatMap((entry) => {
+    if (stale.has(entry.item)) return []
+    const now = stillThere(entry, options)
+    if (!now && entry.item.type === 'move') overtaken.push(entry.item)
+    return now ?? []
+  })
+  for (const item of [...stale, ...overtaken]) {
+    onStale({ item, directories: await oldDirectory(item, context), isRowless: false })
+  }
   const found = options.isImport || unsent ? await findAdoptions(context, planned) : []
   const adoptions = unsent ? found.filter(({ isEqual }) => isEqual) : found
   const adopted = new Set<Item>(adoptions.map(({ planned }) => planned.item))
@@ -92,6 +104,15 @@ async function findStale(planned: readonly Planned[], { rows }: PushContext): Pr
   const items = planned.flatMap(({ item }) => (item.type === 'create' ? [] : [item]))
   const now = await rows.getMany(items.map(({ row }) => row.key))
   return new Set(items.filter(({ row }, i) => JSON.stringify(now[i]) !== JSON.stringify(row)))
+}
+
+/**
+ * Where a move came from: nothing is missing there for a scan that found it elsewhere, and whoever did the
+ * rest since did it elsewhere too.
+ */
+async function oldDirectory(item: Item, { rows }: PushContext): Promise<string[]> {
+  const path = item.type === 'move' ? await rows.pathOfDirectory(item.row.dir) : undefined
+  return path === undefined ? [] : [path]
 }
 
 /** A row that was moved and looks edited at another place too is only moved. */
@@ -164,6 +185,16 @@ function refuse(path: string, error: unknown, { context, retries, monotonicMs }:
     context.onEvent({ type: 'problem', path, detail: `${problem.cause}: ${problem.detail}` })
   }
   context.problems.set(path, [problem])
+}
+
+/** What of it still holds; `undefined`: nothing. */
+function stillThere(planned: Planned, options: PushOptions): Planned | undefined {
+  if (isStillThere(planned, options)) return planned
+  const { item } = planned
+  if (item.type !== 'move' || item.stat.kind === 'dir') return undefined
+  const stat = lstatIfAllowed(options.context, item.path)
+  const isSame = stat !== undefined && stat !== 'unknown' && sameIdentity(stat, item.stat)
+  return isSame ? { item, isUnread: true } : undefined
 }
 
 function isStillThere({ item, read }: Planned, { context, retries, monotonicMs }: PushOptions): boolean {
@@ -250,7 +281,7 @@ async function commit(
     if (planned.length + adoptions.length > 1) return commitEach(planned, adoptions, options)
     const { item } = planned[0] ?? adoptions[0]!.planned
     const rowless = await dropUnshown(item, context)
-    if (rowless.length > 0) return options.onStale({ item, rowless })
+    if (rowless.length > 0) return options.onStale({ item, directories: rowless, isRowless: true })
     const { path } = item
     const problem = { path, cause: 'refused', detail: error.message, fix: 'rename it, or report this' }
     context.problems.set(path, [problem])
