@@ -1,7 +1,7 @@
 import type { LinkState } from '@tidemark/engine'
 import { AccessError } from '@tidemark/protocol'
 import { BehaviorSubject, type Subscription } from 'rxjs'
-import { recoverProvisional } from './apply/index.js'
+import { recoverProvisional, settleProvisional } from './apply/index.js'
 import { Failures } from './failures.js'
 import type { FolderStatus } from './folder-binding.js'
 import { HoldState } from './hold-state.js'
@@ -49,6 +49,9 @@ export class FolderLoop {
   #turnsBegun = 0
   #turnsEnded = 0
   #wasReadOnly = false
+  #isRecovered = false
+  /** Things may be half done: see `#recover`. */
+  #mustSettle = true
   #running: Promise<void> | undefined
 
   constructor(private readonly options: FolderLoopOptions) {
@@ -150,24 +153,21 @@ export class FolderLoop {
 
   async #run(): Promise<void> {
     const { signal } = this.#abort
-    let isRecovered = false
     while (!signal.aborted) {
       this.#isRunning = true
       const turn = ++this.#turnsBegun
       this.#failures.began(this.options.wakeups.monotonicMs())
       try {
         const root = await this.#checkRoot()
-        if (root && !isRecovered) {
-          await recoverProvisional(this.options.apply)
-          await mendOrphans(this.options.push)
-          if (root.imported) await auditRows(this.options.push)
-          isRecovered = true
+        if (root) {
+          await this.#recover(root)
+          await this.#turn(root)
         }
-        if (root) await this.#turn(root)
         this.#failures.succeeded()
       } catch (error) {
         if (signal.aborted) break
         this.#failures.failed(error as Error)
+        this.#mustSettle = true
         this.hintAll()
         this.#remote.want()
       }
@@ -177,6 +177,20 @@ export class FolderLoop {
       this.status$.next(this.#status())
       await this.#sleep()
     }
+  }
+
+  /** Before anything is looked at, what an earlier run, or a turn that failed, has left half done is settled. */
+  async #recover(root: BoundRoot): Promise<void> {
+    if (!this.#mustSettle) return
+    const { apply, push } = this.options
+    const settle = this.#isRecovered ? settleProvisional : recoverProvisional
+    const problems = await settle(apply)
+    push.problems.set('recovery', problems)
+    this.#mustSettle = problems.length > 0
+    if (this.#isRecovered) return
+    await mendOrphans(push)
+    if (root.imported) await auditRows(push)
+    this.#isRecovered = true
   }
 
   async #checkRoot(): Promise<BoundRoot | undefined> {

@@ -13,22 +13,28 @@ export async function makeDurable(
   paths: readonly string[],
   volume: string,
 ): Promise<void> {
-  if (paths.length > FSYNC_EACH_MAX) {
-    try {
-      await files.syncAll(volume)
-      return
-    } catch (error) {
-      // No such command, or it failed: a code, a number or a signal. Fall through to fsync.
-      if (!(error instanceof Error) || !('code' in error)) throw error
-    }
-  }
+  if (paths.length > FSYNC_EACH_MAX && (await isAllSynced(files, volume))) return
   for (const path of paths) {
     try {
       files.fsync(path)
     } catch (error) {
       // Gone again, or the user moved a directory: then there is nothing of ours to keep.
       const errno = mustBeSystemError(error)
-      if (errno !== 'ENOENT' && errno !== 'ENOTDIR') throw error
+      if (errno === 'ENOENT' || errno === 'ENOTDIR') continue
+      // A directory that may be entered and not be read: then all, or nothing is known.
+      if (errno !== 'EACCES' || !(await isAllSynced(files, volume))) throw error
+      return
     }
+  }
+}
+
+async function isAllSynced(files: FileSystem, volume: string): Promise<boolean> {
+  try {
+    await files.syncAll(volume)
+    return true
+  } catch (error) {
+    // No such command, or it failed: a code, a number or a signal.
+    if (!(error instanceof Error) || !('code' in error)) throw error
+    return false
   }
 }

@@ -34,17 +34,22 @@ export interface Lift {
 
 /** Beside the keys of the rows (`d/`, `i/`, `k/`, `p/`, `root`). */
 const BATCH_KEY = 'apply/batch'
+/** What of earlier batches the disk did not let be settled. */
+const UNSETTLED_KEY = 'apply/unsettled'
 const LIFT_PREFIX = 'apply/lift/'
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
-export const batchPut = (intents: readonly Intent[]): KeyValueOp => ({
+const putIntents = (key: string, intents: readonly Intent[]): KeyValueOp => ({
   type: 'put',
-  key: BATCH_KEY,
+  key,
   value: encoder.encode(JSON.stringify(intents.map(packIntent))),
 })
+export const batchPut = (intents: readonly Intent[]): KeyValueOp => putIntents(BATCH_KEY, intents)
 export const batchDel: KeyValueOp = { type: 'del', key: BATCH_KEY }
+export const unsettledPut = (intents: readonly Intent[]): KeyValueOp => putIntents(UNSETTLED_KEY, intents)
+export const unsettledDel: KeyValueOp = { type: 'del', key: UNSETTLED_KEY }
 
 export const liftPut = (lift: Lift): KeyValueOp => ({
   type: 'put',
@@ -53,8 +58,12 @@ export const liftPut = (lift: Lift): KeyValueOp => ({
 })
 export const liftDel = (rowKey: EntryKey): KeyValueOp => ({ type: 'del', key: LIFT_PREFIX + rowKey })
 
-export async function readBatch(rows: KeyValueReader): Promise<readonly Intent[]> {
-  const value = await rows.get(BATCH_KEY)
+export const readBatch = (rows: KeyValueReader): Promise<readonly Intent[]> => readIntents(rows, BATCH_KEY)
+export const readUnsettled = (rows: KeyValueReader): Promise<readonly Intent[]> =>
+  readIntents(rows, UNSETTLED_KEY)
+
+async function readIntents(rows: KeyValueReader, key: string): Promise<readonly Intent[]> {
+  const value = await rows.get(key)
   return value === undefined ? [] : (JSON.parse(decoder.decode(value)) as PackedIntent[]).map(unpackIntent)
 }
 

@@ -1,10 +1,12 @@
 import * as fs from 'node:fs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { nodeFileSystem } from '../adapters/node-file-system.js'
+import type { FileSystem } from '../ports/file-system.js'
 import { applyRemote } from './apply-remote.js'
 import { batchPut, type Intent } from './journal.js'
-import { recoverProvisional } from './recover.js'
+import { recoverProvisional, settleProvisional } from './recover.js'
 import { nodeId } from './testing/fake-space.js'
-import { World } from './testing/world.js'
+import { intercepted, World } from './testing/world.js'
 
 let world: World
 beforeEach(async () => {
@@ -12,44 +14,92 @@ beforeEach(async () => {
   world.space.show([
     { id: 1, in: 0, name: 'd' },
     { id: 2, in: 1, name: 'f', bytes: 'old' },
+    { id: 3, in: 1, name: 'g', bytes: 'old too' },
   ])
   await applyRemote(world.ctx(), new AbortController().signal)
 })
 afterEach(() => world.close())
 
-/** The process ended after `d/f` went aside and before the new bytes came; then `d` was renamed. */
-async function interruptedReplace(): Promise<void> {
+/** The process ended after these (ids and names) in `d` went aside and before the new bytes came. */
+async function interruptedReplace(...files: (readonly [id: number, name: string])[]): Promise<void> {
   const ctx = world.ctx()
-  const row = (await ctx.rows.get(nodeId(2)))!
-  const [aside, staged] = ['.tidemark/trash/f', '.tidemark/staging/new-1']
-  fs.writeFileSync(world.path(staged), 'new')
-  fs.renameSync(world.path('d/f'), world.path(aside))
-  const fingerprint = ctx.files.lstat(world.path(staged))!
-  const { dir, localName, entry } = row
-  const intent: Intent = {
-    type: 'replace',
-    key: row.key,
-    rowKey: row.key,
-    after: { dir, localName, entry },
-    from: 'd/f',
-    to: 'd/f',
-    aside,
-    staged: { path: staged, fingerprint },
+  const intents: Intent[] = []
+  for (const [id, name] of files) {
+    const row = (await ctx.rows.get(nodeId(id)))!
+    const [at, aside, staged] = [`d/${name}`, `.tidemark/trash/${name}`, `.tidemark/staging/new-${name}`]
+    fs.writeFileSync(world.path(staged), `new ${name}`)
+    fs.renameSync(world.path(at), world.path(aside))
+    const fingerprint = ctx.files.lstat(world.path(staged))!
+    const { dir, localName, entry } = row
+    intents.push({
+      type: 'replace',
+      key: row.key,
+      rowKey: row.key,
+      after: { dir, localName, entry },
+      from: at,
+      to: at,
+      aside,
+      staged: { path: staged, fingerprint },
+    })
   }
-  await ctx.space.writeRows([batchPut([intent])], { sync: true })
-  fs.renameSync(world.path('d'), world.path('e'))
+  await ctx.space.writeRows([batchPut(intents)], { sync: true })
+}
+
+/** A disk that fails where a path ends so. */
+function failingAt(end: string, code: string): FileSystem {
+  return intercepted(nodeFileSystem, (_, paths) => {
+    if (paths.some((path) => path.endsWith(end))) throw Object.assign(new Error(code), { code })
+  })
 }
 
 test('[CR18] a start after a crash does not fail where the directory was renamed meanwhile', async () => {
-  await interruptedReplace()
+  await interruptedReplace([2, 'f'])
+  fs.renameSync(world.path('d'), world.path('e'))
   await recoverProvisional(world.ctx())
-  expect(world.disk()).toEqual({ e: '/' })
+  expect(world.disk()).toEqual({ e: '/', 'e/g': 'old too' })
   expect(fs.readFileSync(world.path('.tidemark/trash/f'), 'utf8')).toBe('old')
 })
 
 test('[CR18] what its user had written is given back above a directory that is gone', async () => {
-  await interruptedReplace()
+  await interruptedReplace([2, 'f'])
+  fs.renameSync(world.path('d'), world.path('e'))
   fs.writeFileSync(world.path('.tidemark/trash/f'), 'of the user')
   await recoverProvisional(world.ctx())
-  expect(world.disk()).toEqual({ e: '/', f: 'of the user' })
+  expect(world.disk()).toEqual({ e: '/', 'e/g': 'old too', f: 'of the user' })
+})
+
+test('[CR18] what the disk does not let be settled is a problem at its path, and the rest is settled', async () => {
+  await interruptedReplace([2, 'f'], [3, 'g'])
+  const problems = await recoverProvisional(world.ctx(failingAt('trash/f', 'EIO')))
+  expect(problems.map(({ path, cause }) => [path, cause])).toEqual([['d/f', 'cannot-write']])
+  expect(world.disk()).toEqual({ d: '/', 'd/g': 'new g' })
+})
+
+test('[CR18] what could not be settled is settled when the disk lets it, whatever was done meanwhile', async () => {
+  await interruptedReplace([2, 'f'])
+  expect(await settleProvisional(world.ctx(failingAt('trash/f', 'EACCES')))).toHaveLength(1)
+  world.space.show([
+    { id: 1, in: 0, name: 'd' },
+    { id: 2, in: 1, name: 'f', bytes: 'old' },
+    { id: 3, in: 1, name: 'g', bytes: 'other' },
+  ])
+  await applyRemote(world.ctx(), new AbortController().signal)
+  expect(world.disk()).toEqual({ d: '/', 'd/g': 'other' })
+  expect(await settleProvisional(world.ctx())).toEqual([])
+  expect(world.disk()).toEqual({ d: '/', 'd/f': 'new f', 'd/g': 'other' })
+})
+
+test('[CR18] a directory whose names cannot be made durable leaves the whole batch for later', async () => {
+  await interruptedReplace([3, 'g'])
+  const cannotSync = { ...nodeFileSystem, fsync: failingAt('/d', 'EIO').fsync }
+  expect(await settleProvisional(world.ctx(cannotSync))).toHaveLength(1)
+  const row = await world.ctx().rows.get(nodeId(3))
+  expect(row!.fingerprint.size).toBe('old too'.length)
+  expect(await settleProvisional(world.ctx())).toEqual([])
+  expect((await world.ctx().rows.get(nodeId(3)))!.fingerprint.size).toBe('new g'.length)
+})
+
+test('[CR18] a staging area and a trash that cannot be looked at stop no start', async () => {
+  await expect(recoverProvisional(world.ctx(failingAt('/staging', 'EACCES')))).resolves.toEqual([])
+  await expect(recoverProvisional(world.ctx(failingAt('/trash', 'EACCES')))).resolves.toEqual([])
 })

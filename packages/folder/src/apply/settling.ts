@@ -1,0 +1,179 @@
+import { basename, dirname, join } from 'node:path'
+import type { ApplyContext } from '../apply-context.js'
+import type { FileStat } from '../ports/file-system.js'
+import type { Fingerprint, SyncedRow } from '../rows.js'
+import { placeNew, putBack, sameFile } from './disk.js'
+import type { Intent } from './journal.js'
+import { stamps } from './stamps.js'
+
+/** One effect of the interrupted batch, looked at on disk. */
+export class Settling {
+  readonly #to: string | undefined
+  readonly #from: string | undefined
+  readonly #aside: string | undefined
+  readonly #staged: string | undefined
+
+  constructor(
+    private readonly ctx: ApplyContext,
+    private readonly intent: Intent,
+    private readonly row: SyncedRow | undefined,
+  ) {
+    const absolute = (path: string | undefined) =>
+      path === undefined ? undefined : join(ctx.directory, path)
+    this.#to = absolute(intent.to)
+    this.#from = absolute(intent.from)
+    this.#aside = absolute(intent.aside)
+    this.#staged = absolute(intent.staged?.path)
+  }
+
+  /**
+   * Idempotent.
+   *
+   * @returns the row after, when the effect is done; `undefined`: it is not, and the row stays.
+   * @throws system errors: it can be asked again.
+   */
+  run(): { readonly row: SyncedRow | undefined } | undefined {
+    switch (this.intent.type) {
+      case 'create':
+        return this.#settleContent()
+      case 'replace':
+        return this.#settleReplace()
+      case 'remove':
+        return this.#settleRemove()
+      case 'rmdir': {
+        // What stands there now may be what comes next in the batch.
+        const stat = this.#stat(this.#from)
+        return stat && this.#hasRowsInode(stat) ? undefined : { row: undefined }
+      }
+      case 'lift':
+      case 'move':
+      case 'land':
+        return this.#settleMove()
+      case 'chmod':
+        return this.#settleMode()
+      case 'mkdir':
+      case 'note':
+        // Done again without harm: the directory is adopted.
+        return undefined
+    }
+  }
+
+  #settleContent(): { readonly row: SyncedRow } | undefined {
+    const { staged, after } = this.intent
+    const stat = this.#stat(this.#to)
+    if (!stat) return undefined
+    if (!staged) {
+      // A symlink has no staged inode: the target tells.
+      if (stat.kind !== 'symlink') return undefined
+      const target = Buffer.from(this.ctx.files.readlink(this.#to!)).toString('utf8')
+      return target === after!.entry.version?.target ? { row: this.#rowOf(stat) } : undefined
+    }
+    const { fingerprint } = staged
+    const isStaged = (each: FileStat) => each.dev === fingerprint.dev && each.ino === fingerprint.ino
+    if (!isStaged(stat)) return undefined
+    const left = this.#stat(this.#staged)
+    if (left && isStaged(left)) this.ctx.files.unlink(this.#staged!)
+    // Written to since: the old stamps stay, so that the scan finds an edit of the new version.
+    const isOurs = sameFile(stat, fingerprint)
+    return { row: { ...this.#rowOf(this.#stat(this.#to)!), ...(isOurs ? {} : { fingerprint }) } }
+  }
+
+  #settleReplace(): { readonly row: SyncedRow | undefined } | undefined {
+    const done = this.#settleContent()
+    if (done) {
+      this.#returnUsersFile()
+      return done
+    }
+    const aside = this.#stat(this.#aside)
+    if (!aside) return undefined
+    if (!this.#isRow(aside)) {
+      this.#returnUsersFile()
+      return undefined
+    }
+    if (this.#stat(this.#to)) return undefined
+    // The directory is gone or went elsewhere: the old content is in the trash, the new one comes again.
+    if (this.#stat(dirname(this.#to!))?.kind !== 'dir') return undefined
+    // The name is missing: the new content if it is whole, else the old.
+    if (this.#staged !== undefined && this.#stat(this.#staged)) {
+      placeNew(this.ctx.files, this.#staged, this.#to!, 'file')
+      return this.#settleContent()
+    }
+    placeNew(this.ctx.files, this.#aside!, this.#to!, aside.kind)
+    return undefined
+  }
+
+  #settleRemove(): { readonly row: undefined } | undefined {
+    const aside = this.#stat(this.#aside)
+    if (!aside) return undefined
+    if (!this.#isRow(aside)) {
+      this.#returnUsersFile()
+      return undefined
+    }
+    // What stands there now is the next step's, or new.
+    return { row: undefined }
+  }
+
+  #settleMode(): { readonly row: SyncedRow } | undefined {
+    const stat = this.#stat(this.#to)
+    if (!stat || !this.#isRow(stat)) return undefined
+    const isExecutable = (stat.mode & 0o100) !== 0
+    return isExecutable === this.intent.after!.entry.executable ? { row: this.#rowOf(stat) } : undefined
+  }
+
+  #settleMove(): { readonly row: SyncedRow } | undefined {
+    const held = this.#stat(this.#aside)
+    const target = this.#stat(this.#to)
+    if (held && this.#aside !== undefined) {
+      // Between taking the first name away and looking at it.
+      if (this.#hasRowsInode(held) && target && this.#hasRowsInode(target)) this.ctx.files.unlink(this.#aside)
+      else this.#putBack(this.#aside)
+    }
+    if (!target || !this.#hasRowsInode(target)) return undefined
+    const source = this.#stat(this.#from)
+    if (source && this.#hasRowsInode(source) && this.row!.entry.kind === 'file') {
+      // Both names: the first is ours to take away.
+      this.ctx.files.unlink(this.#from!)
+    }
+    const { after, type } = this.intent
+    if (type === 'lift' || !after) return undefined
+    const stat = this.#stat(this.#to)!
+    const isOurs = target.kind === 'dir' || sameFile(target, this.row!.fingerprint)
+    const row = { ...this.#rowOf(stat), key: this.intent.shown ? this.intent.key : this.row!.key }
+    return { row: isOurs ? row : { ...row, fingerprint: this.row!.fingerprint } }
+  }
+
+  #returnUsersFile(): void {
+    const aside = this.#stat(this.#aside)
+    if (!aside || this.#isRow(aside)) return
+    this.#putBack(this.#aside!)
+  }
+
+  /** To its place, or to the nearest directory above that is still there. */
+  #putBack(aside: string): void {
+    let directory = this.ctx.directory
+    for (const name of dirname(this.intent.from!).split('/')) {
+      const next = join(directory, name)
+      if (this.#stat(next)?.kind !== 'dir') break
+      directory = next
+    }
+    putBack(this.ctx.files, aside, directory, basename(this.#from!))
+  }
+
+  #rowOf(stat: FileStat): SyncedRow {
+    const { dir, localName, entry } = this.intent.after!
+    return { key: this.intent.key, dir, localName, entry, fingerprint: stamps(stat) }
+  }
+
+  #stat(path: string | undefined): FileStat | undefined {
+    return path === undefined ? undefined : this.ctx.files.lstat(path)
+  }
+
+  #hasRowsInode(stat: Fingerprint): boolean {
+    const row = this.row?.fingerprint
+    return row !== undefined && stat.dev === row.dev && stat.ino === row.ino
+  }
+
+  #isRow(stat: Fingerprint): boolean {
+    return this.row !== undefined && sameFile(stat, this.row.fingerprint)
+  }
+}
