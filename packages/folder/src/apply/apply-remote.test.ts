@@ -1,8 +1,9 @@
 import * as fs from 'node:fs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { nodeFileSystem } from '../adapters/node-file-system.js'
 import { applyRemote } from './apply-remote.js'
 import { MTIME_MS, nodeId, rootOf, type Thing } from './testing/fake-space.js'
-import { treeOf, World } from './testing/world.js'
+import { intercepted, treeOf, World } from './testing/world.js'
 
 const never = new AbortController().signal
 const DIR = (id: number, name: string, below = 0): Thing => ({ id, in: below, name })
@@ -230,4 +231,21 @@ test('a large file is fetched beside the small ones, and an interrupted one goes
   expect(world.disk()).toEqual({ large, small: 's' })
   expect(world.space.fetchedPieces).toBe(5)
   expect(fs.readdirSync(world.path('.tidemark/staging'))).toEqual([])
+})
+
+test('[PL17] what was to free a place, and is gone by then, keeps its row: nothing else comes there before the next scan', async () => {
+  await shows([FILE(1, 'a', 'A'), FILE(2, 'z', 'Z')])
+  world.space.show([FILE(1, 'b', 'A'), FILE(2, 'a', 'Z')])
+  let isMoved = false
+  const files = intercepted(nodeFileSystem, (call, [from]) => {
+    if (isMoved || call !== 'link' || from !== world.path('a')) return
+    isMoved = true
+    fs.renameSync(world.path('a'), world.path('mine'))
+  })
+  const { rows } = world.ctx()
+  const { deferred } = await applyRemote(world.ctx(files), never)
+  expect(deferred).toBe(2)
+  expect(world.disk()).toEqual({ mine: 'A', z: 'Z' })
+  expect((await rows.get(nodeId(1)))?.key).toBe(nodeId(1))
+  expect((await rows.get(nodeId(2)))?.localName).toBe('z')
 })

@@ -41,7 +41,7 @@ export function prepare(tools: RunTools, state: RunState, step: Step): Prepared 
   const row = state.rows.get(item.key)
   const target = 'to' in step ? step.to : undefined
   const isLift = step.type === 'lift'
-  const fromPlace = state.places.get(item.key)
+  const fromPlace = state.placeOf(item.key)
   if (step.type === 'mkdir') locator.announce(newDirId(item.key), step.to)
   const toPlace = isLift ? { dir: STAGING_DIR, name: liftName(row!) } : target
   const [from, to] = [fromPlace && spotOf(locator, fromPlace), toPlace && spotOf(locator, toPlace)]

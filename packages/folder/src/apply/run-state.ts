@@ -17,7 +17,9 @@ export class RunState {
   /** The same, as the database has it. */
   readonly stored = new Map<EntryKey, SyncedRow | undefined>()
   /** Where each item's thing stands, in terms of directories on disk. */
-  readonly places = new Map<EntryKey, Place>()
+  readonly #places = new Map<EntryKey, Place>()
+  /** The other way round. */
+  readonly #holders = new Map<string, EntryKey>()
   readonly lifted = new Set<EntryKey>()
   readonly failed = new Set<EntryKey>()
   readonly #lastStep = new Map<EntryKey, Step>()
@@ -40,7 +42,7 @@ export class RunState {
       this.rows.set(item.key, item.row)
       this.stored.set(item.key, item.row)
       if (!item.row) continue
-      this.places.set(item.key, { dir: item.row.dir, name: item.row.localName })
+      this.#stand(item.key, { dir: item.row.dir, name: item.row.localName })
       this.#ownerOf.set(item.row.key, item.key)
     }
     this.#groups = linkedKeys([...this.items.values()])
@@ -65,6 +67,20 @@ export class RunState {
     return [...this.#finished].filter((key) => !this.#shown.has(key))
   }
 
+  placeOf(key: EntryKey): Place | undefined {
+    return this.#places.get(key)
+  }
+
+  /**
+   * Whether a step leads to a place that the row of another item still names, because the step that was to
+   * free it failed: the disk may be free there, but a place has one row.
+   */
+  isHeld(step: Step): boolean {
+    const to = 'to' in step && step.type !== 'lift' ? step.to : undefined
+    const holder = to && this.#holders.get(placeText(to))
+    return holder !== undefined && holder !== step.item.key
+  }
+
   /** Updates the models of places and rows after an effect. */
   record(step: Step, stat: FileStat | undefined): void {
     const { key } = step.item
@@ -72,21 +88,30 @@ export class RunState {
     if (step.type === 'remove' || step.type === 'rmdir' || !('to' in step) || !step.to) {
       if (row) this.locator.remove(row.key)
       this.rows.set(key, undefined)
-      this.places.delete(key)
+      this.#stand(key, undefined)
     } else if (step.type === 'lift') {
       const place = { dir: STAGING_DIR, name: liftName(row!) }
       this.lifted.add(key)
-      this.places.set(key, place)
+      this.#stand(key, place)
       this.locator.move(row!.key, place)
       this.rows.set(key, { ...row!, dir: place.dir, localName: place.name, fingerprint: fresh(row!, stat!) })
     } else {
       this.lifted.delete(key)
-      this.places.set(key, step.to)
+      this.#stand(key, step.to)
       if (step.type === 'mkdir') this.locator.set(newDirId(key), step.to, stat!)
       else if (row) this.locator.move(row.key, step.to)
       this.rows.set(key, this.#rowAfter(step, step.to, row, stat))
     }
     if (this.isLast(step)) this.#finished.add(key)
+  }
+
+  #stand(key: EntryKey, place: Place | undefined): void {
+    const before = this.#places.get(key)
+    if (before && this.#holders.get(placeText(before)) === key) this.#holders.delete(placeText(before))
+    if (place) {
+      this.#places.set(key, place)
+      this.#holders.set(placeText(place), key)
+    } else this.#places.delete(key)
   }
 
   #rowAfter(step: Step, to: PlannedPlace, row: SyncedRow | undefined, stat: FileStat | undefined): SyncedRow {
@@ -148,6 +173,8 @@ export class RunState {
     return row && { ...row, key: first?.key ?? key, entry: first?.entry ?? row.entry }
   }
 }
+
+const placeText = ({ dir, name }: Place): string => `${dir}/${name}`
 
 /** All members of the groups of these keys. */
 function withGroups(

@@ -116,6 +116,7 @@ export class Run {
 
   #perform(each: Prepared): Outcome | Promise<Outcome> {
     const { step, from, to, aside } = each
+    if (this.#state.isHeld(step)) return { done: false, cause: 'changed' }
     for (const dir of each.through) {
       const unsound = this.tools.locator.unsound(dir)
       if (unsound === undefined) continue
