@@ -201,3 +201,16 @@ test('[FB8] a folder whose marker is gone is held, not emptied elsewhere', async
   expect(await world.once(b, hub)).toBe(0)
   expect(Object.keys(readTree(b)).length).toBe(20)
 })
+
+test('[FB8] a folder that another state has bound is not taken over', async () => {
+  write(a, 'f', 'of the first')
+  const other = ['--state', world.path('other')]
+  expect(await world.once(a, hub)).toBe(0)
+  expect(await world.once(a, hub, { extra: other })).toBe(3)
+  const { stdout } = await world.run(['status', ...other, '--json'])
+  expect(JSON.parse(stdout).held.reason).toContain('bound by another database')
+  write(a, 'f', 'still of the first')
+  expect(await world.once(a, hub)).toBe(0)
+  expect(await world.once(b, hub)).toBe(0)
+  expect(readTree(b)).toEqual(readTree(a))
+})

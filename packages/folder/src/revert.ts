@@ -26,7 +26,9 @@ export interface RevertOptions {
 export async function revertLocal(options: RevertOptions): Promise<boolean> {
   const { push, apply, rootCheck, hold, unsent } = options
   if (hold) {
-    if (hold.kind === 'folder' && !(await acceptRoot(rootCheck))) return false
+    // Of a folder that this database has not bound nothing can be dropped.
+    const isBound = (await rootCheck.rows.root()) !== undefined
+    if (hold.kind === 'folder' && !(isBound && (await acceptRoot(rootCheck)))) return false
     await revertHeld(push, hold, apply.trash)
     return true
   }

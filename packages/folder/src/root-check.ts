@@ -23,9 +23,11 @@ export async function checkRoot(options: RootCheckOptions): Promise<BoundRoot | 
   const known = await rows.root()
   const stat = files.lstat(directory)
   if (stat?.kind !== 'dir') return hold(options, `${directory} is not there, or is no directory`)
-  if (!known) return bindAnew(options)
-  if (readMarker(files, home) !== known.bindingId) {
-    if ((await rows.count()) === 0) return bindAnew(options)
+  const marker = readMarker(files, home)
+  if (!known || marker !== known.bindingId) {
+    const isNew = !known || (await rows.count()) === 0
+    if (isNew && marker === undefined) return bindAnew(options)
+    if (isNew) return hold(options, boundElsewhere(directory))
     return hold(
       options,
       `${home.marker} is missing or of another binding: another disk may be mounted here, or the folder was replaced`,
@@ -35,11 +37,19 @@ export async function checkRoot(options: RootCheckOptions): Promise<BoundRoot | 
   return rebase(options, known)
 }
 
-/** Takes the directory as it is now for the bound one. */
+/**
+ * Two databases that take turns on one folder would each take what the other one did for its user's doing.
+ * A database that was lost looks the same from here: only a person can tell.
+ */
+const boundElsewhere = (directory: string): string =>
+  `${directory} is bound by another database: start with the state that it was bound with; or, if that is lost or no longer used here, accept binds the folder to this one`
+
+/** Takes the directory as it is now for the bound one; one that another database has bound is bound anew. */
 export async function acceptRoot(options: RootCheckOptions): Promise<BoundRoot | undefined> {
   const { rows, files, directory, home } = options
   const known = await rows.root()
-  if (!known || files.lstat(directory)?.kind !== 'dir') return undefined
+  if (files.lstat(directory)?.kind !== 'dir') return undefined
+  if (!known) return bindAnew(options)
   prepareHome(files, home)
   writeMarker(files, home, known.bindingId)
   return rebase(options, known)
@@ -49,8 +59,9 @@ async function bindAnew({ space, files, directory, home, newId }: RootCheckOptio
   prepareHome(files, home)
   const { dev, ino } = files.lstat(directory)!
   const root = { bindingId: newId(), dev, ino, imported: false }
-  writeMarker(files, home, root.bindingId)
+  // In this order: a marker that no database knows looks like one of another database.
   await space.writeRows(rootOps(root), { sync: true })
+  writeMarker(files, home, root.bindingId)
   return root
 }
 

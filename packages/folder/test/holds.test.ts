@@ -64,6 +64,38 @@ test('[FB8] a folder without its marker is held: nothing of it is deleted', asyn
   expect(await paths(again.space)).toEqual([])
 })
 
+test('[FB8] a folder that another database has bound is held until it is accepted, and the other one says so then', async () => {
+  const { binding, directory, storage } = await folderOf(2)
+  const before = onDisk(directory)
+  await binding.close()
+  const other = await bind({ directory })
+  const held = await other.binding.settled()
+  expect(held).toMatchObject({ state: 'held', held: { deletes: 0 } })
+  expect(held.detail).toContain('bound by another database')
+  await other.binding.revert()
+  expect((await other.binding.settled()).state).toBe('held')
+  expect(await paths(other.space)).toEqual([])
+  await other.binding.accept()
+  expect((await other.binding.settled()).state).toBe('idle')
+  expect(await paths(other.space)).toEqual(['d', 'd/0', 'd/1'])
+  await other.binding.close()
+  const first = await bind({ directory, storage })
+  expect((await first.binding.settled()).detail).toContain('of another binding')
+  expect(onDisk(directory)).toEqual(before)
+})
+
+test('[FB8] a crash between the binding and its marker leaves a folder that binds', async () => {
+  const { binding, directory, storage } = await folderOf(0)
+  await binding.close()
+  fs.rmSync(`${directory}/d`, { recursive: true })
+  const emptied = await bind({ directory, storage })
+  await emptied.binding.settled()
+  await emptied.binding.close()
+  fs.rmSync(`${directory}/.tidemark/marker.json`)
+  const again = await bind({ directory, storage })
+  expect((await again.binding.settled()).state).toBe('idle')
+})
+
 test('[FB1] a directory that cannot be listed is unknown: nothing below it is deleted', async () => {
   const { space, binding, path } = await folderOf(3)
   fs.chmodSync(path('d'), 0)
