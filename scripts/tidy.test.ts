@@ -29,6 +29,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     '@tidemark/store-fs',
     '@tidemark/transport-ws',
   ],
+  '@tidemark/simulator': [
+    '@tidemark/protocol',
+    '@tidemark/engine',
+    '@tidemark/folder',
+    '@tidemark/server-reference',
+  ],
   '@tidemark/cli': [
     '@tidemark/protocol',
     '@tidemark/engine',

@@ -4,7 +4,7 @@ import { SimRandom } from './random.js'
 import { brief, Ledger, User } from './user.js'
 import { VirtualTime } from './virtual-time.js'
 
-export interface RunOptions {
+export interface SimulationOptions {
   readonly seed: number
   readonly steps: number
   /** Disks say that they made things durable, and did not: a mistake that must be noticed. */
@@ -29,7 +29,11 @@ export class SimulationError extends Error {
  * @returns what happened: the same lines for one seed, on one state of the code.
  * @throws {SimulationError} it does not become well, or something is lost.
  */
-export async function run({ seed, steps, isLying = false }: RunOptions): Promise<readonly string[]> {
+export async function simulate({
+  seed,
+  steps,
+  isLying = false,
+}: SimulationOptions): Promise<readonly string[]> {
   const random = new SimRandom(seed)
   const time = new VirtualTime()
   const hub = new SimHub(time, random)
@@ -99,8 +103,6 @@ export async function run({ seed, steps, isLying = false }: RunOptions): Promise
   const shown = Object.values(devices[0]!.tree()).filter((text) => text !== '/' && !text.startsWith('→'))
   const strange = shown.filter((text) => !ledger.written.has(text))
   if (strange.length > 0) fail(`nobody wrote: ${strange.map(brief).join(', ')}`)
-  if (process.env.SHOW)
-    process.stdout.write(`${[...log, ...devices.flatMap((d) => d.decisions)].join('\n')}\n${trees()[0]}\n`)
   for (const device of devices) await device.kill()
   return [...log, ...devices.flatMap(({ decisions }) => decisions), ...trees()]
 }

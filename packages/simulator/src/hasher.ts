@@ -1,5 +1,5 @@
 import type { Hasher } from '@tidemark/engine'
-import { nodeHasher } from '../../packages/engine/src/node/node-hasher.js'
+import { nodeHasher } from '@tidemark/engine/node'
 
 /** Never in the thread pool: when that answers is nobody's choice. */
 export const hasher: Hasher = {

@@ -1,0 +1,1 @@
+export { SimulationError, type SimulationOptions, simulate } from './simulate.js'
