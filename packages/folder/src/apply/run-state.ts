@@ -1,4 +1,4 @@
-import type { EntryKey, Materialised, ViewEntry } from '@tidemark/engine'
+import type { Clock, EntryKey, Materialised, ViewEntry } from '@tidemark/engine'
 import type { FileStat } from '../ports/file-system.js'
 import type { SyncedRow } from '../rows.js'
 import type { RowChange } from '../rows-store.js'
@@ -6,7 +6,7 @@ import { linkedKeys } from './components.js'
 import type { Item } from './item.js'
 import type { Locator } from './locator.js'
 import type { Plan } from './plan.js'
-import { fresh, stamps } from './stamps.js'
+import { fresh, isRacyPlace, stamps } from './stamps.js'
 import { liftName, newDirId, type Place, type PlannedPlace, STAGING_DIR, type Step } from './step.js'
 
 /** What stands where while a plan is executed, and what of it the database knows. */
@@ -34,6 +34,7 @@ export class RunState {
   constructor(
     { steps }: Plan,
     private readonly locator: Locator,
+    private readonly clock: Clock,
   ) {
     for (const step of steps) {
       const { item } = step
@@ -116,13 +117,14 @@ export class RunState {
 
   #rowAfter(step: Step, to: PlannedPlace, row: SyncedRow | undefined, stat: FileStat | undefined): SyncedRow {
     const isNewContent = step.type === 'create' || step.type === 'replace' || step.type === 'mkdir'
+    const isRacyNow = isNewContent && stat?.kind === 'file' && isRacyPlace(stat, this.clock.nowMs())
     return {
       key: this.isLast(step) || !row ? step.item.key : row.key,
       dir: to.dirKey,
       localName: to.name,
       entry: this.entryAfter(step),
       fingerprint: !stat ? row!.fingerprint : isNewContent ? stamps(stat) : fresh(row!, stat),
-      ...(row?.racy && !isNewContent ? { racy: true } : {}),
+      ...(isRacyNow || (row?.racy && !isNewContent) ? { racy: true } : {}),
     }
   }
 

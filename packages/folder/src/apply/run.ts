@@ -43,7 +43,7 @@ export class Run {
     private readonly plan: Plan,
   ) {
     this.#effects = new Effects(tools.ctx.files)
-    this.#state = new RunState(plan, tools.locator)
+    this.#state = new RunState(plan, tools.locator, tools.ctx.clock)
   }
 
   /** @throws the signal's reason, between two groups. */

@@ -1,3 +1,4 @@
+import { isRacy } from '../local/identity.js'
 import type { FileStat } from '../ports/file-system.js'
 import type { Fingerprint, SyncedRow } from '../rows.js'
 
@@ -12,3 +13,10 @@ export function fresh(row: SyncedRow, stat: FileStat): Fingerprint {
   if (stat.kind !== 'dir' && (stat.size !== old.size || stat.mtimeNs !== old.mtimeNs)) return old
   return stamps(stat)
 }
+
+/**
+ * Whether a file that was put in place just now may be written to without its stamps showing it: both would
+ * have to be what they are. It was changed now; when it was written is what its author's disk says.
+ */
+export const isRacyPlace = (stat: FileStat, nowMs: number): boolean =>
+  isRacy({ ...stamps(stat), ctimeNs: stat.mtimeNs }, nowMs, nowMs)

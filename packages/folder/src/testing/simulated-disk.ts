@@ -132,6 +132,8 @@ export class SimulatedDisk implements FileSystem {
     inode.ctimeNs = this.#now()
     this.#journal.add([], () => Object.assign(inode, { mode: before, ctimeNs }))
     this.#tellOfContent(inode)
+    // As inotify: whoever watches a directory is told of its own attributes too.
+    this.#tellWatchers(inode)
   }
 
   setMtime(path: string, mtimeMs: number): void {
@@ -324,7 +326,8 @@ export class SimulatedDisk implements FileSystem {
 
   #setMtime(inode: Inode, mtimeMs: number): void {
     const { mtimeNs, ctimeNs } = inode
-    inode.mtimeNs = BigInt(Math.floor(mtimeMs)) * NS_PER_MS
+    const step = BigInt(this.#options.stampNs)
+    inode.mtimeNs = ((BigInt(Math.floor(mtimeMs)) * NS_PER_MS) / step) * step
     inode.ctimeNs = this.#now()
     this.#journal.add([], () => Object.assign(inode, { mtimeNs, ctimeNs }))
   }
