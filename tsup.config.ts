@@ -15,7 +15,7 @@ const ENTRIES: Record<string, string[]> = {
   'packages/transport-ws': ['src/index.ts'],
   'packages/store-fs': ['src/index.ts'],
   'packages/server-reference': ['src/index.ts'],
-  'packages/simulator': ['src/index.ts'],
+  'packages/simulator': ['src/index.ts', 'src/cli.ts'],
   'examples/cli': ['src/main.ts', 'src/demo.ts'],
 }
 

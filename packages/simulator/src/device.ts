@@ -1,100 +1,101 @@
-import { MemoryKeyValueStore, openReplica, type Replica } from '@tidemark/engine'
-import { bindFolder, type FileSystem, type FolderBinding, type FolderPlatform } from '@tidemark/folder'
-import { SimulatedDisk } from '@tidemark/folder/testing'
+import { MemoryKeyValueStore, openReplica, type Replica, type Timers } from '@tidemark/engine'
+import type { BlobStore } from '@tidemark/protocol'
 import { hasher } from './hasher.js'
 import type { SimHub } from './hub.js'
-import type { SimRandom } from './random.js'
+import type { PlantedBug } from './planted-bug.js'
+import { SimRandom } from './random.js'
 import type { VirtualTime } from './virtual-time.js'
-import { simulatedWatcher } from './watcher.js'
 
-export const ROOT = '/home'
+export const SPACE = 'default'
 
 /** A program on a device: what it does after its end is nobody's business. */
-interface Life {
+export interface Life {
   isAlive: boolean
-  replica?: Replica
-  binding?: FolderBinding
 }
 
 export interface DeviceParts {
   readonly hub: SimHub
   readonly time: VirtualTime
-  readonly random: SimRandom
-  /** What the program asks to be made durable is not. */
-  readonly isLying: boolean
+  readonly seed: number
+  readonly planted: PlantedBug | undefined
+  /** Lines for the trace. */
+  note(line: string): void
 }
 
-/** A disk with a folder on it, and a program that keeps it in sync. */
-export class Device {
-  readonly disk: SimulatedDisk
-  readonly decisions: string[] = []
+/** An entry as everybody must show it: `/`, `→ target`, or what tells a file's bytes apart. */
+export type Shown = Readonly<Record<string, string>>
+
+/** A machine with a database on it, and a program that may run, be killed, or start again. */
+export abstract class Device {
+  /** For what nobody decides: ids, late watch events. */
+  protected readonly random: SimRandom
   #store = new MemoryKeyValueStore({ crashable: true })
   #backup: MemoryKeyValueStore | undefined
-  #life: Life = { isAlive: false }
-  #ids = 0
+  #life: Life | undefined
 
   constructor(
     readonly name: string,
-    private readonly parts: DeviceParts,
+    protected readonly parts: DeviceParts,
   ) {
-    this.disk = new SimulatedDisk({ clock: parts.time })
-    this.disk.mkdir(ROOT)
+    this.random = SimRandom.of(parts.seed, `device ${name}`)
   }
 
-  get binding(): FolderBinding | undefined {
-    return this.#life.binding
+  get isRunning(): boolean {
+    return this.#life !== undefined
   }
 
-  async start(): Promise<void> {
+  /** For looking only. */
+  get storage(): MemoryKeyValueStore {
+    return this.#store
+  }
+
+  /** @returns whether it runs now: a full disk may keep it from starting. */
+  async start(): Promise<boolean> {
+    if (this.#life) return true
     const life: Life = { isAlive: true }
     this.#life = life
-    const timers = {
-      monotonicMs: () => this.parts.time.monotonicMs(),
-      after: (ms: number, fn: () => void) => this.parts.time.after(ms, () => life.isAlive && fn()),
+    const { hub, time, planted } = this.parts
+    const timers: Timers = {
+      monotonicMs: () => time.monotonicMs(),
+      after: (ms, fn) => time.after(ms, () => life.isAlive && fn()),
     }
+    const { blobs } = this
     const replica = await openReplica({
       storage: this.#store,
+      place: this.name,
+      ...(blobs ? { blobs } : {}),
       platform: {
-        clock: this.parts.time,
+        clock: time,
         timers,
-        random: { bytes: this.parts.random.bytes },
-        hasher,
+        random: { bytes: this.random.bytes },
+        hasher: planted?.hasher?.(hasher) ?? hasher,
         blobClient: () => {
           throw new TypeError('each link has its own')
         },
       },
     })
-    life.replica = replica
-    replica.connect(this.parts.hub.transport(this.name), { blobClient: this.parts.hub.blobs.client })
-    const space = await replica.openSpace('default', { bound: true })
-    const platform: FolderPlatform = {
-      files: whileAlive(this.disk, life, this.parts.isLying),
-      openWatcher: simulatedWatcher(this.disk, this.parts.time, this.parts.random, () => life.isAlive),
-      clock: this.parts.time,
-      timers,
-      lock: () => () => undefined,
-      realDirectory: (path) => path,
-      newId: () => `${this.name}-${this.#ids++}`,
+    replica.connect(hub.transport(this.name), { blobClient: hub.blobClient })
+    try {
+      await this.run(replica, life, timers)
+      return true
+    } catch (error) {
+      if (!/^E[A-Z]+$/.test(String((error as NodeJS.ErrnoException).code))) throw error
+      await this.kill()
+      return false
     }
-    const onEvent = ({ type, path, detail }: { type: string; path: string; detail: string }) => {
-      if (life.isAlive)
-        this.decisions.push(`${this.parts.time.monotonicMs()} ${this.name} ${type} ${path}: ${detail}`)
-    }
-    life.binding = await bindFolder(space.binding, ROOT, { onEvent }, platform)
   }
 
   /** SIGKILL: the system keeps what the program gave to it. */
   async kill(): Promise<void> {
+    if (!this.#life) return
     await this.#end()
     this.#store = this.#store.crash(this.#store.unsyncedBatches)
-    this.disk.endPrograms()
   }
 
   /** The power goes: what nobody made durable may be gone. */
-  async powerCut(): Promise<void> {
+  async powerCut(random: SimRandom): Promise<void> {
     await this.#end()
-    this.#store = this.#store.crash(this.parts.random.below(this.#store.unsyncedBatches + 1))
-    this.disk.powerCut(this.parts.random)
+    this.#store = this.#store.crash(random.below(this.#store.unsyncedBatches + 1))
   }
 
   /** Remembers the database as it is now. */
@@ -110,51 +111,32 @@ export class Device {
     return true
   }
 
+  /** The database of another device. Precondition: this one never ran. */
+  protected takeDatabaseOf(other: Device): void {
+    this.#store = other.#store.backup()
+  }
+
   async #end(): Promise<void> {
-    const life = this.#life
-    life.isAlive = false
+    if (this.#life) this.#life.isAlive = false
+    this.#life = undefined
     await this.parts.hub.forget(this.name)
   }
 
-  /** Path → text, `→ target` or `/`, of all that a user sees. */
-  tree(): Record<string, string> {
-    return treeBelow(this.disk, ROOT, '')
+  /** Bytes on this device that no folder shows. */
+  protected get blobs(): BlobStore | undefined {
+    return undefined
   }
 
-  /** Texts that are anywhere on the disk, trash and staging too. */
-  texts(): Set<string> {
-    return new Set(Object.values(treeBelow(this.disk, '', '')))
-  }
-}
+  protected abstract run(replica: Replica, life: Life, timers: Timers): Promise<void>
 
-class EndedError extends Error {
-  override readonly name = 'EndedError'
-}
-
-function whileAlive(disk: SimulatedDisk, life: Life, isLying: boolean): FileSystem {
-  return new Proxy(disk, {
-    get(target, property) {
-      const value: unknown = Reflect.get(target, property)
-      if (typeof value !== 'function') return value
-      return (...args: unknown[]): unknown => {
-        if (!life.isAlive) throw new EndedError(String(property))
-        if (isLying && property === 'fsync') return undefined
-        if (isLying && property === 'syncAll') return Promise.resolve()
-        return value.apply(target, args)
-      }
-    },
-  })
-}
-
-function treeBelow(files: FileSystem, root: string, below: string): Record<string, string> {
-  const tree: Record<string, string> = {}
-  for (const name of files.readdir(`${root}/${below}`).map(String).sort()) {
-    const path = below === '' ? name : `${below}/${name}`
-    if (root !== '' && path === '.tidemark') continue
-    const { kind } = files.lstat(`${root}/${path}`)!
-    if (kind === 'dir') Object.assign(tree, { [path]: '/' }, treeBelow(files, root, path))
-    else if (kind === 'symlink') tree[path] = `→ ${Buffer.from(files.readlink(`${root}/${path}`))}`
-    else tree[path] = Buffer.from(files.readFile(`${root}/${path}`)).toString()
-  }
-  return tree
+  /** Whether it says that all is done. */
+  abstract isIdle(): boolean
+  /** Why not, for people. */
+  abstract explain(): string
+  /** What its user sees, to be compared with others. */
+  abstract shown(): Promise<Shown>
+  /** All troubles of this machine are over. */
+  abstract heal(): void
+  /** Those of these texts that are anywhere on this machine, seen or not. */
+  abstract holds(texts: readonly string[]): Promise<readonly string[]>
 }

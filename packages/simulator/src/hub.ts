@@ -1,5 +1,11 @@
 import { MemoryKeyValueStore, PackFormat } from '@tidemark/engine'
-import { type Transport, TransportError } from '@tidemark/protocol'
+import {
+  type BlobClient,
+  type Connection,
+  decodeMessage,
+  type Transport,
+  TransportError,
+} from '@tidemark/protocol'
 import {
   createMemoryTransportPair,
   MemoryBlobStore,
@@ -13,27 +19,54 @@ import {
   silentLogger,
   TokenAuthenticator,
 } from '@tidemark/server-reference'
+import { type StoreTrouble, troubledBlobClient } from './blob-link.js'
 import { hasher } from './hasher.js'
-import type { SimRandom } from './random.js'
+import { SimRandom } from './random.js'
 import type { VirtualTime } from './virtual-time.js'
 
 /** Time that a frame takes, at most, milliseconds. */
 const LATENCY_MS_MAX = 40
 
+/** Pings and their answers: what a silent line has. */
+const HEARTBEATS: ReadonlySet<string> = new Set(['ping', 'pong'])
+
+/** One device's way to the hub. */
+class Line {
+  pair: MemoryTransportPair | undefined
+  isAway = false
+  /** Added to the time that each frame takes, milliseconds. */
+  slowMs = 0
+
+  constructor(readonly random: SimRandom) {}
+}
+
 /** A hub over a database that a crash throws back, and a store that keeps what it has. */
 export class SimHub {
   readonly blobs: MemoryBlobStore
-  /** By device. */
-  readonly #pairs = new Map<string, MemoryTransportPair>()
+  storeTrouble: StoreTrouble = 'none'
+  /** Frames that were sent, heartbeats apart. */
+  messages = 0
+  readonly #lines = new Map<string, Line>()
+  readonly #random: SimRandom
   #store = new MemoryKeyValueStore({ crashable: true })
   #backup: MemoryKeyValueStore | undefined
   #engine: HubEngine | undefined
 
   constructor(
     private readonly time: VirtualTime,
-    private readonly random: SimRandom,
+    private readonly seed: number,
   ) {
+    this.#random = SimRandom.of(seed, 'hub')
     this.blobs = new MemoryBlobStore({ sha256: hasher.sha256, now: () => time.nowMs() })
+  }
+
+  get blobClient(): BlobClient {
+    return troubledBlobClient(this.blobs.client, () => this.storeTrouble)
+  }
+
+  /** For looking only. */
+  get storage(): MemoryKeyValueStore {
+    return this.#store
   }
 
   async start(): Promise<void> {
@@ -46,7 +79,7 @@ export class SimHub {
       rebuildAtStart: false,
     })
     const authenticator = new TokenAuthenticator([], { anonymous: true })
-    const open = openHubReplica({ timers: this.time, random: { bytes: this.random.bytes }, hasher })
+    const open = openHubReplica({ timers: this.time, random: { bytes: this.#random.bytes }, hasher })
     this.#engine = await open({
       storage: this.#store,
       blobs: this.blobs,
@@ -60,34 +93,58 @@ export class SimHub {
 
   /** A device's way to this hub, whichever process it is. */
   transport(device: string): Transport {
+    const line = this.#line(device)
     const pair = createMemoryTransportPair({
-      schedule: (task) => void this.time.after(this.random.below(LATENCY_MS_MAX), task),
+      schedule: (task) => void this.time.after(line.slowMs + line.random.below(LATENCY_MS_MAX), task),
     })
-    this.#pairs.set(device, pair)
+    line.pair = pair
     pair.listener.onConnection((connection) => {
-      if (this.#engine) this.#engine.accept(connection, { logger: silentLogger })
+      if (this.#engine) this.#engine.accept(this.#counted(connection), { logger: silentLogger })
       else connection.close('no hub')
     })
-    return pair.transport
+    return {
+      label: pair.transport.label,
+      connect: async (options) => {
+        if (line.isAway) throw new TransportError('no way to the hub')
+        return this.#counted(await pair.transport.connect(options))
+      },
+    }
   }
 
   /** Breaks the line of one device; it may dial again. */
   cut(device: string): void {
-    this.#pairs.get(device)?.sever(new TransportError('cut'))
+    this.#line(device).pair?.sever(new TransportError('cut'))
+  }
+
+  /** From now on the device has no way to the hub, or has one again. */
+  setAway(device: string, isAway: boolean): void {
+    this.#line(device).isAway = isAway
+    if (isAway) this.cut(device)
+  }
+
+  setSlow(device: string, ms: number): void {
+    this.#line(device).slowMs = ms
+  }
+
+  /** All lines are fast, and the store answers. */
+  heal(): void {
+    for (const line of this.#lines.values()) Object.assign(line, { isAway: false, slowMs: 0 })
+    this.storeTrouble = 'none'
   }
 
   /** The device is gone: it dials no more. */
   async forget(device: string): Promise<void> {
     this.cut(device)
-    await this.#pairs.get(device)?.listener.close()
-    this.#pairs.delete(device)
+    const line = this.#line(device)
+    await line.pair?.listener.close()
+    line.pair = undefined
   }
 
   /** The process dies, and another one starts on what is durable. */
-  async crash(): Promise<void> {
+  async crash(random: SimRandom): Promise<void> {
     this.#engine = undefined
-    for (const device of this.#pairs.keys()) this.cut(device)
-    this.#store = this.#store.crash(this.random.below(this.#store.unsyncedBatches + 1))
+    for (const device of this.#lines.keys()) this.cut(device)
+    this.#store = this.#store.crash(random.below(this.#store.unsyncedBatches + 1))
     await this.start()
   }
 
@@ -96,12 +153,45 @@ export class SimHub {
   }
 
   /** Another process starts on the database of the backup; the blobs are as they are. */
-  async rollBack(): Promise<boolean> {
+  async rollBack(random: SimRandom): Promise<boolean> {
     if (!this.#backup) return false
-    await this.crash()
+    await this.crash(random)
+    for (const device of this.#lines.keys()) this.cut(device)
     this.#engine = undefined
     this.#store = this.#backup.backup()
     await this.start()
     return true
+  }
+
+  #line(device: string): Line {
+    const known = this.#lines.get(device)
+    if (known) return known
+    const line = new Line(SimRandom.of(this.seed, `line ${device}`))
+    this.#lines.set(device, line)
+    return line
+  }
+
+  #counted(connection: Connection): Connection {
+    return new Proxy(connection, {
+      get: (target, property) => {
+        if (property === 'send')
+          return (frame: Uint8Array): boolean => {
+            if (!isHeartbeat(frame)) this.messages++
+            return target.send(frame)
+          }
+        const value: unknown = Reflect.get(target, property)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  }
+}
+
+/** The preamble of a connection is no message. */
+function isHeartbeat(frame: Uint8Array): boolean {
+  if (frame.length > 16) return false
+  try {
+    return HEARTBEATS.has(decodeMessage(frame).type)
+  } catch {
+    return false
   }
 }

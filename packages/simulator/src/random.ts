@@ -6,6 +6,17 @@ export class SimRandom {
     this.#state = seed >>> 0
   }
 
+  /** A sequence of its own for one purpose: what others draw does not change it. */
+  static of(seed: number, purpose: string): SimRandom {
+    let state = seed >>> 0
+    for (let i = 0; i < purpose.length; i++)
+      state = Math.imul(state ^ purpose.charCodeAt(i), 0x01000193) >>> 0
+    const random = new SimRandom(state)
+    // Near seeds begin alike.
+    for (let i = 0; i < 3; i++) random.below(2)
+    return random
+  }
+
   /** A whole number from 0 to `below` - 1. */
   below(below: number): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0
@@ -20,6 +31,17 @@ export class SimRandom {
 
   pick<T>(items: readonly T[]): T | undefined {
     return items.length === 0 ? undefined : items[this.below(items.length)]
+  }
+
+  /** A key of the table, as often as its weight says. */
+  weighted<K extends string>(weights: Readonly<Record<K, number>>): K {
+    const entries = Object.entries(weights) as [K, number][]
+    let rest = this.below(entries.reduce((sum, [, weight]) => sum + weight, 0))
+    for (const [key, weight] of entries) {
+      if (rest < weight) return key
+      rest -= weight
+    }
+    throw new RangeError('weights: expected a positive sum')
   }
 
   bytes = (length: number): Uint8Array => Uint8Array.from({ length }, () => this.below(256))

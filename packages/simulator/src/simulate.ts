@@ -1,113 +1,109 @@
-import { Device } from './device.js'
-import { SimHub } from './hub.js'
-import { SimRandom } from './random.js'
-import { brief, Ledger, User } from './user.js'
-import { VirtualTime } from './virtual-time.js'
+import { brief } from './ledger.js'
+import { Oracle } from './oracle.js'
+import type { PlantedBug } from './planted-bug.js'
+import { RandomActs } from './random-acts.js'
+import { type Act, parseScript, type Script } from './script.js'
+import { type Rule, SimulationError } from './simulation-error.js'
+import { Trace } from './trace.js'
+import { World } from './world.js'
 
-export interface SimulationOptions {
-  readonly seed: number
-  readonly steps: number
-  /** Disks say that they made things durable, and did not: a mistake that must be noticed. */
-  readonly isLying?: boolean
+/** Steps between two looks at what costs more. */
+const STEPS_PER_LOOK = 25
+
+export interface RunOptions {
+  /** A mistake that must be noticed: tests only. */
+  readonly planted?: PlantedBug
+  /** Gets each line of the trace as it is noted. */
+  readonly print?: ((line: string) => void) | undefined
 }
 
-/** Time within which all is equal and idle once nobody disturbs it, milliseconds. */
-const HEAL_MS_MAX = 15 * 60_000
-const HEAL_STEP_MS = 5_000
+export interface SimulationOptions extends RunOptions {
+  /** Decides everything. */
+  readonly seed: number
+  /** What people do and what happens to them, before all is healed. */
+  readonly steps: number
+}
 
-export class SimulationError extends Error {
-  override readonly name = 'SimulationError'
-
-  constructor(message: string, seed: number, log: readonly string[]) {
-    super(`seed ${seed}: ${message}\n${log.join('\n')}`)
-  }
+export interface SimulationResult {
+  /** Hexadecimal SHA-256 over the lines of the trace: equal for one seed, on one state of the code. */
+  readonly traceHash: string
+  readonly trace: readonly string[]
+  /** Acts that were done. */
+  readonly steps: number
+  /** How much time went by for the devices, milliseconds. */
+  readonly virtualMs: number
+  /** Frames that were sent, heartbeats apart. */
+  readonly messages: number
+  /** What makes the same happen again. */
+  readonly script: Script
 }
 
 /**
  * Devices under random hands and troubles, until all is well again.
  *
- * @returns what happened: the same lines for one seed, on one state of the code.
- * @throws {SimulationError} it does not become well, or something is lost.
+ * @throws {SimulationError} it does not become well, or a rule is broken on the way.
  */
-export async function simulate({
-  seed,
-  steps,
-  isLying = false,
-}: SimulationOptions): Promise<readonly string[]> {
-  const random = new SimRandom(seed)
-  const time = new VirtualTime()
-  const hub = new SimHub(time, random)
-  await hub.start()
-  const ledger = new Ledger()
-  const log: string[] = []
-  const names = ['ann', 'bob', 'cyd'].slice(0, 2 + random.below(2))
-  const devices = names.map((name) => new Device(name, { hub, time, random, isLying }))
-  const users = devices.map((device) => new User(device, random, ledger))
-  for (const device of devices) await device.start()
-  const note = (line: string): void => void log.push(`${time.monotonicMs()} ${line}`)
-  const fail = (message: string): never => {
-    const decisions = devices.flatMap((device) => device.decisions)
-    const status = devices.map((device) => `${device.name}: ${JSON.stringify(device.binding?.status)}`)
-    throw new SimulationError(message, seed, [...log, ...status, ...decisions])
-  }
-  for (let step = 0; step < steps; step++) {
-    const which = random.below(devices.length)
-    const [device, user] = [devices[which]!, users[which]!]
-    const dice = random.below(100)
-    if (dice < 75) note(`${device.name} ${user.act()}`)
-    else if (dice < 82) {
-      note(`cut ${device.name}`)
-      hub.cut(device.name)
-    } else if (dice < 87) {
-      note(`kill ${device.name}`)
-      await device.kill()
-      if (random.chance(2)) note(`${device.name}, alone: ${user.act()}`)
-      await device.start()
-    } else if (dice < 91) {
-      note(`the power of ${device.name} goes`)
-      await device.powerCut()
-      if (random.chance(2)) note(`${device.name}, alone: ${user.act()}`)
-      await device.start()
-    } else if (dice < 94) {
-      note('the hub dies')
-      await hub.crash()
-    } else if (dice < 96) {
-      device.backUp()
-      if (random.chance(2)) hub.backUp()
-    } else if (dice < 97) {
-      if (await device.rollBack()) {
-        note(`${device.name} goes back to a backup`)
-        await device.start()
-      }
-    } else if (dice < 98) {
-      if (await hub.rollBack()) note('the hub goes back to a backup')
-    } else if (dice < 99) {
-      const years = random.below(21) - 10
-      note(`the clock jumps ${years} years`)
-      time.jump(years * 365 * 24 * 3_600_000)
-    }
-    if (random.chance(3)) await time.pass(random.below(random.chance(5) ? 20_000 : 400))
-  }
-  note('healing')
-  const trees = (): string[] => devices.map((device) => JSON.stringify(device.tree()))
-  const isWell = (): boolean =>
-    trees().every((tree) => tree === trees()[0]) &&
-    devices.every(({ binding }) => binding?.status.state === 'idle')
-  for (let waited = 0; !isWell(); waited += HEAL_STEP_MS) {
-    if (waited > HEAL_MS_MAX) fail(`not equal and idle:\n${devices.map(outline).join('\n')}`)
-    await time.pass(HEAL_STEP_MS)
-  }
-  const kept = new Set(devices.flatMap((device) => [...device.texts()]))
-  const lost = [...ledger.written].filter((text) => !kept.has(text) && !ledger.givenUp.has(text))
-  if (lost.length > 0) fail(`lost: ${lost.map(brief).join(', ')}`)
-  const shown = Object.values(devices[0]!.tree()).filter((text) => text !== '/' && !text.startsWith('→'))
-  const strange = shown.filter((text) => !ledger.written.has(text))
-  if (strange.length > 0) fail(`nobody wrote: ${strange.map(brief).join(', ')}`)
-  for (const device of devices) await device.kill()
-  return [...log, ...devices.flatMap(({ decisions }) => decisions), ...trees()]
+export async function simulate({ seed, steps, ...options }: SimulationOptions): Promise<SimulationResult> {
+  const acts = new RandomActs(seed)
+  return run({ seed, devices: acts.devices }, (world) => acts.in(world, steps), options)
 }
 
-const outline = (device: Device): string =>
-  `${device.name}: ${Object.entries(device.tree())
-    .map(([path, text]) => `${path} ${brief(text)}`)
-    .join(', ')}`
+/**
+ * Lets a script happen, then heals everything as `simulate` does.
+ *
+ * @param script Its text, or what it means.
+ * @throws {ScriptError} {SimulationError}
+ */
+export async function replay(script: string | Script, options: RunOptions = {}): Promise<SimulationResult> {
+  const parsed = typeof script === 'string' ? parseScript(script) : script
+  return run(parsed, () => parsed.acts, options)
+}
+
+async function run(
+  script: Pick<Script, 'seed' | 'devices'>,
+  actsIn: (world: World) => Iterable<Act>,
+  { planted, print }: RunOptions,
+): Promise<SimulationResult> {
+  const trace = new Trace(print)
+  const done: Act[] = []
+  const soFar = (): Script => ({ seed: script.seed, devices: script.devices, acts: done })
+  const fail = (rule: Rule, detail: string, cause?: unknown): never => {
+    throw new SimulationError(rule, detail, soFar(), trace.lines, { cause })
+  }
+  let strange: string | undefined
+  const onStrange = (where: string, text: string): void => {
+    strange ??= `${where}: nobody wrote ${brief(text)}`
+  }
+  try {
+    const world = await World.open({ script, trace, planted, onStrange })
+    const oracle = new Oracle(world, fail)
+    for (const act of actsIn(world)) {
+      done.push(act)
+      await world.perform(act)
+      oracle.checkVisible()
+      if (strange !== undefined) fail('strange', strange)
+      if (world.thrownBack.size > 0 || done.length % STEPS_PER_LOOK === 0) {
+        await oracle.checkKept()
+        await oracle.checkFrontiers()
+      }
+    }
+    await world.heal()
+    await oracle.becomesWell()
+    await oracle.checkKept()
+    await oracle.checkFrontiers()
+    const [device] = world.devices
+    trace.note(`in the end: ${JSON.stringify(await device!.shown())}`)
+    await world.end()
+    return {
+      traceHash: trace.digest(),
+      trace: trace.lines,
+      steps: done.length,
+      virtualMs: world.time.monotonicMs(),
+      messages: world.hub.messages,
+      script: soFar(),
+    }
+  } catch (error) {
+    if (error instanceof SimulationError) throw error
+    return fail('threw', String(error), error)
+  }
+}

@@ -1,0 +1,84 @@
+import type { Replica, Space } from '@tidemark/engine'
+import type { BlobId, BlobStore, SpaceName } from '@tidemark/protocol'
+import { MemoryBlobStore } from '@tidemark/protocol/memory'
+import { Device, type DeviceParts, type Life, type Shown, SPACE } from './device.js'
+import { contentKey, sortedByPath } from './folder-device.js'
+import { hasher } from './hasher.js'
+
+/** A device without a folder: its programs use the verbs of the space. */
+export class ApiDevice extends Device {
+  readonly #blobs: MemoryBlobStore
+  #space: Space | undefined
+  #life: Life | undefined
+  #isEqual = false
+  /** What the program waits for: the end of each verb that it called. */
+  readonly #underWay = new Set<Promise<void>>()
+
+  constructor(name: string, parts: DeviceParts) {
+    super(name, parts)
+    this.#blobs = new MemoryBlobStore({ sha256: hasher.sha256, now: () => parts.time.nowMs() })
+  }
+
+  protected override get blobs(): BlobStore {
+    return this.#blobs
+  }
+
+  protected override async run(replica: Replica, life: Life): Promise<void> {
+    const space = await replica.openSpace(SPACE)
+    this.#life = life
+    this.#space = space
+    this.#isEqual = false
+    this.#underWay.clear()
+    space.status$.subscribe(({ connected, equal }) => {
+      if (life.isAlive) this.#isEqual = connected && equal
+    })
+  }
+
+  /**
+   * Starts something that the program does; how it ends is told to `report`, unless the program ended
+   * meanwhile.
+   */
+  begin(act: (space: Space, life: Life) => Promise<string>, report: (outcome: string) => void): void {
+    const [space, life] = [this.#space, this.#life]
+    if (!space || !life) return
+    const told = (outcome: string): void => {
+      if (life.isAlive) report(outcome)
+    }
+    const done = act(space, life)
+      .then(told, (error: Error) => told(`refused: ${error.message}`))
+      .finally(() => this.#underWay.delete(done))
+    this.#underWay.add(done)
+  }
+
+  override isIdle(): boolean {
+    return this.isRunning && this.#isEqual && this.#underWay.size === 0
+  }
+
+  override explain(): string {
+    return `equal: ${this.#isEqual}, verbs under way: ${this.#underWay.size}`
+  }
+
+  override heal(): void {}
+
+  override async shown(): Promise<Shown> {
+    const shown: Record<string, string> = {}
+    if (!this.#space) return shown
+    for await (const { path, entry } of this.#space.walk()) {
+      const { kind, version } = entry
+      if (kind === 'dir') shown[path] = '/'
+      else if (kind === 'symlink') shown[path] = `→ ${version?.target}`
+      else if (version) shown[path] = version.height > 0 ? `${version.size} bytes` : version.root
+    }
+    return sortedByPath(shown)
+  }
+
+  /** A small text is a blob of its own, whose id is its hash. */
+  override async holds(texts: readonly string[]): Promise<readonly string[]> {
+    const held: string[] = []
+    for (const text of texts) {
+      if ((await this.#blobs.stat(SPACE as SpaceName, contentKey(text) as BlobId)) !== undefined)
+        held.push(text)
+    }
+    return held
+  }
+}

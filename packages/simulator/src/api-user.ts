@@ -1,0 +1,98 @@
+import type { Space, WriteOptions } from '@tidemark/engine'
+import type { ApiDevice } from './api-device.js'
+import type { Life } from './device.js'
+import { brief, type Ledger } from './ledger.js'
+
+interface Call {
+  readonly space: Space
+  readonly life: Life
+  readonly path: string
+  readonly second: string | undefined
+}
+
+type Verb = (call: Call) => Promise<string>
+
+/** A program that uses the verbs of a space. What it does ends later: see `report`. */
+export class ApiUser {
+  readonly #verbs: Readonly<Record<string, Verb>>
+
+  constructor(
+    private readonly device: ApiDevice,
+    private readonly ledger: Ledger,
+    private readonly report: (line: string) => void,
+    /** Bytes were read that nobody wrote. */
+    private readonly onStrange: (where: string, text: string) => void,
+  ) {
+    this.#verbs = {
+      create: (call) => this.#create(call),
+      edit: (call) => this.#edit(call),
+      mkdir: async ({ space, path }) => (await space.mkdir(path)).kind,
+      rename: async ({ space, path, second = '' }) => (await space.move(path, second)).name,
+      remove: (call) => this.#remove(call),
+      read: (call) => this.#read(call),
+    }
+  }
+
+  knows(verb: string): boolean {
+    return this.#verbs[verb] !== undefined
+  }
+
+  act(verb: string, [path = '', second]: readonly string[]): string {
+    if (!this.device.isRunning) return 'refused: it does not run'
+    const line = `${this.device.name} ${verb} ${path}`
+    this.device.begin(
+      (space, life) => this.#verbs[verb]!({ space, life, path, second }),
+      (outcome) => this.report(`${line} ended: ${outcome}`),
+    )
+    return 'begun'
+  }
+
+  async #create(call: Call): Promise<string> {
+    if (await call.space.stat(call.path)) return 'refused: taken'
+    return this.#write(call, {})
+  }
+
+  async #edit(call: Call): Promise<string> {
+    const { space, path } = call
+    const basedOn = (await space.stat(path))?.version
+    if (!basedOn || basedOn.target !== undefined) return 'refused: no file'
+    const before = await this.#textOf(space, path)
+    this.ledger.gaveUp(before)
+    return `${brief(before)} -> ${await this.#write(call, { basedOn })}`
+  }
+
+  async #write({ space, life, path }: Call, options: WriteOptions): Promise<string> {
+    const text = this.ledger.text(this.device.name, 0)
+    this.ledger.known.add(text)
+    await space.write(path, text, options)
+    // Only what was acknowledged to a program that still runs must be kept.
+    if (life.isAlive) this.ledger.wrote(text)
+    return brief(text)
+  }
+
+  async #remove({ space, path }: Call): Promise<string> {
+    const entry = await space.stat(path)
+    if (!entry) return 'refused: nothing is there'
+    const texts: string[] = []
+    if (entry.kind === 'file') texts.push(await this.#textOf(space, path))
+    else if (entry.kind === 'dir') {
+      for await (const below of space.walk(path)) {
+        if (below.entry.kind === 'file') texts.push(await this.#textOf(space, below.path))
+      }
+    }
+    for (const text of texts) this.ledger.gaveUp(text)
+    await space.remove(path, { recursive: true })
+    return `${texts.map(brief).join(', ')} gone`
+  }
+
+  /** What is read is what somebody wrote. */
+  async #read({ space, path }: Call): Promise<string> {
+    const text = await this.#textOf(space, path)
+    if (!this.ledger.known.has(text)) this.onStrange(`${this.device.name} read at ${path}`, text)
+    return brief(text)
+  }
+
+  async #textOf(space: Space, path: string): Promise<string> {
+    return Buffer.from(await space.readFile(path)).toString()
+  }
+}

@@ -1,0 +1,50 @@
+import { type FolderDevice, isFile } from './folder-device.js'
+import { toScriptPath } from './names.js'
+import type { SimRandom } from './random.js'
+
+/** Few, so that people meet. */
+export const NAMES = ['a', 'b', 'c', 'd', 'A', 'x.txt', 'y.txt']
+
+/** What a person sees on a disk at one moment, as paths that a script can say. */
+export class Eyes {
+  readonly #tree: readonly (readonly [path: string, text: string])[]
+
+  constructor(
+    device: FolderDevice,
+    private readonly random: SimRandom,
+  ) {
+    const tree = Object.entries(device.tree())
+    const namesIn = (directory: string): string[] => {
+      const prefix = directory === '' ? '' : `${directory}/`
+      return tree.flatMap(([path]) => {
+        const name = path.slice(prefix.length)
+        return path.startsWith(prefix) && name !== '' && !name.includes('/') ? [name] : []
+      })
+    }
+    this.#tree = tree.map(([path, text]) => [toScriptPath(path, namesIn), text])
+  }
+
+  file(): string | undefined {
+    return this.#pick((text) => isFile(text))
+  }
+
+  directory(): string | undefined {
+    return this.#pick((text) => text === '/')
+  }
+
+  /** A conflict copy, or a file that lost its name to another. */
+  copy(): string | undefined {
+    return this.#pick((text, path) => isFile(text) && /#\d+$/.test(path))
+  }
+
+  /** Where there may be nothing. */
+  fresh(): string {
+    const name = this.random.pick(NAMES)!
+    const directory = this.random.chance(2) ? this.directory() : undefined
+    return directory === undefined ? name : `${directory}/${name}`
+  }
+
+  #pick(fits: (text: string, path: string) => boolean): string | undefined {
+    return this.random.pick(this.#tree.filter(([path, text]) => fits(text, path)))?.[0]
+  }
+}

@@ -1,0 +1,168 @@
+import { createHash } from 'node:crypto'
+import type { Replica, Timers } from '@tidemark/engine'
+import { bindFolder, type FileSystem, type FolderBinding, type FolderPlatform } from '@tidemark/folder'
+import { SimulatedDisk } from '@tidemark/folder/testing'
+import { Device, type DeviceParts, type Life, type Shown, SPACE } from './device.js'
+import type { SimRandom } from './random.js'
+import { DiskTroubles, troubledDisk } from './troubled-disk.js'
+import { simulatedWatcher } from './watcher.js'
+
+export const ROOT = '/home'
+const COARSE_STAMP_NS = 2_000_000_000
+
+/** A disk with a folder on it, and a program that keeps it in sync. */
+export class FolderDevice extends Device {
+  readonly disk: SimulatedDisk
+  readonly troubles = new DiskTroubles()
+  /** Watch events are lost, and nobody is told. */
+  isDeaf = false
+  /** Whether names or bytes may be different since somebody last asked. */
+  hasChanged = true
+  #binding: FolderBinding | undefined
+  #ids = 0
+
+  constructor(name: string, parts: DeviceParts, isCoarse: boolean) {
+    super(name, parts)
+    this.disk = new SimulatedDisk({ clock: parts.time, ...(isCoarse ? { stampNs: COARSE_STAMP_NS } : {}) })
+    this.disk.mkdir(ROOT)
+  }
+
+  /** A copy of another machine's disk and database, which runs beside it. */
+  static cloneOf(other: FolderDevice, name: string, parts: DeviceParts): FolderDevice {
+    const clone = new FolderDevice(name, parts, false)
+    clone.takeDatabaseOf(other)
+    copyTree(other.disk, clone.disk, ROOT)
+    return clone
+  }
+
+  protected override async run(replica: Replica, life: Life, timers: Timers): Promise<void> {
+    const { time, planted } = this.parts
+    const space = await replica.openSpace(SPACE, { bound: true })
+    const isAlive = () => life.isAlive
+    const onChange = (): void => {
+      this.hasChanged = true
+    }
+    const disk = troubledDisk(this.disk, { troubles: this.troubles, isAlive, onChange })
+    const files = planted?.files?.(disk) ?? disk
+    const platform: FolderPlatform = {
+      files,
+      openWatcher: simulatedWatcher({
+        disk: this.disk,
+        time,
+        random: this.random,
+        isAlive,
+        isDeaf: () => this.isDeaf,
+      }),
+      clock: time,
+      timers,
+      lock: () => () => undefined,
+      realDirectory: (path) => path,
+      newId: () => `${this.name}-${this.#ids++}`,
+    }
+    const onEvent = ({ type, path, detail }: { type: string; path: string; detail: string }): void => {
+      if (life.isAlive) this.parts.note(`${this.name} ${type} ${path}: ${detail}`)
+    }
+    const binding = planted?.space?.(space.binding, files) ?? space.binding
+    this.#binding = await bindFolder(binding, ROOT, { onEvent }, platform)
+  }
+
+  override async kill(): Promise<void> {
+    await super.kill()
+    this.disk.endPrograms()
+  }
+
+  override async powerCut(random: SimRandom): Promise<void> {
+    await super.powerCut(random)
+    this.disk.powerCut(random)
+    this.hasChanged = true
+  }
+
+  override isIdle(): boolean {
+    return this.isRunning && this.#binding?.status.state === 'idle'
+  }
+
+  override explain(): string {
+    return JSON.stringify(this.#binding?.status)
+  }
+
+  /** Every directory may be entered again. */
+  allow(): void {
+    const denied = [...this.troubles.denied]
+    this.troubles.denied.clear()
+    // As chmod: whoever watches is told.
+    for (const path of denied) {
+      const stat = this.disk.lstat(path)
+      if (stat) this.disk.chmod(path, stat.mode)
+    }
+  }
+
+  override heal(): void {
+    this.allow()
+    this.troubles.isFull = false
+    this.isDeaf = false
+  }
+
+  get nowMs(): number {
+    return this.parts.time.nowMs()
+  }
+
+  /** Path → text, `→ target` or `/`, of all that a user sees. */
+  tree(): Record<string, string> {
+    return treeBelow(this.disk, ROOT, '')
+  }
+
+  override async shown(): Promise<Shown> {
+    const keys = Object.entries(this.tree()).map(([path, text]) => [path, contentKey(text)] as const)
+    return sortedByPath(Object.fromEntries(keys))
+  }
+
+  override async holds(texts: readonly string[]): Promise<readonly string[]> {
+    const there = new Set(Object.values(treeBelow(this.disk, '', '')))
+    return texts.filter((text) => there.has(text))
+  }
+}
+
+/** A file of one chunk is told by its hash, as the space tells it, a larger one by its length. */
+const ONE_CHUNK_BYTES = 1_024
+
+export function contentKey(text: string): string {
+  if (text === '/' || text.startsWith('→')) return text
+  return text.length > ONE_CHUNK_BYTES
+    ? `${text.length} bytes`
+    : createHash('sha256').update(text).digest('hex')
+}
+
+export const sortedByPath = (shown: Shown): Shown =>
+  Object.fromEntries(Object.entries(shown).sort(([a], [b]) => (a < b ? -1 : 1)))
+
+export const isFile = (text: string): boolean => text !== '/' && !text.startsWith('→')
+
+function treeBelow(files: FileSystem, root: string, below: string): Record<string, string> {
+  const tree: Record<string, string> = {}
+  for (const name of files.readdir(`${root}/${below}`).map(String).sort()) {
+    const path = below === '' ? name : `${below}/${name}`
+    if (root !== '' && path === '.tidemark') continue
+    const { kind } = files.lstat(`${root}/${path}`)!
+    if (kind === 'dir') Object.assign(tree, { [path]: '/' }, treeBelow(files, root, path))
+    else if (kind === 'symlink') tree[path] = `→ ${Buffer.from(files.readlink(`${root}/${path}`))}`
+    else tree[path] = Buffer.from(files.readFile(`${root}/${path}`)).toString()
+  }
+  return tree
+}
+
+function copyTree(from: SimulatedDisk, to: SimulatedDisk, directory: string): void {
+  for (const name of from.readdir(directory).map(String).sort()) {
+    const path = `${directory}/${name}`
+    const { kind, mode, mtimeNs } = from.lstat(path)!
+    const mtimeMs = Number(BigInt(mtimeNs) / 1_000_000n)
+    if (kind === 'symlink') to.symlink(Buffer.from(from.readlink(path)).toString(), path)
+    else if (kind === 'file') {
+      to.writeNew(path, from.readFile(path), { mode, mtimeMs })
+      to.fsync(path)
+    } else {
+      to.mkdir(path, mode)
+      copyTree(from, to, path)
+    }
+    to.fsync(directory)
+  }
+}

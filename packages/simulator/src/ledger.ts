@@ -1,0 +1,34 @@
+/** What was ever written, and what somebody took away knowingly. Files are told apart by their whole text. */
+export class Ledger {
+  /** May be seen: somebody wrote it, or tried to. */
+  readonly known = new Set<string>([''])
+  /** Must be kept: the write was acknowledged. */
+  readonly written = new Set<string>()
+  readonly givenUp = new Set<string>([''])
+  #count = 0
+
+  /** A text that no other file has. @param sizeBytes About how long it is. */
+  text(author: string, sizeBytes: number): string {
+    return `${author} ${this.#count++}|${'.'.repeat(Math.max(0, sizeBytes))}`
+  }
+
+  wrote(text: string): void {
+    this.known.add(text)
+    this.written.add(text)
+  }
+
+  gaveUp(text: string): void {
+    this.givenUp.add(text)
+  }
+
+  /** Texts that must be somewhere. */
+  get owed(): string[] {
+    return [...this.written].filter((text) => !this.givenUp.has(text))
+  }
+}
+
+/** For logs. */
+export const brief = (text: string): string => {
+  const head = text.slice(0, 12).replace(/\|.*/s, '')
+  return text.length > 40 ? `"${head}" (${text.length} bytes)` : `"${head}"`
+}

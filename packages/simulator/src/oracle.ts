@@ -1,0 +1,149 @@
+import type { Vector } from '@tidemark/protocol'
+import { ApiDevice } from './api-device.js'
+import { isFile } from './folder-device.js'
+import { frontierOf } from './frontier.js'
+import { brief } from './ledger.js'
+import type { Rule } from './simulation-error.js'
+import type { World } from './world.js'
+
+/** Time within which all is equal and idle once nobody disturbs it, milliseconds. */
+const HEAL_MS_MAX = 15 * 60_000
+/** The same where watch events were lost: the hourly scan finds what they told of. */
+const HEAL_DEAF_MS_MAX = 75 * 60_000
+const HEAL_STEP_MS = 5_000
+/** Once idle nobody says anything for this long, milliseconds. */
+const SILENCE_MS = 2 * 60_000
+/** Messages until all is equal and idle, once nobody disturbs it: in all, and for each device and entry. */
+const HEAL_MESSAGES_MAX = 1_500
+const HEAL_MESSAGES_PER_ENTRY_MAX = 40
+const SHOWN_MAX = 8
+
+/** Ends the run. */
+export type Fail = (rule: Rule, detail: string) => never
+
+/** Compares what devices do with what was asked of them, as the run goes and in the end. */
+export class Oracle {
+  readonly #frontiers = new Map<string, Vector>()
+
+  constructor(
+    private readonly world: World,
+    private readonly fail: Fail,
+  ) {}
+
+  /** No file that is seen, on a disk that changed, is torn or unknown. Cheap: after every step. */
+  checkVisible(): void {
+    for (const device of this.world.folders) {
+      if (!device.hasChanged) continue
+      device.hasChanged = false
+      for (const [path, text] of Object.entries(device.tree())) {
+        if (isFile(text) && !this.world.ledger.known.has(text))
+          this.fail('strange', `${device.name} shows ${brief(text)} at ${path}: nobody wrote that`)
+      }
+    }
+  }
+
+  /** Nothing is gone from everywhere that nobody gave up. */
+  async checkKept(): Promise<void> {
+    const missing = new Set(this.world.ledger.owed)
+    for (const device of this.world.devices) {
+      for (const text of await device.holds([...missing])) missing.delete(text)
+    }
+    if (missing.size > 0) this.fail('lost', list([...missing].map(brief)))
+  }
+
+  /** No replica has forgotten what it had, unless its database went back. */
+  async checkFrontiers(): Promise<void> {
+    const { hub, devices, thrownBack } = this.world
+    for (const name of thrownBack) this.#frontiers.delete(name)
+    thrownBack.clear()
+    for (const [name, storage] of [
+      ['hub', hub.storage] as const,
+      ...devices.map((device) => [device.name, device.storage] as const),
+    ]) {
+      const now = await frontierOf(storage)
+      for (const [rid, seq] of this.#frontiers.get(name) ?? []) {
+        if ((now.get(rid) ?? 0) < seq)
+          this.fail('frontier', `${name} had ${seq} of ${rid}, has ${now.get(rid)}`)
+      }
+      this.#frontiers.set(name, now)
+    }
+  }
+
+  /** Precondition: the world is healed. Nobody disturbs, and all becomes well, in time and in peace. */
+  async becomesWell(): Promise<void> {
+    const { world } = this
+    const before = world.hub.messages
+    const boundMs = world.hasLostEvents ? HEAL_DEAF_MS_MAX : HEAL_MS_MAX
+    // At first many do not know yet what broke last.
+    let waitedMs = 0
+    do {
+      if (waitedMs > boundMs) this.fail('unequal', await this.#differences())
+      await world.time.pass(HEAL_STEP_MS)
+      waitedMs += HEAL_STEP_MS
+      this.checkVisible()
+    } while (!(await this.#isWell()))
+    const entries = Object.keys(await world.devices[0]!.shown()).length
+    const bound = HEAL_MESSAGES_MAX + world.devices.length * entries * HEAL_MESSAGES_PER_ENTRY_MAX
+    const said = world.hub.messages - before
+    if (said > bound) this.fail('talkative', `${said} messages, ${bound} are enough`)
+    await this.#fallsSilent()
+    await this.#readsBack()
+  }
+
+  async #isWell(): Promise<boolean> {
+    const { devices } = this.world
+    if (!devices.every((device) => device.isIdle())) return false
+    const trees = await Promise.all(devices.map(async (device) => JSON.stringify(await device.shown())))
+    return trees.every((tree) => tree === trees[0])
+  }
+
+  async #fallsSilent(): Promise<void> {
+    const { hub, time } = this.world
+    const before = hub.messages
+    await time.pass(SILENCE_MS)
+    if (hub.messages > before) this.fail('noisy', `${hub.messages - before} messages while all were idle`)
+    if (!(await this.#isWell())) this.fail('unequal', `not for long: ${await this.#differences()}`)
+  }
+
+  /** Programs without a folder get the bytes of every file. */
+  async #readsBack(): Promise<void> {
+    for (const device of this.world.devices) {
+      if (!(device instanceof ApiDevice)) continue
+      const strange: string[] = []
+      let isRead = false
+      device.begin(
+        async (space) => {
+          for await (const { path, entry } of space.walk()) {
+            if (entry.kind !== 'file') continue
+            const text = Buffer.from(await space.readFile(path)).toString()
+            if (!this.world.ledger.known.has(text)) strange.push(`${path} ${brief(text)}`)
+          }
+          isRead = true
+          return 'read'
+        },
+        () => undefined,
+      )
+      await this.world.time.pass(SILENCE_MS)
+      if (!isRead) this.fail('unequal', `${device.name} cannot read all files`)
+      if (strange.length > 0) this.fail('strange', `${device.name} read ${list(strange)}: nobody wrote that`)
+    }
+  }
+
+  async #differences(): Promise<string> {
+    const { devices } = this.world
+    const shown = await Promise.all(devices.map((device) => device.shown()))
+    const paths = new Set(shown.flatMap((tree) => Object.keys(tree)))
+    const different = [...paths].filter((path) => shown.some((tree) => tree[path] !== shown[0]![path]))
+    const lines = devices.map((device, i) => {
+      const state = device.isIdle() ? 'idle' : device.explain()
+      const has = different.map((path) => `${path} ${shown[i]![path]?.slice(0, 8) ?? '-'}`)
+      return `${device.name}: ${list(has)}; ${state}`
+    })
+    return `not equal and idle:\n${lines.join('\n')}`
+  }
+}
+
+const list = (items: readonly string[]): string =>
+  items.length > SHOWN_MAX
+    ? `${items.slice(0, SHOWN_MAX).join(', ')} and ${items.length - SHOWN_MAX} more`
+    : items.join(', ')

@@ -1,0 +1,217 @@
+import { Eyes, NAMES } from './eyes.js'
+import { FolderDevice } from './folder-device.js'
+import { SimRandom } from './random.js'
+import type { Act, DeviceKind } from './script.js'
+import type { Site, World } from './world.js'
+
+const PEOPLE = ['ann', 'bob', 'cyd']
+
+/** How often people do what, at a device with a folder. */
+const FILE_VERBS = {
+  create: 12,
+  edit: 9,
+  save: 5,
+  savebeside: 4,
+  append: 3,
+  truncate: 2,
+  touch: 1,
+  chmod: 3,
+  link: 2,
+  symlink: 3,
+  mkdir: 5,
+  tree: 2,
+  rename: 9,
+  movedir: 5,
+  replace: 4,
+  swap: 4,
+  case: 4,
+  wrap: 3,
+  remove: 5,
+  rmdir: 4,
+  // What people do about a conflict copy: away with it, over the original, edited, elsewhere.
+  dropcopy: 2,
+  choosecopy: 2,
+  editcopy: 2,
+  movecopy: 2,
+}
+
+const API_VERBS = { create: 6, edit: 6, mkdir: 2, rename: 4, remove: 2, read: 4 }
+
+/** What happens, in one of so many steps each; the rest is what people do. */
+const TROUBLES = {
+  act: 740,
+  cut: 60,
+  kill: 45,
+  power: 40,
+  crash: 28,
+  backup: 22,
+  rollback: 10,
+  hubbackup: 8,
+  hubrollback: 8,
+  clock: 9,
+  away: 8,
+  slow: 8,
+  deny: 8,
+  fill: 7,
+  deafen: 5,
+  store: 9,
+  clone: 2,
+}
+
+const DICE = 1_000_000
+const END_ONE_IN = 12
+const DAYS_MAX = 3_650
+
+/** Decides what people do and what happens, looking at what they see. One seed, one list of acts. */
+export class RandomActs {
+  readonly devices: readonly DeviceKind[]
+  readonly #random: SimRandom
+  /** Acts that end what lasts. */
+  readonly #endings: Act[] = []
+  #clones = 0
+
+  constructor(seed: number) {
+    this.#random = SimRandom.of(seed, 'people')
+    const people = PEOPLE.slice(0, 2 + this.#random.below(2))
+    this.devices = [
+      ...people.map((name): DeviceKind => ({ name, kind: this.#random.chance(5) ? 'coarse' : 'folder' })),
+      ...(this.#random.chance(4) ? [{ name: 'app', kind: 'api' } as const] : []),
+    ]
+  }
+
+  /** @param steps How many, waits apart. */
+  *in(world: World, steps: number): Generator<Act> {
+    for (let step = 0; step < steps; step++) {
+      const act = this.#next(world)
+      if (act) yield act
+      if (this.#random.chance(3)) {
+        const ms = this.#random.below(this.#random.chance(5) ? 20_000 : 400)
+        yield { verb: 'wait', args: [String(ms)] }
+      }
+    }
+  }
+
+  #next(world: World): Act | undefined {
+    const random = this.#random
+    const site = random.pick([...world.sites.values()])!
+    const { name } = site.device
+    if (!site.device.isRunning && random.chance(2)) return { verb: 'start', args: [name] }
+    if (this.#endings.length > 0 && random.chance(END_ONE_IN))
+      return this.#endings.splice(random.below(this.#endings.length), 1)[0]
+    const trouble = random.weighted(TROUBLES)
+    const dice = String(random.below(DICE))
+    switch (trouble) {
+      case 'act':
+        return this.#act(site, world)
+      case 'cut':
+      case 'kill':
+      case 'backup':
+      case 'rollback':
+        return { verb: trouble, args: [name] }
+      case 'power':
+        return { verb: 'power', args: [name, dice] }
+      case 'crash':
+        return { verb: 'crash', args: ['hub', dice] }
+      case 'hubbackup':
+        return { verb: 'backup', args: ['hub'] }
+      case 'hubrollback':
+        return { verb: 'rollback', args: ['hub', dice] }
+      case 'clock':
+        return { verb: 'clock', args: [String(random.below(2 * DAYS_MAX + 1) - DAYS_MAX)] }
+      case 'away':
+        return this.#lasting('away', [name], 'return', [name])
+      case 'slow':
+        return this.#lasting('slow', [name, String(100 + random.below(3_000))], 'fast', [name])
+      case 'fill':
+        return this.#lasting('fill', [name], 'room', [name])
+      case 'deafen':
+        return this.#lasting('deafen', [name], 'hear', [name])
+      case 'store':
+        return this.#lasting('store', [random.pick(['refuses', 'lies', 'expires'])!], 'store', ['heals'])
+      case 'deny':
+        return this.#deny(site)
+      case 'clone':
+        return this.#clones++ > 0 ? undefined : { verb: 'clone', args: [name, 'eve'] }
+    }
+  }
+
+  #lasting(verb: string, args: string[], ending: string, endingArgs: string[]): Act {
+    this.#endings.push({ verb: ending, args: endingArgs })
+    return { verb, args }
+  }
+
+  #deny(site: Site): Act | undefined {
+    const { device } = site
+    if (!(device instanceof FolderDevice)) return undefined
+    const directory = new Eyes(device, this.#random).directory()
+    if (directory === undefined) return undefined
+    return this.#lasting('deny', [device.name, directory], 'allow', [device.name])
+  }
+
+  #act(site: Site, world: World): Act {
+    const { device } = site
+    const random = this.#random
+    if (device instanceof FolderDevice) {
+      const eyes = new Eyes(device, random)
+      const act = this.#fileAct(device.name, random.weighted(FILE_VERBS), eyes)
+      return act ?? { verb: 'create', args: [device.name, eyes.fresh()] }
+    }
+    // Programs go for names that some person sees.
+    const eyes = new Eyes(random.pick(world.folders)!, random)
+    const verb = random.weighted(API_VERBS)
+    const isNew = verb === 'create' || verb === 'mkdir'
+    const path = (isNew ? undefined : eyes.file()) ?? eyes.fresh()
+    return { verb, args: [device.name, path, ...(verb === 'rename' ? [eyes.fresh()] : [])] }
+  }
+
+  #fileAct(name: string, verb: string, eyes: Eyes): Act | undefined {
+    const act = (real: string, ...args: (string | undefined)[]): Act | undefined =>
+      args.includes(undefined) ? undefined : { verb: real, args: [name, ...(args as string[])] }
+    switch (verb) {
+      case 'create':
+        return act(verb, eyes.fresh(), ...this.#size())
+      case 'edit':
+      case 'save':
+      case 'savebeside':
+      case 'append':
+        return act(verb, eyes.file(), ...this.#size())
+      case 'chmod':
+        return act(verb, eyes.file(), this.#random.chance(2) ? '755' : '644')
+      case 'link':
+      case 'rename':
+        return act(verb, eyes.file(), eyes.fresh())
+      case 'symlink':
+        return act(verb, eyes.fresh(), this.#random.pick(NAMES)!)
+      case 'mkdir':
+      case 'tree':
+        return act(verb, eyes.fresh())
+      case 'movedir':
+        return act('rename', eyes.directory(), eyes.fresh())
+      case 'replace':
+      case 'swap':
+        return act(verb, eyes.file(), eyes.file())
+      case 'case':
+        return act(verb, this.#random.chance(2) ? eyes.file() : eyes.directory())
+      case 'rmdir':
+        return act(verb, eyes.directory())
+      case 'dropcopy':
+        return act('remove', eyes.copy())
+      case 'choosecopy': {
+        const copy = eyes.copy()
+        return act('replace', copy, copy?.replace(/#\d+$/, ''))
+      }
+      case 'editcopy':
+        return act('edit', eyes.copy())
+      case 'movecopy':
+        return act('rename', eyes.copy(), eyes.fresh())
+      default:
+        return act(verb, eyes.file())
+    }
+  }
+
+  /** Short, mostly; some go in packs, some have a manifest. */
+  #size(): string[] {
+    const dice = this.#random.below(100)
+    return dice < 90 ? [] : [dice < 97 ? '70000' : '400000']
+  }
+}

@@ -1,0 +1,19 @@
+import { describe, test } from 'vitest'
+import { replay } from './simulate.js'
+
+/** Runs that failed, cut short by `npm run simulate -- --seeds N --shrink`. Each fails without its fix. */
+const REGRESSIONS: Readonly<Record<string, string>> = {
+  'on a disk with coarse stamps a file is edited in the moment in which it was put there': `
+    seed 53
+    devices ann cyd:coarse
+    ann tree y.txt
+    wait 342
+    cyd edit y.txt/a/x.txt
+  `,
+}
+
+describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {
+  test.each(Object.entries(REGRESSIONS))('%s', async (_, script) => {
+    await replay(script)
+  })
+})

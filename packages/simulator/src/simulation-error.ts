@@ -1,0 +1,33 @@
+import { formatScript, type Script } from './script.js'
+
+/** What a run may break. */
+export type Rule =
+  /** It does not become equal and idle in time. */
+  | 'unequal'
+  /** It does, but says more on the way than it may. */
+  | 'talkative'
+  /** It is idle, and goes on talking. */
+  | 'noisy'
+  /** Bytes are gone that nobody took away. */
+  | 'lost'
+  /** Bytes are shown, or read, that nobody wrote. */
+  | 'strange'
+  /** A replica forgot what it had, although its database did not go back. */
+  | 'frontier'
+  /** The product, or the simulator, threw. */
+  | 'threw'
+
+/** A run broke a rule: all that happened until then, and the script that makes it happen again. */
+export class SimulationError extends Error {
+  override readonly name = 'SimulationError'
+
+  constructor(
+    readonly rule: Rule,
+    readonly detail: string,
+    readonly script: Script,
+    readonly trace: readonly string[],
+    options?: ErrorOptions,
+  ) {
+    super(`${rule}: ${detail}\n${formatScript(script)}\n${trace.join('\n')}`, options)
+  }
+}

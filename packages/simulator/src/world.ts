@@ -1,0 +1,221 @@
+import { ApiDevice } from './api-device.js'
+import { ApiUser } from './api-user.js'
+import { STORE_TROUBLES, type StoreTrouble } from './blob-link.js'
+import type { Device, DeviceParts } from './device.js'
+import { FileUser } from './file-user.js'
+import { FolderDevice, ROOT } from './folder-device.js'
+import { SimHub } from './hub.js'
+import { Ledger } from './ledger.js'
+import { fromScriptPath } from './names.js'
+import type { PlantedBug } from './planted-bug.js'
+import { SimRandom } from './random.js'
+import { type Act, type DeviceKind, formatAct, type Script, TROUBLES } from './script.js'
+import type { Trace } from './trace.js'
+import { VirtualTime } from './virtual-time.js'
+
+const MS_PER_DAY = 24 * 3_600_000
+
+/** A device and who sits at it. */
+export type Site =
+  | { readonly device: FolderDevice; readonly user: FileUser }
+  | { readonly device: ApiDevice; readonly user: ApiUser }
+
+export interface WorldParts {
+  readonly script: Pick<Script, 'seed' | 'devices'>
+  readonly trace: Trace
+  readonly planted: PlantedBug | undefined
+  /** Bytes were seen that nobody wrote. */
+  onStrange(where: string, text: string): void
+}
+
+/** The devices, the hub, the time, and everything that can happen to them. */
+export class World {
+  readonly time = new VirtualTime()
+  readonly hub: SimHub
+  readonly ledger = new Ledger()
+  readonly sites = new Map<string, Site>()
+  /** Watch events were lost without notice: only the next full scan finds what they told of. */
+  hasLostEvents = false
+  /** Whoever holds one of these may have an older database since somebody last asked. */
+  readonly thrownBack = new Set<string>()
+
+  private constructor(private readonly parts: WorldParts) {
+    this.hub = new SimHub(this.time, parts.script.seed)
+    parts.trace.clock = () => this.time.monotonicMs()
+  }
+
+  static async open(parts: WorldParts): Promise<World> {
+    const world = new World(parts)
+    await world.hub.start()
+    for (const kind of parts.script.devices) world.#add(kind.name, world.#make(kind))
+    for (const { device } of world.sites.values()) await device.start()
+    return world
+  }
+
+  get devices(): Device[] {
+    return [...this.sites.values()].map(({ device }) => device)
+  }
+
+  get folders(): FolderDevice[] {
+    return this.devices.filter((device) => device instanceof FolderDevice)
+  }
+
+  /** Does it, and notes it. What makes no sense here and now is refused: scripts are cut to pieces. */
+  async perform(act: Act): Promise<void> {
+    const { trace } = this.parts
+    const line = formatAct(act)
+    if (act.verb === 'wait') {
+      await this.time.pass(Number(act.args[0]))
+      return
+    }
+    trace.note(`${line}: ${TROUBLES.has(act.verb) ? await this.#happen(act) : this.#act(act)}`)
+  }
+
+  /** Nothing is the matter any more, with anybody. */
+  async heal(): Promise<void> {
+    this.parts.trace.note('healing')
+    this.hub.heal()
+    for (const { device } of this.sites.values()) {
+      device.heal()
+      if (!(await device.start())) throw new TypeError(`${device.name} does not start`)
+    }
+  }
+
+  async end(): Promise<void> {
+    for (const device of this.devices) await device.kill()
+  }
+
+  #act({ verb, args: [name = '', ...args] }: Act): string {
+    const site = this.sites.get(name)
+    if (!site) return 'refused: nobody'
+    return site.user.knows(verb) ? site.user.act(verb, args) : 'refused: no such verb'
+  }
+
+  async #happen({ verb, args: [about = '', value = ''] }: Act): Promise<string> {
+    if (verb === 'clock') {
+      this.time.jump(Number(about) * MS_PER_DAY)
+      return 'done'
+    }
+    if (verb === 'store') {
+      if (!STORE_TROUBLES.has(about)) return 'refused: unknown'
+      this.hub.storeTrouble = about === 'heals' ? 'none' : (about as StoreTrouble)
+      return 'done'
+    }
+    if (about === 'hub') return this.#happenToHub(verb, new SimRandom(Number(value)))
+    const site = this.sites.get(about)
+    if (!site) return 'refused: nobody'
+    const isDone = await this.#happenTo(verb, site.device, value)
+    return isDone ? 'done' : 'refused'
+  }
+
+  async #happenToHub(verb: string, random: SimRandom): Promise<string> {
+    if (verb === 'backup') this.hub.backUp()
+    else if (verb === 'rollback') {
+      if (!(await this.hub.rollBack(random))) return 'refused: no backup'
+      this.thrownBack.add('hub')
+    } else if (verb === 'crash') {
+      await this.hub.crash(random)
+      this.thrownBack.add('hub')
+    } else return 'refused: unknown'
+    return 'done'
+  }
+
+  /** @returns whether it happened. */
+  async #happenTo(verb: string, device: Device, value: string): Promise<boolean> {
+    const { hub } = this
+    switch (verb) {
+      case 'cut':
+        hub.cut(device.name)
+        return true
+      case 'kill':
+        await device.kill()
+        return true
+      case 'power':
+        await device.powerCut(new SimRandom(Number(value)))
+        this.thrownBack.add(device.name)
+        return true
+      case 'start':
+        return device.start()
+      case 'away':
+      case 'return':
+        hub.setAway(device.name, verb === 'away')
+        return true
+      case 'slow':
+      case 'fast':
+        hub.setSlow(device.name, verb === 'slow' ? Number(value) : 0)
+        return true
+      default:
+        return device instanceof FolderDevice && this.#happenToFolder(verb, device, value)
+    }
+  }
+
+  async #happenToFolder(verb: string, device: FolderDevice, value: string): Promise<boolean> {
+    const { troubles } = device
+    switch (verb) {
+      case 'backup':
+        device.backUp()
+        return true
+      case 'rollback': {
+        if (!(await device.rollBack())) return false
+        this.thrownBack.add(device.name)
+        await device.start()
+        return true
+      }
+      case 'deny':
+        return this.#deny(device, value)
+      case 'allow':
+        device.allow()
+        return true
+      case 'fill':
+      case 'room':
+        troubles.isFull = verb === 'fill'
+        return true
+      case 'deafen':
+      case 'hear':
+        device.isDeaf = verb === 'deafen'
+        this.hasLostEvents ||= device.isDeaf
+        return true
+      case 'clone':
+        return this.#clone(device, value)
+      default:
+        return false
+    }
+  }
+
+  #deny(device: FolderDevice, path: string): boolean {
+    const site = this.sites.get(device.name)
+    if (!(site?.user instanceof FileUser)) return false
+    const real = fromScriptPath(path, site.user.namesIn)
+    if (real === undefined || device.disk.lstat(`${ROOT}/${real}`)?.kind !== 'dir') return false
+    device.troubles.denied.add(`${ROOT}/${real}`)
+    return true
+  }
+
+  async #clone(device: FolderDevice, name: string): Promise<boolean> {
+    if (this.sites.has(name)) return false
+    const clone = FolderDevice.cloneOf(device, name, this.#partsOf())
+    this.#add(name, clone)
+    await clone.start()
+    return true
+  }
+
+  #make({ name, kind }: DeviceKind): Device {
+    if (kind === 'api') return new ApiDevice(name, this.#partsOf())
+    return new FolderDevice(name, this.#partsOf(), kind === 'coarse')
+  }
+
+  #add(name: string, device: Device): void {
+    if (device instanceof FolderDevice)
+      this.sites.set(name, { device, user: new FileUser(device, this.ledger) })
+    else if (device instanceof ApiDevice) {
+      const { trace, onStrange } = this.parts
+      const user = new ApiUser(device, this.ledger, (line) => trace.note(line), onStrange)
+      this.sites.set(name, { device, user })
+    }
+  }
+
+  #partsOf(): DeviceParts {
+    const { script, planted, trace } = this.parts
+    return { hub: this.hub, time: this.time, seed: script.seed, planted, note: (line) => trace.note(line) }
+  }
+}
