@@ -1,6 +1,8 @@
 /** Longest and shortest time between attempts at what could not be applied. */
 const RETRY_MIN_MS = 1_000
 const RETRY_MAX_MS = 60_000
+/** Stamps are older than their step after this long, wherever they are. */
+const STAMPS_MS = 3_000
 /** Passes in a row that change nothing: then it is no matter of a moment. */
 const STUCK_PASSES = 3
 /** How long a remote pass may go on at least when local changes wait. */
@@ -13,6 +15,7 @@ export class RemotePace {
   #interruptions = 0
   #stuck = 0
   #retryAtMs: number | undefined
+  #lookAgainAtMs: number | undefined
 
   started(nowMs: number): void {
     this.#startMs = nowMs
@@ -26,7 +29,8 @@ export class RemotePace {
 
   /**
    * @returns whether directories that did not look as expected should be scanned at once: not when that
-   *   was done already and changed nothing.
+   *   was done already and changed nothing; once more when seconds have passed, because stamps that proved
+   *   nothing at the first look have come of age.
    */
   ended(result: { applied: number; deferred: number; rescan: number }, nowMs: number): boolean {
     this.#interruptions = 0
@@ -36,7 +40,13 @@ export class RemotePace {
     }
     this.#stuck = result.applied > 0 ? 0 : this.#stuck + 1
     this.#retryAtMs = nowMs + Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.max(0, this.#stuck - 1))
-    return this.#stuck < 2
+    if (this.#stuck < 2) {
+      this.#lookAgainAtMs = nowMs + STAMPS_MS
+      return true
+    }
+    if (this.#lookAgainAtMs === undefined || nowMs < this.#lookAgainAtMs) return false
+    this.#lookAgainAtMs = undefined
+    return true
   }
 
   /** Other circumstances: what failed may do now. */

@@ -10,6 +10,18 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     wait 342
     cyd edit y.txt/a/x.txt
   `,
+  'a large file is renamed by others in the moment in which it is saved, and its stamps prove nothing': `
+    seed 53
+    devices ann bob cyd:coarse
+    ann tree y.txt
+    wait 237
+    wait 61
+    bob case y.txt/x.txt
+    wait 317
+    cyd rename y.txt a
+    bob rename y.txt/X.TXT y.txt/a/d
+    cyd save a/X.TXT 70000
+  `,
 }
 
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {

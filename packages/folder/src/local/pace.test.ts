@@ -54,13 +54,13 @@ test('a remote pass that had to give way before may go on longer', () => {
   expect(pace.patienceMs(0)).toBe(first)
 })
 
-test('what cannot be applied asks for one scan, then only tries again, ever more rarely', () => {
+test('what cannot be applied asks for a scan at once, and for one when stamps have come of age, then only tries again, ever more rarely', () => {
   const pace = new RemotePace()
   const stuck = { applied: 0, deferred: 1, rescan: 1 }
   expect([pace.ended(stuck, 0), pace.ended(stuck, 0)]).toEqual([true, false])
   expect(pace.dueInMs(0)).toBe(2_000)
-  pace.ended(stuck, 0)
-  expect(pace.dueInMs(0)).toBe(4_000)
+  expect([pace.ended(stuck, 3_000), pace.ended(stuck, 3_000)]).toEqual([true, false])
+  expect(pace.dueInMs(3_000)).toBe(8_000)
 })
 
 test('nothing applied by three passes in a row is stuck, until something is, or a peer comes', () => {
