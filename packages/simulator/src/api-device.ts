@@ -1,9 +1,9 @@
 import type { Replica, Space } from '@tidemark/engine'
 import type { BlobId, BlobStore, SpaceName } from '@tidemark/protocol'
 import { MemoryBlobStore } from '@tidemark/protocol/memory'
-import { Device, type DeviceParts, type Life, type Shown, SPACE } from './device.js'
-import { contentKey, sortedByPath } from './folder-device.js'
+import { Device, type DeviceParts, type Life, SPACE } from './device.js'
 import { hasher } from './hasher.js'
+import { contentKey, type Shown, SMALL_BYTES, sortedByPath } from './shown.js'
 
 /** A device without a folder: its programs use the verbs of the space. */
 export class ApiDevice extends Device {
@@ -13,6 +13,7 @@ export class ApiDevice extends Device {
   #isEqual = false
   /** What the program waits for: the end of each verb that it called. */
   readonly #underWay = new Set<Promise<void>>()
+  #last: Promise<void> = Promise.resolve()
 
   constructor(name: string, parts: DeviceParts) {
     super(name, parts)
@@ -29,13 +30,14 @@ export class ApiDevice extends Device {
     this.#space = space
     this.#isEqual = false
     this.#underWay.clear()
+    this.#last = Promise.resolve()
     space.status$.subscribe(({ connected, equal }) => {
       if (life.isAlive) this.#isEqual = connected && equal
     })
   }
 
   /**
-   * Starts something that the program does; how it ends is told to `report`, unless the program ended
+   * Something that the program does when it has done what it was told before; how it ends is told to `report`, unless the program ended
    * meanwhile.
    */
   begin(act: (space: Space, life: Life) => Promise<string>, report: (outcome: string) => void): void {
@@ -44,10 +46,12 @@ export class ApiDevice extends Device {
     const told = (outcome: string): void => {
       if (life.isAlive) report(outcome)
     }
-    const done = act(space, life)
+    const done: Promise<void> = this.#last
+      .then(() => (life.isAlive ? act(space, life) : 'nothing'))
       .then(told, (error: Error) => told(`refused: ${error.message}`))
       .finally(() => this.#underWay.delete(done))
     this.#underWay.add(done)
+    this.#last = done
   }
 
   override isIdle(): boolean {
@@ -67,7 +71,7 @@ export class ApiDevice extends Device {
       const { kind, version } = entry
       if (kind === 'dir') shown[path] = '/'
       else if (kind === 'symlink') shown[path] = `→ ${version?.target}`
-      else if (version) shown[path] = version.height > 0 ? `${version.size} bytes` : version.root
+      else if (version) shown[path] = version.size > SMALL_BYTES ? `${version.size} bytes` : version.root
     }
     return sortedByPath(shown)
   }

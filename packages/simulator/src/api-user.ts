@@ -81,6 +81,12 @@ export class ApiUser {
       }
     }
     for (const text of texts) this.ledger.gaveUp(text)
+    // What the program itself made there meanwhile goes too.
+    if (entry.kind === 'dir') {
+      for await (const { entry: below } of space.walk(path)) {
+        if (below.version) this.ledger.givenUpKeys.add(below.version.root)
+      }
+    }
     await space.remove(path, { recursive: true })
     return `${texts.map(brief).join(', ')} gone`
   }

@@ -1,9 +1,16 @@
-import { MemoryKeyValueStore, openReplica, type Replica, type Timers } from '@tidemark/engine'
+import {
+  type KeyValueStore,
+  MemoryKeyValueStore,
+  openReplica,
+  type Replica,
+  type Timers,
+} from '@tidemark/engine'
 import type { BlobStore } from '@tidemark/protocol'
 import { hasher } from './hasher.js'
 import type { SimHub } from './hub.js'
 import type { PlantedBug } from './planted-bug.js'
 import { SimRandom } from './random.js'
+import type { Shown } from './shown.js'
 import type { VirtualTime } from './virtual-time.js'
 
 export const SPACE = 'default'
@@ -22,9 +29,6 @@ export interface DeviceParts {
   note(line: string): void
 }
 
-/** An entry as everybody must show it: `/`, `→ target`, or what tells a file's bytes apart. */
-export type Shown = Readonly<Record<string, string>>
-
 /** A machine with a database on it, and a program that may run, be killed, or start again. */
 export abstract class Device {
   /** For what nobody decides: ids, late watch events. */
@@ -41,7 +45,12 @@ export abstract class Device {
   }
 
   get isRunning(): boolean {
-    return this.#life !== undefined
+    return this.#life?.isAlive === true
+  }
+
+  /** The program is dead, and nobody has noticed yet. */
+  get isZombie(): boolean {
+    return this.#life?.isAlive === false
   }
 
   /** For looking only. */
@@ -49,7 +58,7 @@ export abstract class Device {
     return this.#store
   }
 
-  /** @returns whether it runs now: a full disk may keep it from starting. */
+  /** @returns whether it runs now: a full disk may keep it from starting, and it may die at once. */
   async start(): Promise<boolean> {
     if (this.#life) return true
     const life: Life = { isAlive: true }
@@ -61,7 +70,7 @@ export abstract class Device {
     }
     const { blobs } = this
     const replica = await openReplica({
-      storage: this.#store,
+      storage: whileAlive(this.#store, life),
       place: this.name,
       ...(blobs ? { blobs } : {}),
       platform: {
@@ -74,12 +83,13 @@ export abstract class Device {
         },
       },
     })
-    replica.connect(hub.transport(this.name), { blobClient: hub.blobClient })
+    replica.connect(hub.transport(this.name, life), { blobClient: hub.blobClient })
     try {
       await this.run(replica, life, timers)
       return true
     } catch (error) {
-      if (!/^E[A-Z]+$/.test(String((error as NodeJS.ErrnoException).code))) throw error
+      const isRefused = /^E[A-Z]+$/.test(String((error as NodeJS.ErrnoException).code))
+      if (life.isAlive && !isRefused) throw error
       await this.kill()
       return false
     }
@@ -139,4 +149,16 @@ export abstract class Device {
   abstract heal(): void
   /** Those of these texts that are anywhere on this machine, seen or not. */
   abstract holds(texts: readonly string[]): Promise<readonly string[]>
+}
+
+/** A program that is dead writes nothing any more. */
+function whileAlive(store: MemoryKeyValueStore, life: Life): KeyValueStore {
+  return {
+    get: (key) => store.get(key),
+    getMany: (keys) => store.getMany(keys),
+    range: (range) => store.range(range),
+    snapshot: () => store.snapshot(),
+    batch: (ops, options) => (life.isAlive ? store.batch(ops, options) : new Promise(() => undefined)),
+    close: () => store.close(),
+  }
 }

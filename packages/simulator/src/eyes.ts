@@ -1,6 +1,7 @@
-import { type FolderDevice, isFile } from './folder-device.js'
+import type { FolderDevice } from './folder-device.js'
 import { toScriptPath } from './names.js'
 import type { SimRandom } from './random.js'
+import { isFile } from './shown.js'
 
 /** Few, so that people meet. */
 export const NAMES = ['a', 'b', 'c', 'd', 'A', 'x.txt', 'y.txt']

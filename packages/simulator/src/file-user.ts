@@ -1,6 +1,7 @@
-import { type FolderDevice, isFile, ROOT } from './folder-device.js'
+import { type FolderDevice, ROOT } from './folder-device.js'
 import { brief, type Ledger } from './ledger.js'
 import { fromScriptPath } from './names.js'
+import { isFile } from './shown.js'
 
 /** Refusals that a person shrugs at: something else stands there by now. */
 const REFUSED = new Set(['ENOENT', 'ENOTDIR', 'ENOTEMPTY', 'EISDIR', 'EEXIST', 'EINVAL', 'EPERM', 'ELOOP'])

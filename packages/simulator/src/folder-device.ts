@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
 import type { Replica, Timers } from '@tidemark/engine'
 import { bindFolder, type FileSystem, type FolderBinding, type FolderPlatform } from '@tidemark/folder'
 import { SimulatedDisk } from '@tidemark/folder/testing'
-import { Device, type DeviceParts, type Life, type Shown, SPACE } from './device.js'
+import { Device, type DeviceParts, type Life, SPACE } from './device.js'
 import type { SimRandom } from './random.js'
+import { contentKey, type Shown, sortedByPath } from './shown.js'
 import { DiskTroubles, troubledDisk } from './troubled-disk.js'
 import { simulatedWatcher } from './watcher.js'
 
@@ -25,6 +25,7 @@ export class FolderDevice extends Device {
     super(name, parts)
     this.disk = new SimulatedDisk({ clock: parts.time, ...(isCoarse ? { stampNs: COARSE_STAMP_NS } : {}) })
     this.disk.mkdir(ROOT)
+    this.disk.fsync('/')
   }
 
   /** A copy of another machine's disk and database, which runs beside it. */
@@ -42,7 +43,11 @@ export class FolderDevice extends Device {
     const onChange = (): void => {
       this.hasChanged = true
     }
-    const disk = troubledDisk(this.disk, { troubles: this.troubles, isAlive, onChange })
+    const onTrap = (): void => {
+      life.isAlive = false
+      this.parts.note(`${this.name} dies between two calls`)
+    }
+    const disk = troubledDisk(this.disk, { troubles: this.troubles, isAlive, onTrap, onChange })
     const files = planted?.files?.(disk) ?? disk
     const platform: FolderPlatform = {
       files,
@@ -99,6 +104,7 @@ export class FolderDevice extends Device {
   override heal(): void {
     this.allow()
     this.troubles.isFull = false
+    this.troubles.callsLeft = undefined
     this.isDeaf = false
   }
 
@@ -111,6 +117,17 @@ export class FolderDevice extends Device {
     return treeBelow(this.disk, ROOT, '')
   }
 
+  /** Texts that the program took away from what its user sees. */
+  trash(): Set<string> {
+    const trash = `${ROOT}/.tidemark/trash`
+    return new Set(this.disk.lstat(trash) ? Object.values(treeBelow(this.disk, trash, '')) : [])
+  }
+
+  /** @param path As in `tree`. */
+  isDenied(path: string): boolean {
+    return this.troubles.isDenied(`${ROOT}/${path}`)
+  }
+
   override async shown(): Promise<Shown> {
     const keys = Object.entries(this.tree()).map(([path, text]) => [path, contentKey(text)] as const)
     return sortedByPath(Object.fromEntries(keys))
@@ -121,21 +138,6 @@ export class FolderDevice extends Device {
     return texts.filter((text) => there.has(text))
   }
 }
-
-/** A file of one chunk is told by its hash, as the space tells it, a larger one by its length. */
-const ONE_CHUNK_BYTES = 1_024
-
-export function contentKey(text: string): string {
-  if (text === '/' || text.startsWith('→')) return text
-  return text.length > ONE_CHUNK_BYTES
-    ? `${text.length} bytes`
-    : createHash('sha256').update(text).digest('hex')
-}
-
-export const sortedByPath = (shown: Shown): Shown =>
-  Object.fromEntries(Object.entries(shown).sort(([a], [b]) => (a < b ? -1 : 1)))
-
-export const isFile = (text: string): boolean => text !== '/' && !text.startsWith('→')
 
 function treeBelow(files: FileSystem, root: string, below: string): Record<string, string> {
   const tree: Record<string, string> = {}

@@ -30,6 +30,9 @@ const LATENCY_MS_MAX = 40
 /** Pings and their answers: what a silent line has. */
 const HEARTBEATS: ReadonlySet<string> = new Set(['ping', 'pong'])
 
+/** A hub that crashed has no lines: they were cut. */
+const ALWAYS = { isAlive: true }
+
 /** One device's way to the hub. */
 class Line {
   pair: MemoryTransportPair | undefined
@@ -92,21 +95,21 @@ export class SimHub {
   }
 
   /** A device's way to this hub, whichever process it is. */
-  transport(device: string): Transport {
+  transport(device: string, life: { readonly isAlive: boolean }): Transport {
     const line = this.#line(device)
     const pair = createMemoryTransportPair({
       schedule: (task) => void this.time.after(line.slowMs + line.random.below(LATENCY_MS_MAX), task),
     })
     line.pair = pair
     pair.listener.onConnection((connection) => {
-      if (this.#engine) this.#engine.accept(this.#counted(connection), { logger: silentLogger })
+      if (this.#engine) this.#engine.accept(this.#counted(connection, ALWAYS), { logger: silentLogger })
       else connection.close('no hub')
     })
     return {
       label: pair.transport.label,
       connect: async (options) => {
         if (line.isAway) throw new TransportError('no way to the hub')
-        return this.#counted(await pair.transport.connect(options))
+        return this.#counted(await pair.transport.connect(options), life)
       },
     }
   }
@@ -171,11 +174,12 @@ export class SimHub {
     return line
   }
 
-  #counted(connection: Connection): Connection {
+  #counted(connection: Connection, sender: { readonly isAlive: boolean }): Connection {
     return new Proxy(connection, {
       get: (target, property) => {
         if (property === 'send')
           return (frame: Uint8Array): boolean => {
+            if (!sender.isAlive) return true
             if (!isHeartbeat(frame)) this.messages++
             return target.send(frame)
           }

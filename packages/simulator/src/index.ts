@@ -1,4 +1,5 @@
 export type { PlantedBug } from './planted-bug.js'
+export { PLANTED_BUGS } from './planted-bugs.js'
 export {
   type Act,
   type DeviceKind,

@@ -1,3 +1,5 @@
+import { contentKey } from './shown.js'
+
 /** What was ever written, and what somebody took away knowingly. Files are told apart by their whole text. */
 export class Ledger {
   /** May be seen: somebody wrote it, or tried to. */
@@ -5,6 +7,8 @@ export class Ledger {
   /** Must be kept: the write was acknowledged. */
   readonly written = new Set<string>()
   readonly givenUp = new Set<string>([''])
+  /** Content keys of files that a program deleted without reading them. */
+  readonly givenUpKeys = new Set<string>()
   #count = 0
 
   /** A text that no other file has. @param sizeBytes About how long it is. */
@@ -23,7 +27,9 @@ export class Ledger {
 
   /** Texts that must be somewhere. */
   get owed(): string[] {
-    return [...this.written].filter((text) => !this.givenUp.has(text))
+    return [...this.written].filter(
+      (text) => !this.givenUp.has(text) && !this.givenUpKeys.has(contentKey(text)),
+    )
   }
 }
 

@@ -1,15 +1,15 @@
 import type { Vector } from '@tidemark/protocol'
 import { ApiDevice } from './api-device.js'
-import { isFile } from './folder-device.js'
 import { frontierOf } from './frontier.js'
 import { brief } from './ledger.js'
+import { isFile } from './shown.js'
 import type { Rule } from './simulation-error.js'
 import type { World } from './world.js'
 
 /** Time within which all is equal and idle once nobody disturbs it, milliseconds. */
-const HEAL_MS_MAX = 15 * 60_000
+export const PATIENCE_MS = 15 * 60_000
 /** The same where watch events were lost: the hourly scan finds what they told of. */
-const HEAL_DEAF_MS_MAX = 75 * 60_000
+const PATIENCE_DEAF_MS = 75 * 60_000
 const HEAL_STEP_MS = 5_000
 /** Once idle nobody says anything for this long, milliseconds. */
 const SILENCE_MS = 2 * 60_000
@@ -28,6 +28,7 @@ export class Oracle {
   constructor(
     private readonly world: World,
     private readonly fail: Fail,
+    private readonly patienceMs: number,
   ) {}
 
   /** No file that is seen, on a disk that changed, is torn or unknown. Cheap: after every step. */
@@ -38,6 +39,32 @@ export class Oracle {
       for (const [path, text] of Object.entries(device.tree())) {
         if (isFile(text) && !this.world.ledger.known.has(text))
           this.fail('strange', `${device.name} shows ${brief(text)} at ${path}: nobody wrote that`)
+      }
+    }
+  }
+
+  /**
+   * What could not be seen is not absent: nothing that stands in a directory which its device may not enter
+   * was thrown away elsewhere. To be asked before such directories are opened again.
+   */
+  checkDenied(): void {
+    const { folders, ledger } = this.world
+    for (const device of folders) {
+      if (device.troubles.denied.size === 0) continue
+      const hidden = Object.entries(device.tree()).filter(
+        ([path, text]) => isFile(text) && device.isDenied(path) && !ledger.givenUp.has(text),
+      )
+      for (const other of folders) {
+        if (other === device) continue
+        const trash = other.trash()
+        const seen = new Set(Object.values(other.tree()))
+        for (const [path, text] of hidden) {
+          if (trash.has(text) && !seen.has(text))
+            this.fail(
+              'unseen',
+              `${other.name} threw away ${brief(text)}, which ${device.name} has at ${path}`,
+            )
+        }
       }
     }
   }
@@ -73,7 +100,7 @@ export class Oracle {
   async becomesWell(): Promise<void> {
     const { world } = this
     const before = world.hub.messages
-    const boundMs = world.hasLostEvents ? HEAL_DEAF_MS_MAX : HEAL_MS_MAX
+    const boundMs = world.hasLostEvents ? PATIENCE_DEAF_MS : this.patienceMs
     // At first many do not know yet what broke last.
     let waitedMs = 0
     do {
@@ -103,6 +130,16 @@ export class Oracle {
     await time.pass(SILENCE_MS)
     if (hub.messages > before) this.fail('noisy', `${hub.messages - before} messages while all were idle`)
     if (!(await this.#isWell())) this.fail('unequal', `not for long: ${await this.#differences()}`)
+  }
+
+  /**
+   * What nobody gave up is seen, and not only in somebody's trash. Precondition: no database went back: what
+   * only a database knew that went back is in doubt.
+   */
+  async checkShown(): Promise<void> {
+    const seen = new Set(this.world.folders.flatMap((device) => Object.values(device.tree())))
+    const unseen = this.world.ledger.owed.filter((text) => !seen.has(text))
+    if (unseen.length > 0) this.fail('unseen', list(unseen.map(brief)))
   }
 
   /** Programs without a folder get the bytes of every file. */

@@ -4,7 +4,6 @@ import type { FileSystem } from '@tidemark/folder'
 /** A mistake that wraps what a folder is given, so that the product has no switch for it. */
 export interface PlantedBug {
   readonly name: string
-  /** How many seeds of `STEPS` steps must be enough to notice it. */
   files?(files: FileSystem): FileSystem
   space?(space: SpaceBinding, files: FileSystem): SpaceBinding
   hasher?(hasher: Hasher): Hasher

@@ -19,7 +19,7 @@ const FILE_VERBS = {
   link: 2,
   symlink: 3,
   mkdir: 5,
-  tree: 2,
+  tree: 1,
   rename: 9,
   movedir: 5,
   replace: 4,
@@ -39,10 +39,11 @@ const API_VERBS = { create: 6, edit: 6, mkdir: 2, rename: 4, remove: 2, read: 4 
 
 /** What happens, in one of so many steps each; the rest is what people do. */
 const TROUBLES = {
-  act: 740,
+  act: 700,
   cut: 60,
   kill: 45,
   power: 40,
+  trap: 45,
   crash: 28,
   backup: 22,
   rollback: 10,
@@ -58,6 +59,8 @@ const TROUBLES = {
   clone: 2,
 }
 
+/** A program dies within so many calls that change its disk. */
+const TRAP_CALLS_MAX = 12
 const DICE = 1_000_000
 const END_ONE_IN = 12
 const DAYS_MAX = 3_650
@@ -128,6 +131,8 @@ export class RandomActs {
         return this.#lasting('deafen', [name], 'hear', [name])
       case 'store':
         return this.#lasting('store', [random.pick(['refuses', 'lies', 'expires'])!], 'store', ['heals'])
+      case 'trap':
+        return { verb: 'trap', args: [name, String(random.below(TRAP_CALLS_MAX))] }
       case 'deny':
         return this.#deny(site)
       case 'clone':

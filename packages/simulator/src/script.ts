@@ -31,6 +31,7 @@ export const TROUBLES: ReadonlySet<string> = new Set([
   'cut',
   'kill',
   'power',
+  'trap',
   'start',
   'backup',
   'rollback',

@@ -18,6 +18,8 @@ export interface Shrunk {
 }
 
 const REPLAYS_MAX = 600
+/** Most of what ever becomes well does so within this time, milliseconds. */
+const HASTY_MS = 90_000
 /** Waits shorter than this are not worth a replay, milliseconds. */
 const WAIT_MS_MIN = 10
 
@@ -28,6 +30,13 @@ const WAIT_MS_MIN = 10
  * @throws {TypeError} the script breaks no rule.
  */
 export async function shrink(script: Script, options: ShrinkOptions = {}): Promise<Shrunk> {
+  const hasty = await shrinkWith(script, { patienceMs: HASTY_MS, ...options }).catch(() => undefined)
+  // What is only slow must not be taken for what never ends.
+  if (hasty && (await failureOf(hasty.script, options))?.rule === hasty.rule) return hasty
+  return shrinkWith(script, options)
+}
+
+async function shrinkWith(script: Script, options: ShrinkOptions): Promise<Shrunk> {
   const shrinker = new Shrinker(script, options)
   await shrinker.begin()
   let before: number
@@ -120,14 +129,17 @@ class Shrinker {
 
   async #fails(script: Script): Promise<SimulationError | undefined> {
     this.#replays++
-    const { planted } = this.options
-    try {
-      await replay(script, planted ? { planted } : {})
-      return undefined
-    } catch (error) {
-      if (error instanceof SimulationError) return error
-      throw error
-    }
+    return failureOf(script, this.options)
+  }
+}
+
+async function failureOf(script: Script, options: RunOptions): Promise<SimulationError | undefined> {
+  try {
+    await replay(script, options)
+    return undefined
+  } catch (error) {
+    if (error instanceof SimulationError) return error
+    throw error
   }
 }
 

@@ -1,5 +1,5 @@
 import { brief } from './ledger.js'
-import { Oracle } from './oracle.js'
+import { Oracle, PATIENCE_MS } from './oracle.js'
 import type { PlantedBug } from './planted-bug.js'
 import { RandomActs } from './random-acts.js'
 import { type Act, parseScript, type Script } from './script.js'
@@ -13,6 +13,8 @@ const STEPS_PER_LOOK = 25
 export interface RunOptions {
   /** A mistake that must be noticed: tests only. */
   readonly planted?: PlantedBug
+  /** Time within which all must be well once it is healed, milliseconds. @default 15 minutes */
+  readonly patienceMs?: number
   /** Gets each line of the trace as it is noted. */
   readonly print?: ((line: string) => void) | undefined
 }
@@ -62,7 +64,7 @@ export async function replay(script: string | Script, options: RunOptions = {}):
 async function run(
   script: Pick<Script, 'seed' | 'devices'>,
   actsIn: (world: World) => Iterable<Act>,
-  { planted, print }: RunOptions,
+  { planted, patienceMs = PATIENCE_MS, print }: RunOptions,
 ): Promise<SimulationResult> {
   const trace = new Trace(print)
   const done: Act[] = []
@@ -76,9 +78,10 @@ async function run(
   }
   try {
     const world = await World.open({ script, trace, planted, onStrange })
-    const oracle = new Oracle(world, fail)
+    const oracle = new Oracle(world, fail, patienceMs)
     for (const act of actsIn(world)) {
       done.push(act)
+      if (act.verb === 'allow') oracle.checkDenied()
       await world.perform(act)
       oracle.checkVisible()
       if (strange !== undefined) fail('strange', strange)
@@ -87,10 +90,12 @@ async function run(
         await oracle.checkFrontiers()
       }
     }
+    oracle.checkDenied()
     await world.heal()
     await oracle.becomesWell()
     await oracle.checkKept()
     await oracle.checkFrontiers()
+    if (!world.hasOldDatabases) await oracle.checkShown()
     const [device] = world.devices
     trace.note(`in the end: ${JSON.stringify(await device!.shown())}`)
     await world.end()

@@ -10,6 +10,8 @@ export type Rule =
   | 'noisy'
   /** Bytes are gone that nobody took away. */
   | 'lost'
+  /** Bytes that nobody took away are in no folder any more. */
+  | 'unseen'
   /** Bytes are shown, or read, that nobody wrote. */
   | 'strange'
   /** A replica forgot what it had, although its database did not go back. */

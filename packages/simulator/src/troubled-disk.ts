@@ -5,6 +5,8 @@ export class DiskTroubles {
   /** Directories (absolute) that nobody may enter. */
   readonly denied = new Set<string>()
   isFull = false
+  /** After so many calls that change something the program is dead; `undefined`: it lives on. */
+  callsLeft: number | undefined
 
   /** @param path Absolute. Whether it is below a directory that may not be entered. */
   isDenied(path: string): boolean {
@@ -42,16 +44,23 @@ export interface TroubledDiskParts {
   readonly troubles: DiskTroubles
   /** Whether the program that makes the calls still runs. */
   isAlive(): boolean
+  /** The program dies before the call is carried out. */
+  onTrap(): void
   /** Called after each call that may have changed names or bytes. */
   onChange(): void
 }
 
 /** A disk as a program sees it: refusing while there is trouble, and deaf to programs that ended. */
-export function troubledDisk(
-  disk: FileSystem,
-  { troubles, isAlive, onChange }: TroubledDiskParts,
-): FileSystem {
+export function troubledDisk(disk: FileSystem, parts: TroubledDiskParts): FileSystem {
+  const { troubles, isAlive, onTrap, onChange } = parts
+  const countDown = (call: string): void => {
+    if (troubles.callsLeft === undefined || READS.has(call)) return
+    if (troubles.callsLeft-- > 0) return
+    troubles.callsLeft = undefined
+    onTrap()
+  }
   const check = (call: string, args: readonly unknown[]): void => {
+    if (isAlive()) countDown(call)
     if (!isAlive()) throw new EndedError(call)
     const path = String(args[call === 'symlink' ? 1 : 0])
     if (call === 'readdir' ? troubles.isDenied(`${path}/`) : troubles.isDenied(path))

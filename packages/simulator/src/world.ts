@@ -36,6 +36,8 @@ export class World {
   readonly sites = new Map<string, Site>()
   /** Watch events were lost without notice: only the next full scan finds what they told of. */
   hasLostEvents = false
+  /** A database went back to a backup, or runs twice. */
+  hasOldDatabases = false
   /** Whoever holds one of these may have an older database since somebody last asked. */
   readonly thrownBack = new Set<string>()
 
@@ -62,6 +64,11 @@ export class World {
 
   /** Does it, and notes it. What makes no sense here and now is refused: scripts are cut to pieces. */
   async perform(act: Act): Promise<void> {
+    await this.#do(act)
+    for (const device of this.devices) if (device.isZombie) await device.kill()
+  }
+
+  async #do(act: Act): Promise<void> {
     const { trace } = this.parts
     const line = formatAct(act)
     if (act.verb === 'wait') {
@@ -112,6 +119,7 @@ export class World {
     if (verb === 'backup') this.hub.backUp()
     else if (verb === 'rollback') {
       if (!(await this.hub.rollBack(random))) return 'refused: no backup'
+      this.hasOldDatabases = true
       this.thrownBack.add('hub')
     } else if (verb === 'crash') {
       await this.hub.crash(random)
@@ -157,10 +165,14 @@ export class World {
         return true
       case 'rollback': {
         if (!(await device.rollBack())) return false
+        this.hasOldDatabases = true
         this.thrownBack.add(device.name)
         await device.start()
         return true
       }
+      case 'trap':
+        troubles.callsLeft = Number(value)
+        return true
       case 'deny':
         return this.#deny(device, value)
       case 'allow':
@@ -194,6 +206,7 @@ export class World {
   async #clone(device: FolderDevice, name: string): Promise<boolean> {
     if (this.sites.has(name)) return false
     const clone = FolderDevice.cloneOf(device, name, this.#partsOf())
+    this.hasOldDatabases = true
     this.#add(name, clone)
     await clone.start()
     return true

@@ -1,0 +1,17 @@
+import { createHash } from 'node:crypto'
+
+/** A tree as everybody must show it: by path `/`, `→ target`, or what tells a file's bytes apart. */
+export type Shown = Readonly<Record<string, string>>
+
+/** Files up to this are told by their hash, which is what the space calls a file of one chunk; larger ones by their length. */
+export const SMALL_BYTES = 1_024
+
+export function contentKey(text: string): string {
+  if (text === '/' || text.startsWith('→')) return text
+  return text.length > SMALL_BYTES ? `${text.length} bytes` : createHash('sha256').update(text).digest('hex')
+}
+
+export const sortedByPath = (shown: Shown): Shown =>
+  Object.fromEntries(Object.entries(shown).sort(([a], [b]) => (a < b ? -1 : 1)))
+
+export const isFile = (text: string): boolean => text !== '/' && !text.startsWith('→')
