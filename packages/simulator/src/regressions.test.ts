@@ -21,6 +21,72 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     rollback ann
     rollback hub 283
   `,
+  // Seed 529 of the simulator as it was then: the row that came for it was dropped and made again for ever.
+  'a directory that is dead by itself lives through what is in it, and a file has its name on disk': `
+    seed 13
+    devices ann bob
+    kill bob
+    start bob
+    ann mkdir d
+    wait 352
+    bob create y.txt
+    wait 276
+    cut bob
+    ann rename y.txt d/y.txt
+    wait 203
+    ann wrap d/y.txt
+    wait 8393
+    bob case d/y.txt
+    ann wrap d/y.txt/inside
+    wait 193
+    ann rename d/Y.TXT/inside/inside d/Y.TXT/inside/x.txt
+    bob create d/Y.TXT/A
+    wait 8422
+    ann rename d/Y.TXT/A c
+    ann edit c
+    wait 328
+    backup ann
+    ann rename d/Y.TXT/inside/x.txt A
+    ann wrap A
+    bob wrap c
+    bob wrap c/inside
+    bob rename c/inside/inside c/inside/b
+    wait 9653
+    bob case c/inside
+    bob edit c/INSIDE/b
+    rollback ann
+    wait 269
+    wait 394
+    wait 357
+    wait 253
+    rollback ann
+    ann savebeside c/inside/b
+    wait 13244
+    bob create A/c
+    bob savebeside c#1/INSIDE/b
+    bob create c#1/INSIDE/a
+    rollback ann
+    wait 380
+    bob rename c c#1/inside/x.txt
+    bob wrap c#1/INSIDE/b#1
+    bob rename c#1/INSIDE/b#1/inside c#1/inside/x.txt/c
+    bob wrap c#1/inside/x.txt/c
+    bob wrap c#1/inside/x.txt/c/inside
+    bob replace c#1/inside/x.txt/c/inside/inside c#1/INSIDE/a
+    ann save c#1/INSIDE/a
+    wait 530
+    bob replace A/c c#1/INSIDE/a
+    ann wrap c#1/INSIDE/a
+    wait 380
+    wait 107
+    wait 198
+    backup bob
+    wait 357
+    ann rename c#1/INSIDE/a#2 c#1/inside/x.txt/c/inside/A
+    bob rmdir c#1/inside/x.txt
+    wait 1308
+    rollback bob
+  `,
   'on a disk with coarse stamps a file is edited in the moment in which it was put there': `
     seed 53
     devices ann cyd:coarse
