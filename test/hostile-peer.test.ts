@@ -187,6 +187,8 @@ function openFrame(): Uint8Array {
     own: none,
     floor: none,
     acked: none,
+    number: 1,
+    answers: 0,
   })
 }
 

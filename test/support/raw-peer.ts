@@ -69,6 +69,8 @@ export class RawPeer {
       own: none,
       floor: none,
       acked: none,
+      number: 1,
+      answers: 0,
     })
     await until('the first round ends', () => peer.received.some(({ type }) => type === 'sync-point'))
     return peer

@@ -151,6 +151,8 @@ export const SAMPLE_MESSAGES: { readonly [K in Message['type']]: Extract<Message
     floor: new Map([[A, 12]]),
     acked: new Map([[B, 9]]),
     anew: true,
+    number: 2,
+    answers: 1,
   },
   rewind: { type: 'rewind', channel: 1, reason: 'rolled-back' },
   entries: {

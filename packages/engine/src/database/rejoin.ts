@@ -4,12 +4,12 @@ import {
   encodeNodeEntry,
   type NodeEntry,
   type ReplicaId,
+  type Sibling,
   type Vector,
   vectorAtMost,
   vectorHas,
 } from '@tidemark/protocol'
 import { meetVectors } from '../core/collectable.js'
-import { newerThan } from '../core/incoming.js'
 import { visibleContents } from '../core/visibility.js'
 import type { KeyValueReader } from '../ports/key-value-store.js'
 import { decodeJson, encodeJson } from './json-row.js'
@@ -111,8 +111,7 @@ export class Rejoin {
   async noteOrphans(txn: Transaction, nodes: readonly NodeEntry[], reader: TreeReader): Promise<void> {
     const { shared } = this.#state!
     for (const node of nodes) {
-      const kept = newerThan(node, shared)
-      if (!kept || kept === node) continue
+      if (!isKnownTo(node, shared)) continue
       for (const { dot, value } of visibleContents(node)) {
         if (vectorHas(shared, dot)) continue
         const entry = (await reader.entry(`${node.id}:${value.root}`)) ?? (await reader.entry(node.id))
@@ -130,7 +129,7 @@ export class Rejoin {
   keepAside(txn: Transaction, nodes: readonly NodeEntry[]): void {
     const { shared } = this.#state!
     for (const node of nodes) {
-      const which: Aside = newerThan(node, shared) === node ? 'kept' : 'known'
+      const which: Aside = isKnownTo(node, shared) ? 'known' : 'kept'
       txn.put(`${this.#prefix}${which}/${node.id}`, encodeNodeEntry(node))
     }
   }
@@ -175,4 +174,15 @@ export class Rejoin {
       this.#state = state
     }
   }
+}
+
+/**
+ * Whether somebody with this frontier may have had anything of the node. A context says up to where its writers
+ * had seen an id, not which of its writes are of this node: in doubt it is known.
+ */
+function isKnownTo({ loc, content, attr }: NodeEntry, frontier: Vector): boolean {
+  const siblings: readonly Sibling<unknown>[] = [...loc, ...content, ...attr]
+  return siblings.some(
+    ({ dot, ctx }) => vectorHas(frontier, dot) || [...ctx.vector.keys()].some((rid) => frontier.has(rid)),
+  )
 }

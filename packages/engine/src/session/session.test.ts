@@ -68,6 +68,8 @@ const open = (channel = 1): Message => ({
   own: new Map(),
   floor: new Map(),
   acked: new Map(),
+  number: 1,
+  answers: 0,
 })
 
 class Endpoint implements SpaceEndpoint {

@@ -74,6 +74,8 @@ async function exchangeWorld() {
       own: NOTHING,
       floor: NOTHING,
       acked: NOTHING,
+      number: 1,
+      answers: 0,
       ...(readOnly ? { readOnly } : {}),
     })
   const syncPoint = (lseq: number, frontier: Vector) =>

@@ -82,7 +82,10 @@ export class SpaceExchange implements SpaceEndpoint {
   #saying: Promise<void> = Promise.resolve()
   /** How often the database had begun anew when this side last said OPEN. */
   #rejoins: number
-  /** This side has begun anew: what the peer sent before it heard of that is not taken. */
+  #says = 0
+  /** The number of the last OPEN with which this side began anew: what is older than its answer is not taken. */
+  #awaited = 0
+  /** Nothing but OPENs is taken. */
   #awaitsOpen = false
   /** What the peer sends is not taken until this side has begun anew. */
   #judgesLater = false
@@ -159,9 +162,12 @@ export class SpaceExchange implements SpaceEndpoint {
       floor: database.gc.floor,
       acked: isPeerHub ? new Map() : ((await database.gc.ackOf(peer))?.applied ?? new Map()),
       ...(mayWrite ? {} : { readOnly: true }),
+      number: ++this.#says,
+      answers: this.#opens,
       ...(anew ? { anew } : {}),
     }
     this.#said = open
+    if (anew) this.#awaited = open.number
     await send(open)
   }
 
@@ -212,15 +218,17 @@ export class SpaceExchange implements SpaceEndpoint {
 
   async #open(open: Open): Promise<void> {
     const { database, channel, peer, send, mayWrite, custody, isHub } = this.#options
-    this.#opens++
+    this.#opens = open.number
     this.#theirs = undefined
-    this.#awaitsOpen = false
     await database.noteIncarnations(peer, open)
     await this.#saying
     if (open.anew) {
       await database.gc.forgetAck(peer)
       await this.start()
     }
+    // Said before the peer heard that this side begins anew: the answer to that is still to come.
+    if (open.answers < this.#awaited) return
+    this.#awaitsOpen = this.#judgesLater
     if (await this.#beginsAnew(open)) return
     const wentBack = !vectorAtMost(open.remembered, database.frontier)
     const isGood = !wentBack && open.cursor !== undefined && database.isGoodCursor(open.cursor)
@@ -232,6 +240,7 @@ export class SpaceExchange implements SpaceEndpoint {
     this.#isReadOnly = open.readOnly === true
     this.#position = isGood ? open.cursor!.lseq : 0
     this.#sentFrontier = undefined
+    if (open.anew) this.#echoes.clear()
     // Before the first sync point: a peer that ends when both are equal has heard of it by then.
     if (mayWrite) await custody?.opened((versions) => this.want(versions))
     this.#wake()
@@ -380,12 +389,13 @@ export class SpaceExchange implements SpaceEndpoint {
   async #round(snapshot: SpaceSnapshot): Promise<void> {
     const { database, channel, send } = this.#options
     const [theirs, opens] = [this.#theirs, this.#opens]
+    const isVoid = (): boolean => this.#closed || opens !== this.#opens
     let sent = 0
     for await (const page of snapshot.log(this.#position)) {
-      if (this.#closed || !theirs || opens !== this.#opens) return
-      sent += await this.#sendPage(snapshot, page, theirs)
+      if (isVoid() || !theirs) return
+      sent += await this.#sendPage(snapshot, page, theirs, isVoid)
     }
-    if (this.#closed || !theirs || opens !== this.#opens) return
+    if (isVoid() || !theirs) return
     this.#position = Math.max(this.#position, snapshot.lseq)
     for (const lseq of this.#echoes) if (lseq <= this.#position) this.#echoes.delete(lseq)
     const lost = [...database.lost].map(([rid, seq]) => ({ rid, seq }))
@@ -409,7 +419,12 @@ export class SpaceExchange implements SpaceEndpoint {
   }
 
   /** @returns how many entries it sent. */
-  async #sendPage(snapshot: SpaceSnapshot, page: readonly LogEntry[], theirs: Vector): Promise<number> {
+  async #sendPage(
+    snapshot: SpaceSnapshot,
+    page: readonly LogEntry[],
+    theirs: Vector,
+    isVoid: () => boolean,
+  ): Promise<number> {
     const { database, channel, send, cache, entriesPerFrameMax = ENTRIES_PER_ROUND_FRAME_MAX } = this.#options
     const fresh = page.filter(({ lseq }) => !this.#echoes.has(lseq))
     const nodes = await snapshot.nodes(fresh.map(({ node }) => node))
@@ -424,7 +439,8 @@ export class SpaceExchange implements SpaceEndpoint {
       entries = []
       inline = []
       bytes = 0
-      await send(frame)
+      // After another OPEN its position would be taken for one in the stream that begins there.
+      if (!isVoid()) await send(frame)
     }
     for (const [i, { lseq }] of fresh.entries()) {
       const node = nodes[i]

@@ -103,6 +103,8 @@ export const openRecord = record<Open>(
     floor: required(9, vectorCodec),
     acked: required(10, vectorCodec),
     anew: optional(11, bool),
+    number: required(12, uint()),
+    answers: required(13, uint()),
   },
   { unknown: 'ignore' },
 )

@@ -21,6 +21,10 @@ export interface Open {
   readonly floor: Vector
   /** What the sender holds as the other end's acknowledgement; empty: none under its list of members. */
   readonly acked: Vector
+  /** Counts the sender's OPENs of this space in this session, from 1. */
+  readonly number: number
+  /** The number of the last OPEN that the sender got; 0: none yet. */
+  readonly answers: number
   /** The sender begins anew: the other end answers with an OPEN of its own, and streams from the start. */
   readonly anew?: boolean
   /** The sender takes no entries from the receiver, which may only read. */
