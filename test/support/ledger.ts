@@ -11,6 +11,7 @@ export class Ledger {
   readonly #givenUp = new Set<string>()
   /** Contents that went into a file while it was being taken away, with the folder of their writer. */
   readonly #unseen = new Map<string, string>()
+  #givenUpUnseen = 0
 
   wrote(text: string): void {
     this.#written.add(text)
@@ -36,13 +37,22 @@ export class Ledger {
     this.#unseen.set(text, folder)
   }
 
-  /** @param isInTrash Whether a folder's trash holds a content. */
+  /** A user overwrote a file that came in the very moment: one content, nobody knows which. */
+  gaveUpUnseen(): void {
+    this.#givenUpUnseen++
+  }
+
+  /**
+   * @param isInTrash Whether a folder's trash holds a content.
+   * @returns nothing, if no more are missing than users have given up unseen.
+   */
   lost(shown: ReadonlySet<string>, isInTrash: (folder: string, text: string) => boolean): string[] {
-    return [...this.#written].filter((text) => {
+    const missing = [...this.#written].filter((text) => {
       if (shown.has(text) || this.#givenUp.has(text)) return false
       const folder = this.#unseen.get(text)
       return folder === undefined || !isInTrash(folder, text)
     })
+    return missing.length > this.#givenUpUnseen ? missing : []
   }
 
   foreign(shown: ReadonlySet<string>): string[] {

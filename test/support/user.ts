@@ -153,8 +153,10 @@ export class User {
     const replaced = openIfFile(to)
     try {
       renameSync(from, to)
-      if (replaced !== undefined && fstatSync(replaced).nlink === 0)
-        this.ledger.gaveUp(readFileSync(replaced, 'utf8'))
+      if (replaced === undefined) return
+      if (fstatSync(replaced).nlink === 0) this.ledger.gaveUp(readFileSync(replaced, 'utf8'))
+      // Between the two calls another file came there: that one was replaced, and nobody has seen it.
+      else this.ledger.gaveUpUnseen()
     } finally {
       if (replaced !== undefined) closeSync(replaced)
     }

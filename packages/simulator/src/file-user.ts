@@ -118,6 +118,7 @@ export class FileUser {
     const { disk } = this.device
     const before = this.#read(path)
     const text = this.#text(size)
+    if (disk.lstat(`${ROOT}/${path}~`)?.kind === 'file') this.ledger.gaveUp(this.#read(`${path}~`))
     disk.rename(`${ROOT}/${path}`, `${ROOT}/${path}~`)
     disk.writeNew(`${ROOT}/${path}`, Buffer.from(text), { mode: 0o644 })
     this.#makeDurable(path)
