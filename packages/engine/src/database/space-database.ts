@@ -266,8 +266,10 @@ export class SpaceDatabase {
     const { state } = this.#rejoin
     const endsRejoin = this.#rejoin.isEndedBy(peer, point.frontier)
     await this.#store.write(async (txn) => {
-      const isBootstrap = state !== undefined || !knowsSome(this.frontier, point.frontier)
-      if (!isBootstrap && !vectorAtMost(point.frontier, this.met)) {
+      const isBootstrap = state !== undefined || this.frontier.size === 0
+      // To one that has nothing in common with it a peer need not show what was collected.
+      const hidden = knowsSome(this.frontier, point.frontier) ? new Map() : point.floor
+      if (!isBootstrap && !vectorAtMost(point.frontier, joinVectors(this.met, hidden))) {
         throw new ProtocolError('FRONTIER_UNFOUNDED', 'the peer claims writes that it never showed')
       }
       if (!vectorAtMost(point.floor, point.frontier)) {
