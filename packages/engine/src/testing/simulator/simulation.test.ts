@@ -35,6 +35,10 @@ describe('groups of replicas over a network that goes wrong', () => {
     expect(await failuresOf('collect', range(SEED_FIRST, COLLECT_RUNS), COLLECT_STEPS)).toEqual([])
   }, 300_000)
 
+  it('[EX6] an OPEN that was on its way when its receiver began anew is no answer (seed 2006)', async () => {
+    expect(await failuresOf('collect', [2006], 200)).toEqual([])
+  })
+
   it('[SM24] one seed gives one trace', async () => {
     for (const profile of ['exchange', 'view', 'collect'] as const) {
       for (const seed of range(1, 10)) {
