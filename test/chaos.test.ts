@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { WILD } from './support/acts.js'
 import { randomOf } from './support/bytes.js'
 import { disagreements } from './support/device-database.js'
-import { expectNothingLost, Ledger } from './support/ledger.js'
+import { brief, expectNothingLost, Ledger, placesOf } from './support/ledger.js'
 import { type Hub, type Running, until, World } from './support/processes.js'
 import { readTree } from './support/trees.js'
 import { type Habits, User } from './support/user.js'
@@ -101,6 +101,16 @@ class Chaos {
     for (const device of this.#devices.values()) expect(await device.stop()).toBe(0)
   }
 
+  /** Who did what with a content, and where it still is. */
+  tell(text: string): string {
+    const acts = this.users.flatMap(({ name, log }) =>
+      log.filter((line) => line.includes(brief(text))).map((line) => `${name} ${line}`),
+    )
+    return [brief(text), ...acts.sort(), ...this.users.flatMap(({ folder }) => placesOf(folder, text))].join(
+      '\n',
+    )
+  }
+
   async #isEqual(): Promise<boolean> {
     await delay(500)
     if (!this.#treesAreEqual()) return false
@@ -148,7 +158,7 @@ test.each(SEEDS)(
       // What only a start would notice shows here.
       for (const { folder } of chaos.users) expect(await world.once(folder, chaos.hub)).toBe(0)
       for (const { name, folder } of chaos.users) expect(readTree(folder), name).toEqual(tree)
-      expectNothingLost(chaos.users[0]!.folder, chaos.ledger, `seed ${seed}`)
+      expectNothingLost(chaos.users[0]!.folder, chaos.ledger, `seed ${seed}`, (text) => chaos.tell(text))
     } finally {
       for (const { name, log } of chaos.users) writeFileSync(world.path(`acts-${name}.log`), log.join('\n'))
     }

@@ -60,8 +60,17 @@ export class Ledger {
   }
 }
 
-/** Expects a folder to show every content that a user is owed, and none that nobody wrote. */
-export function expectNothingLost(folder: string, ledger: Ledger, seed: string): void {
+/**
+ * Expects a folder to show every content that a user is owed, and none that nobody wrote.
+ *
+ * @param tell What is known of a content, for the message.
+ */
+export function expectNothingLost(
+  folder: string,
+  ledger: Ledger,
+  seed: string,
+  tell: (text: string) => string = brief,
+): void {
   const shown = new Set(textsIn(folder))
   const trashes = new Map<string, ReadonlySet<string>>()
   const isInTrash = (writer: string, text: string): boolean => {
@@ -69,12 +78,20 @@ export function expectNothingLost(folder: string, ledger: Ledger, seed: string):
     trashes.set(writer, trash)
     return trash.has(text)
   }
-  expect(ledger.lost(shown, isInTrash).map(brief), `${seed}: lost`).toEqual([])
+  expect(ledger.lost(shown, isInTrash).map(tell), `${seed}: lost`).toEqual([])
   expect(ledger.foreign(shown).map(brief), `${seed}: nobody wrote these`).toEqual([])
 }
 
 /** Enough of a content to find it in a log. */
 export const brief = (text: string): string => `"${text.slice(0, 16)}" ${text.length}`
+
+/** Where below a directory a content is, the tool's own included. */
+export function placesOf(directory: string, text: string): string[] {
+  return readdirSync(directory, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => readFileSync(path, 'utf8') === text)
+}
 
 /** The contents of a file, or of all files below a directory but for the tool's own. */
 export function textsIn(path: string): string[] {
