@@ -12,6 +12,7 @@ import {
   type Grant,
   type Hlc,
   type Message,
+  NO_SWEEP,
   type NodeEntry,
   type NodeId,
   parseBlobId,
@@ -189,6 +190,7 @@ function openFrame(): Uint8Array {
     acked: none,
     number: 1,
     answers: 0,
+    sweep: NO_SWEEP,
   })
 }
 

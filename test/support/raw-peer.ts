@@ -9,6 +9,7 @@ import {
   FRAME_BYTES_MAX,
   type Hello,
   type Message,
+  NO_SWEEP,
   type NodeEntry,
   parseDeviceId,
   parseSpaceName,
@@ -71,6 +72,7 @@ export class RawPeer {
       acked: none,
       number: 1,
       answers: 0,
+      sweep: NO_SWEEP,
     })
     await until('the first round ends', () => peer.received.some(({ type }) => type === 'sync-point'))
     return peer

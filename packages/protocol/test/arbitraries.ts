@@ -232,6 +232,8 @@ export const arbitraryMessages: {
       anew: fc.boolean(),
       number: uint,
       answers: uint,
+      sweep: runId,
+      basis: runId,
     },
     {
       requiredKeys: [
@@ -246,6 +248,7 @@ export const arbitraryMessages: {
         'acked',
         'number',
         'answers',
+        'sweep',
       ],
     },
   ),

@@ -153,6 +153,8 @@ export const SAMPLE_MESSAGES: { readonly [K in Message['type']]: Extract<Message
     anew: true,
     number: 2,
     answers: 1,
+    sweep: RUN,
+    basis: RUN,
   },
   rewind: { type: 'rewind', channel: 1, reason: 'rolled-back' },
   entries: {

@@ -1,6 +1,7 @@
 import {
   type DeviceId,
   type NodeEntry,
+  type Open,
   type ReplicaId,
   type Sibling,
   type Vector,
@@ -107,15 +108,17 @@ export const knowsSome = (a: Vector, b: Vector): boolean =>
  * something was collected here that it may still hold, or it acknowledged what it no longer has. Both ends
  * ask with the same two statements, so they agree.
  *
- * One that knows nothing of ours holds nothing that can have been collected.
+ * One that knows nothing of ours holds nothing that can have been collected, unless a round was cut: what it
+ * holds of that is as old as its `basis`.
  */
-export function isBehind(
-  theirs: { readonly frontier: Vector },
-  ours: { readonly frontier: Vector; readonly floor: Vector; readonly acked: Vector },
-): boolean {
-  const { frontier } = theirs
-  return (
-    knowsSome(frontier, ours.frontier) &&
-    !(vectorAtMost(ours.floor, frontier) && vectorAtMost(ours.acked, frontier))
-  )
+export function isBehind(theirs: Standing, ours: Collected): boolean {
+  const { frontier, basis } = theirs
+  if (!knowsSome(frontier, ours.frontier)) return basis !== undefined && basis !== ours.sweep
+  return !(vectorAtMost(ours.floor, frontier) && vectorAtMost(ours.acked, frontier))
 }
+
+/** What one end said of what it has. */
+export type Standing = Pick<Open, 'frontier' | 'basis'>
+
+/** What the other one said of what it, and everybody before it, has collected. */
+export type Collected = Pick<Open, 'frontier' | 'floor' | 'acked' | 'sweep'>

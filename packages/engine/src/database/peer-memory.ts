@@ -1,4 +1,4 @@
-import type { Cursor, DeviceId, ReplicaId, Vector } from '@tidemark/protocol'
+import type { Cursor, DeviceId, ReplicaId, RunId, Vector } from '@tidemark/protocol'
 import type { KeyValueReader } from '../ports/key-value-store.js'
 import { decodeJson, encodeJson } from './json-row.js'
 import type { Transaction } from './transaction.js'
@@ -15,6 +15,8 @@ export interface PeerMemory {
   readonly disowned: readonly ReplicaId[]
   /** A sync point of it was reached. */
   readonly synced: boolean
+  /** Its `sweep` when nothing was above our frontier last; absent: the next one is. */
+  readonly basis?: RunId
 }
 
 interface Row {
@@ -22,6 +24,7 @@ interface Row {
   readonly frontier: readonly (readonly [ReplicaId, number])[]
   readonly own: readonly ReplicaId[]
   readonly disowned: readonly ReplicaId[]
+  readonly basis?: RunId
 }
 
 /** Ids of opens without a write are disowned too: these must not pile up. */
@@ -72,13 +75,24 @@ export class PeerMemories {
   }
 
   /** All but the cursor. */
-  write(txn: Transaction, peer: DeviceId, { frontier, own, disowned, synced }: PeerMemory): void {
-    const row: Row = { synced, frontier: [...frontier], own, disowned }
+  write(txn: Transaction, peer: DeviceId, memory: PeerMemory): void {
+    const { frontier, own, disowned, synced, basis } = memory
+    const row: Row = { synced, frontier: [...frontier], own, disowned, ...(basis && { basis }) }
     txn.put(this.#memories + peer, encodeJson(row))
   }
 
   moveCursor(txn: Transaction, peer: DeviceId, cursor: Cursor): void {
     txn.put(this.#cursors + peer, encodeJson(cursor))
+  }
+
+  /** The registers begin anew. */
+  async forgetBases(txn: Transaction): Promise<void> {
+    for await (const page of txn.range({ gte: this.#memories, lt: `${this.#memories}~` })) {
+      for (const [key, bytes] of page) {
+        const { basis: _, ...row } = decodeJson<Row>(bytes)!
+        txn.put(key, encodeJson(row))
+      }
+    }
   }
 
   async forgetCursors(txn: Transaction): Promise<void> {

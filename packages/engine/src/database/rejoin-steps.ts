@@ -37,8 +37,9 @@ export class RejoinSteps {
     return { value: undefined, sync: true, counters, publish, ...(view ? { change: { view } } : {}) }
   }
 
-  forgetCursors(txn: Transaction): Promise<void> {
-    return this.store.peers.forgetCursors(txn)
+  async forgetCursors(txn: Transaction): Promise<void> {
+    await this.store.peers.forgetCursors(txn)
+    await this.store.peers.forgetBases(txn)
   }
 
   /** The frontier is at least this. @returns makes it visible once the batch is in. */
@@ -48,10 +49,14 @@ export class RejoinSteps {
     return this.store.vectors.stage(txn, change)
   }
 
-  /** The frontier begins anew, under another replica id. @returns makes it visible once the batch is in. */
-  reset(txn: Transaction): () => void {
+  /**
+   * The frontier begins anew, under another replica id; `all`: the registers as well.
+   *
+   * @returns makes it visible once the batch is in.
+   */
+  reset(txn: Transaction, what: 'frontier' | 'all'): () => void {
     const change = this.store.vectors.change()
-    change.isReset = true
+    change.resets = what
     const publish = this.store.vectors.stage(txn, change)
     return () => {
       publish()
@@ -64,7 +69,10 @@ export class RejoinSteps {
     const result = await this.store.received.join(txn, nodes)
     const { lseq } = await this.store.appendLog(txn, result.nodes)
     const { dirty } = this.store.counters
+    const change = this.store.vectors.change()
+    for (const node of nodes) change.received(node)
     return {
+      publish: this.store.vectors.stage(txn, change),
       view: result.changes,
       lseq,
       dirty: (await this.store.dirtyTracker?.joined(txn, result, dirty)) ?? dirty,

@@ -5,6 +5,7 @@ import {
   maxHlc,
   type NodeEntry,
   type NodeId,
+  type Open,
   ProtocolError,
   type ReplicaId,
   type RunId,
@@ -15,13 +16,12 @@ import {
 import type { BinderRows, Materialised } from '../binding.js'
 import { knowsSome } from '../core/collectable.js'
 import { checkIncoming, dropIgnored, stampsOf } from '../core/incoming.js'
-import { joinEntries } from '../core/register.js'
-import { sameSiblings } from '../core/same-siblings.js'
 import type { UserOp } from '../core/user-op.js'
-import { type EntryKey, sameEntry } from '../core/view-entry.js'
+import type { EntryKey } from '../core/view-entry.js'
 import type { KeyValueOp, KeyValueReader, KeyValueSnapshot } from '../ports/key-value-store.js'
 import { bury } from './bury.js'
 import { type CommittedOps, commitOps } from './commit-ops.js'
+import { materialise } from './materialise.js'
 import { type PeerMemory, withOwn } from './peer-memory.js'
 import { prefixed } from './prefixed-reader.js'
 import type { RejoinMode } from './rejoin.js'
@@ -136,16 +136,19 @@ export class SpaceDatabase {
    * new session; to write them again under own dots would bring back what others, not met yet, deleted.
    */
   get isWhole(): boolean {
-    if (this.isRejoining) return false
-    for (const [rid, seq] of this.#store.vectors.held) {
-      if ((this.frontier.get(rid) ?? 0) < seq && !this.lost.has(rid)) return false
-    }
-    return true
+    return !this.isRejoining && this.#store.vectors.isWhole(this.lost)
   }
 
   /** What was here before has to come from a peer again: until then nothing is served. */
   get isRejoining(): boolean {
     return this.#rejoin.state !== undefined
+  }
+
+  /** What OPEN says of it to that peer: see `Open.basis`. */
+  basisOf({ basis }: PeerMemory): RunId | undefined {
+    const isFirstRound = [...this.frontier.keys()].every((rid) => this.own.has(rid))
+    const isCut = isFirstRound && this.#store.vectors.isPartial && this.#rejoin.state?.mode !== 'relearn'
+    return isCut ? basis : undefined
   }
 
   /** How often it began anew since it was opened. */
@@ -351,13 +354,15 @@ export class SpaceDatabase {
   }
 
   /**
-   * What a peer's OPEN says of incarnations. Declares lost: our own ids of which the peer met more than we
-   * know, and ids that the peer's device once named and no longer does. (Of those that it names it can tell
-   * best itself: what we met of its current one may have overtaken its OPEN on another way.)
+   * What a peer's OPEN says of collections and of incarnations. Declares lost: our own ids of which the
+   * peer met more than we know, and ids that the peer's device once named and no longer does. (Of those that
+   * it names it can tell best itself: what we met of its current one may have overtaken its OPEN on another
+   * way.)
    */
-  async noteIncarnations(peer: DeviceId, theirs: { own: Vector; met: Vector }): Promise<void> {
+  async noteOpen(peer: DeviceId, theirs: Pick<Open, 'own' | 'met' | 'sweep'>): Promise<void> {
     await this.#store.write(async (txn) => {
-      const memory = withOwn(await this.#store.peers.read(txn, peer), [...theirs.own.keys()])
+      const before = withOwn(await this.#store.peers.read(txn, peer), [...theirs.own.keys()])
+      const memory = { ...before, basis: (this.#store.vectors.isPartial && before.basis) || theirs.sweep }
       this.#store.peers.write(txn, peer, memory)
       for (const rid of memory.disowned) this.#disowned.add(rid)
       const declared = this.#store.incarnations.declareLost(
@@ -388,46 +393,12 @@ export class SpaceDatabase {
   }
 
   /** See `SpaceBinding.materialised`. */
-  async materialised(
+  materialised(
     done: readonly Materialised[],
     rows: readonly KeyValueOp[],
     options: { sync: boolean },
   ): Promise<void> {
-    const synced = this.#store.synced
-    if (!synced) throw new TypeError('the space is not bound')
-    await this.#store.write(async (txn) => {
-      const { changes } = await synced.join(txn, await this.#stillKnown(txn, done))
-      await txn.prefetch(this.#store.received.entryRows(done.map(({ key }) => key)))
-      const received = this.#store.received.reader(txn)
-      const clean: EntryKey[] = []
-      for (const { key, as, nodes } of done) {
-        if (!sameEntry(await received.entry(key), as)) continue
-        // The entry may have been read after newer registers came, these before: then they are still to come.
-        const now = await this.#store.received.nodes(
-          txn,
-          nodes.map(({ id }) => id),
-        )
-        if (nodes.every((node, i) => sameSiblings(node, now[i]))) clean.push(key)
-      }
-      await this.#store.marks.clear(txn, clean)
-      const planned = new Set(done.map(({ key }) => key))
-      const shifted = changes.filter(({ key }) => !planned.has(key))
-      const dirty = await this.#store.dirtyTracker!.different(txn, shifted, this.#store.counters.dirty)
-      this.#store.putRows(txn, rows)
-      // The pass that called may have looked at them already: another one is wanted.
-      const more = dirty > this.#store.counters.dirty ? { change: { view: [] } } : {}
-      return { value: undefined, sync: options.sync, counters: { ...this.#store.counters, dirty }, ...more }
-    })
-  }
-
-  /** Without what was collected, or forgotten, since the caller read it. */
-  async #stillKnown(txn: Transaction, done: readonly Materialised[]): Promise<NodeEntry[]> {
-    const nodes = done.flatMap((item) => item.nodes)
-    const now = await this.#store.received.nodes(
-      txn,
-      nodes.map(({ id }) => id),
-    )
-    return nodes.filter((node, i) => now[i] && joinEntries(now[i], node) === now[i])
+    return materialise(this.#store, done, rows, options)
   }
 
   async touch(keys: readonly EntryKey[]): Promise<void> {

@@ -1,6 +1,17 @@
-import { type DeviceId, joinVectors, type NodeId, type Vector, vectorAtMost } from '@tidemark/protocol'
+import {
+  bytesToHex,
+  type DeviceId,
+  joinVectors,
+  NO_SWEEP,
+  type NodeId,
+  REPLICA_ID_BYTES,
+  type RunId,
+  type Vector,
+  vectorAtMost,
+} from '@tidemark/protocol'
 import { type Acknowledgement, dotsOf, type MemberList, type Reach, reachOf } from '../core/collectable.js'
 import type { KeyValueReader } from '../ports/key-value-store.js'
+import type { Random } from '../ports/random.js'
 import type { ChangeLog } from './change-log.js'
 import { Collector } from './collector.js'
 import { decodeJson, encodeJson } from './json-row.js'
@@ -15,6 +26,7 @@ export interface SpaceGcOptions {
   readonly prefix: string
   readonly device: DeviceId
   readonly storage: KeyValueReader
+  readonly random: Random
   readonly received: Tree
   readonly synced: Tree | undefined
   readonly log: ChangeLog
@@ -38,6 +50,7 @@ export class SpaceGc {
   readonly #members: MemberTable
   readonly #collector: Collector
   #floor: Vector = new Map()
+  #sweep = NO_SWEEP
   #running: Promise<number> | undefined
 
   constructor(options: SpaceGcOptions) {
@@ -49,6 +62,7 @@ export class SpaceGc {
   async load(kv: KeyValueReader): Promise<void> {
     await this.#members.load(kv)
     this.#floor = new Map(decodeJson<[never, number][]>(await kv.get(this.#floorKey)) ?? [])
+    this.#sweep = decodeJson<RunId>(await kv.get(this.#sweepKey)) ?? NO_SWEEP
   }
 
   get members(): MemberList {
@@ -57,6 +71,11 @@ export class SpaceGc {
 
   get floor(): Vector {
     return this.#floor
+  }
+
+  /** Another one after each collection here, or heard of: what came from here before may be gone since. */
+  get sweep(): RunId {
+    return this.#sweep
   }
 
   /** What this device holds as the acknowledgement of another one, or of itself. */
@@ -165,7 +184,9 @@ export class SpaceGc {
       // Another list: another reach.
       if (this.members.epoch !== epoch) return { value: { count: 0, bare: [], isThrough: false } }
       const { gone, stripped, bare, isHeldUp } = await this.#collector.collect(txn, ids, reach)
-      const publish = this.raiseFloor(txn, dotsOf([...gone, ...stripped]))
+      const less = [...gone, ...stripped]
+      // Even if the floor stays where it is: something went.
+      const publish = less.length > 0 ? this.setFloor(txn, joinVectors(this.#floor, dotsOf(less))) : undefined
       return { value: { count: gone.length, bare, isThrough: !isHeldUp && bare.length === 0 }, publish }
     })
   }
@@ -187,13 +208,20 @@ export class SpaceGc {
 
   /** @returns makes it visible once the batch is in. */
   setFloor(txn: Transaction, floor: Vector): () => void {
+    const sweep = bytesToHex(this.#options.random.bytes(REPLICA_ID_BYTES)) as RunId
     txn.put(this.#floorKey, encodeJson([...floor]))
+    txn.put(this.#sweepKey, encodeJson(sweep))
     return () => {
       this.#floor = floor
+      this.#sweep = sweep
     }
   }
 
   get #floorKey(): string {
     return `${this.#options.prefix}f`
+  }
+
+  get #sweepKey(): string {
+    return `${this.#options.prefix}s`
   }
 }

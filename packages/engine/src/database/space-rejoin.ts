@@ -56,7 +56,11 @@ export class SpaceRejoin {
 
   async begin(state: RejoinState, publishMore: (txn: Transaction) => () => void): Promise<void> {
     await this.#steps.write(async (txn) => {
-      const publishes = [this.#rejoin.begin(txn, state), this.#steps.reset(txn), publishMore(txn)]
+      const publishes = [
+        this.#rejoin.begin(txn, state),
+        this.#steps.reset(txn, state.mode === 'forget' ? 'all' : 'frontier'),
+        publishMore(txn),
+      ]
       return {
         publish: () => {
           for (const publish of publishes) publish()

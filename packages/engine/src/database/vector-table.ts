@@ -42,6 +42,19 @@ export class VectorTable {
     return this.#held
   }
 
+  /** Something was joined that is above the frontier: a round is under way, or was cut. */
+  get isPartial(): boolean {
+    return !vectorAtMost(this.#held, this.#frontier)
+  }
+
+  /** @param lost Their dots may be above the frontier for ever. */
+  isWhole(lost: Vector): boolean {
+    for (const [rid, seq] of this.#held) {
+      if ((this.#frontier.get(rid) ?? 0) < seq && !lost.has(rid)) return false
+    }
+    return true
+  }
+
   async load(kv: KeyValueReader): Promise<void> {
     for await (const page of kv.range({ gte: this.#prefix, lt: `${this.#prefix}~` })) {
       for (const [key, value] of page) {
@@ -62,12 +75,12 @@ export class VectorTable {
   /** Writes the raised rows into the transaction. @returns makes them visible, once the batch is in. */
   stage(txn: Transaction, change: VectorChange): () => void {
     const rids = new Set([...change.frontier.keys(), ...change.met.keys(), ...change.held.keys()])
-    const base = change.isReset ? new Map<ReplicaId, number>() : this.#frontier
-    if (change.isReset) for (const rid of this.#frontier.keys()) rids.add(rid)
+    const { resets } = change
+    if (resets) for (const rid of [...this.#frontier.keys(), ...this.#held.keys()]) rids.add(rid)
     const next = {
-      frontier: raised(base, change.frontier),
+      frontier: raised(resets ? new Map() : this.#frontier, change.frontier),
       met: raised(this.#met, change.met),
-      held: raised(this.#held, change.held),
+      held: raised(resets === 'all' ? new Map() : this.#held, change.held),
     }
     for (const rid of rids) {
       const row: Row = [next.frontier.get(rid) ?? 0, next.met.get(rid) ?? 0, next.held.get(rid) ?? 0]
@@ -93,8 +106,8 @@ export class VectorChange {
   readonly frontier = new Map<ReplicaId, number>()
   readonly met = new Map<ReplicaId, number>()
   readonly held = new Map<ReplicaId, number>()
-  /** The frontier begins anew. */
-  isReset = false
+  /** The frontier begins anew; `all`: the registers as well. */
+  resets: 'frontier' | 'all' | undefined
   readonly #base: VectorTable
 
   constructor(base: VectorTable) {

@@ -11,6 +11,7 @@ import {
   HEARTBEAT_TIMEOUT_MS,
   type Hello,
   type Message,
+  NO_SWEEP,
   PROTOCOL_MINORS,
   parseSpaceName,
 } from '@tidemark/protocol'
@@ -70,6 +71,7 @@ const open = (channel = 1): Message => ({
   acked: new Map(),
   number: 1,
   answers: 0,
+  sweep: NO_SWEEP,
 })
 
 class Endpoint implements SpaceEndpoint {

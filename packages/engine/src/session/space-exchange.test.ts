@@ -1,6 +1,7 @@
 import {
   type DeviceId,
   type Message,
+  NO_SWEEP,
   type NodeEntry,
   type NodeId,
   parseSpaceName,
@@ -36,7 +37,7 @@ const directory: NodeEntry = {
   attr: [],
 }
 
-async function exchangeWorld() {
+async function exchangeWorld(options: { isHub?: boolean } = {}) {
   const { clock, random, hasher } = nodePlatform
   const database = await SpaceDatabase.open({
     storage: new MemoryKeyValueStore(),
@@ -49,6 +50,7 @@ async function exchangeWorld() {
   })
   const sent: Message[] = []
   const exchange = new SpaceExchange({
+    ...options,
     database,
     channel: 1,
     send: async (message) => void sent.push(message),
@@ -76,6 +78,7 @@ async function exchangeWorld() {
       acked: NOTHING,
       number: 1,
       answers: 0,
+      sweep: NO_SWEEP,
       ...(readOnly ? { readOnly } : {}),
     })
   const syncPoint = (lseq: number, frontier: Vector) =>
@@ -116,4 +119,14 @@ test('[AC2] to a peer that takes nothing neither entries nor a sync point are se
   expect(sent).toEqual([])
   expect(exchange.isReadOnly && exchange.hasUnsent).toBe(true)
   await expect.poll(() => exchange.isEqual).toBe(true)
+})
+
+test('[GC15] what a device acknowledged before it lost its writes counts no more, though it does not say so (seed 1870)', async () => {
+  const { database, open } = await exchangeWorld({ isHub: true })
+  const { epoch } = await database.gc.setMembers([PEER])
+  const applied = new Map([[RID, 4]])
+  await database.gc.takeAcks([{ device: PEER, epoch, applied, stable: NOTHING }])
+  await open(false)
+  expect(await database.gc.ackOf(PEER)).toBeUndefined()
+  expect(database.gc.members).toEqual({ epoch: epoch + 1, devices: [PEER] })
 })

@@ -8,6 +8,7 @@ import {
   type InlineChunk,
   joinVectors,
   type Message,
+  NO_SWEEP,
   type NodeEntry,
   type Open,
   ProtocolError,
@@ -148,8 +149,11 @@ export class SpaceExchange implements SpaceEndpoint {
   }
 
   async #say(anew: boolean): Promise<void> {
-    const { database, channel, peer, send, mayWrite, isPeerHub } = this.#options
-    const { cursor, frontier } = await database.peer(peer)
+    const { database, channel, peer, send, mayWrite, isHub, isPeerHub } = this.#options
+    const memory = await database.peer(peer)
+    const { cursor, frontier } = memory
+    // A hub does not begin anew for the sake of a replica.
+    const basis = isHub && !isPeerHub ? undefined : database.basisOf(memory)
     const open: Open = {
       type: 'open',
       space: database.space,
@@ -162,6 +166,8 @@ export class SpaceExchange implements SpaceEndpoint {
       floor: database.gc.floor,
       acked: isPeerHub ? new Map() : ((await database.gc.ackOf(peer))?.applied ?? new Map()),
       ...(mayWrite ? {} : { readOnly: true }),
+      sweep: database.gc.sweep,
+      ...(basis ? { basis } : {}),
       number: ++this.#says,
       answers: this.#opens,
       ...(anew ? { anew } : {}),
@@ -220,7 +226,7 @@ export class SpaceExchange implements SpaceEndpoint {
     const { database, channel, peer, send, mayWrite, custody, isHub } = this.#options
     this.#opens = open.number
     this.#theirs = undefined
-    await database.noteIncarnations(peer, open)
+    await database.noteOpen(peer, open)
     await this.#saying
     if (open.anew) {
       await database.gc.forgetAck(peer)
@@ -232,7 +238,11 @@ export class SpaceExchange implements SpaceEndpoint {
     if (await this.#beginsAnew(open)) return
     const wentBack = !vectorAtMost(open.remembered, database.frontier)
     const isGood = !wentBack && open.cursor !== undefined && database.isGoodCursor(open.cursor)
-    if (isHub && (wentBack || open.anew)) await renewEpoch(database)
+    // It began anew, and the `anew` that said so was lost.
+    const ack = await database.gc.ackOf(peer)
+    const isAckVoid = ack !== undefined && !vectorAtMost(ack.applied, open.frontier)
+    if (isAckVoid) await database.gc.forgetAck(peer)
+    if (isHub && (wentBack || open.anew || isAckVoid)) await renewEpoch(database)
     if (open.cursor && !isGood) {
       await send({ type: 'rewind', channel, reason: wentBack ? 'rolled-back' : 'unknown-run' })
     }
@@ -336,7 +346,7 @@ export class SpaceExchange implements SpaceEndpoint {
     const { database, peer, onChange } = this.#options
     this.#mustWrite()
     // Collected at the peer in the middle of this session, and never here.
-    if (isBehind(database, { ...point, acked: new Map() })) return this.#rejoinLate(point)
+    if (isBehind(database, { ...point, acked: new Map(), sweep: NO_SWEEP })) return this.#rejoinLate(point)
     await database.syncPoint(peer, {
       cursor: { run: point.run, lseq: point.lseq },
       frontier: point.frontier,

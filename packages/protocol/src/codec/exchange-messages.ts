@@ -105,6 +105,8 @@ export const openRecord = record<Open>(
     anew: optional(11, bool),
     number: required(12, uint()),
     answers: required(13, uint()),
+    sweep: required(14, runId),
+    basis: optional(15, runId),
   },
   { unknown: 'ignore' },
 )

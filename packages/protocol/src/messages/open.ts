@@ -1,6 +1,9 @@
 import type { Vector } from '../context.js'
 import type { ReplicaId, RunId, SpaceName } from '../ids.js'
 
+/** Of a replica at which nothing was ever collected. */
+export const NO_SWEEP = '0000000000000000' as RunId
+
 /** Starts (or restarts) the exchange of one space: both ends send it, each as the receiver of the other's stream. */
 export interface Open {
   readonly type: 'open'
@@ -21,6 +24,13 @@ export interface Open {
   readonly floor: Vector
   /** What the sender holds as the other end's acknowledgement; empty: none under its list of members. */
   readonly acked: Vector
+  /** Another one after each collection that the sender did or heard of; at first `NO_SWEEP`. */
+  readonly sweep: RunId
+  /**
+   * The other end's `sweep` from before the sender took anything from it: its first round was cut, it holds
+   * writes of others and has none in its frontier. Never said by a hub to a replica.
+   */
+  readonly basis?: RunId
   /** Counts the sender's OPENs of this space in this session, from 1. */
   readonly number: number
   /** The number of the last OPEN that the sender got; 0: none yet. */

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { UserOp } from '../../core/user-op.js'
 import { entryKey } from '../../core/view-entry.js'
 import { checkEnd, heal } from './final-checks.js'
+import { Housekeeping } from './housekeeping.js'
 import type { Link } from './link.js'
 import { SeededRandom } from './random.js'
 import type { Site } from './site.js'
@@ -169,6 +170,40 @@ describe('what the simulator found', () => {
       await deliverAll(world, link)
       await checkEnd(world)
     }
+  })
+
+  it('[GC16] what was collected while the first round of a replica was cut does not stay with it (seed 2492)', async () => {
+    const world = quietWorld()
+    const hub = await world.addSite('relay')
+    const a = await world.addSite('direct')
+    const housekeeping = new Housekeeping(world)
+    const link = world.join(hub, a)
+    await connect(world, link)
+    for (const name of ['x', 'y', 'z']) await save(world, a, name)
+    await deliverAll(world, link)
+    await housekeeping.admitAll()
+    const b = await world.addSite('direct')
+    const late = world.join(hub, b)
+    await connect(world, late)
+    await pump(world, late, hub, () => true)
+    await pump(world, late, b, (type) => type !== 'entries')
+    late.cut()
+    await world.commit(a, (entries) => ({
+      ops: entries
+        .filter(({ name }) => name === 'x')
+        .map((entry) => ({ type: 'delete', entry: entryKey(entry) })),
+    }))
+    for (let round = 0; round < 4; round++) {
+      for (const site of [a, hub]) {
+        await housekeeping.tick(site)
+        await world.settle()
+        await deliverAll(world, link)
+      }
+    }
+    expect([(await stateOf(hub)).size, (await stateOf(b)).size]).toEqual([2, 1])
+    await heal(world)
+    await checkEnd(world)
+    expect((await stateOf(b)).size).toBe(2)
   })
 })
 
