@@ -139,7 +139,10 @@ class Chaos {
 
   #start(user: User): void {
     user.log.push(`${Date.now()} started`)
-    this.#devices.set(user, world.live(user.folder, this.#hub))
+    const device = world.live(user.folder, this.#hub)
+    // What it says it does stands between what its user does.
+    device.child.stdout?.on('data', (text) => user.log.push(`${Date.now()}   ${String(text).trimEnd()}`))
+    this.#devices.set(user, device)
   }
 }
 

@@ -21,6 +21,30 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     rollback ann
     rollback hub 283
   `,
+  // Three processes, killed at random: the row named the old version and had the stamps of the new file.
+  'a program dies between two entries of one node, and what it showed before is what it must show': `
+    devices ann bob cyd
+    ann create f
+    wait 3000
+    away bob
+    away cyd
+    ann edit f
+    bob edit f
+    cyd edit f
+    wait 3000
+    return bob
+    wait 4000
+    trap bob 5
+    return cyd
+    wait 40000
+    kill bob
+    away bob
+    wait 1000
+    ann replace f#1 f
+    wait 3000
+    return bob
+    start bob
+  `,
   // Seed 529 of the simulator as it was then: the row that came for it was dropped and made again for ever.
   'a directory that is dead by itself lives through what is in it, and a file has its name on disk': `
     seed 13

@@ -6,6 +6,7 @@ import type { Fingerprint, Problem, SyncedRow } from '../rows.js'
 import { type RowChange, rowOps } from '../rows-store.js'
 import { mustBeSystemError, putBack, sameFile } from './disk.js'
 import { makeDurable } from './durable.js'
+import { heldRow } from './held-row.js'
 import {
   batchDel,
   type Intent,
@@ -112,7 +113,7 @@ async function settleBatch(ctx: ApplyContext, intents: readonly Intent[]): Promi
   for (const { key } of done) {
     const [before, after] = [stored.get(key), rows.get(key)]
     if (isShown.has(key) || !before || !after) continue
-    rows.set(key, { ...after, key: before.key, entry: before.entry })
+    rows.set(key, heldRow(before, after))
   }
   try {
     await makeDurable(ctx.files, [...directories], ctx.directory)

@@ -3,6 +3,7 @@ import type { FileStat } from '../ports/file-system.js'
 import type { SyncedRow } from '../rows.js'
 import type { RowChange } from '../rows-store.js'
 import { linkedKeys } from './components.js'
+import { heldRow } from './held-row.js'
 import type { Item } from './item.js'
 import type { Locator } from './locator.js'
 import type { Plan } from './plan.js'
@@ -147,7 +148,8 @@ export class RunState {
       const isFinished = this.#finished.has(key)
       const isShown = isFinished && this.#groupIsDone(key)
       const before = this.stored.get(key)
-      const after = isFinished && !isShown ? this.#heldRow(item) : this.rows.get(key)
+      const now = this.rows.get(key)
+      const after = isFinished && !isShown && item.row && now ? heldRow(item.row, now) : now
       if (after !== before) changes.push({ before, after })
       this.stored.set(key, after)
       if (!isShown) continue
@@ -167,12 +169,6 @@ export class RunState {
       if (!item || this.#finished.has(other)) return true
       return this.failed.has(other) && !item.row
     })
-  }
-
-  /** The disk shows the new state, but its registers are not taken over yet: the entry stays what it was. */
-  #heldRow({ key, row: first }: Item): SyncedRow | undefined {
-    const row = this.rows.get(key)
-    return row && { ...row, key: first?.key ?? key, entry: first?.entry ?? row.entry }
   }
 }
 
