@@ -234,6 +234,7 @@ export const arbitraryMessages: {
       answers: uint,
       sweep: runId,
       basis: runId,
+      stranger: fc.boolean(),
     },
     {
       requiredKeys: [

@@ -155,6 +155,7 @@ export const SAMPLE_MESSAGES: { readonly [K in Message['type']]: Extract<Message
     answers: 1,
     sweep: RUN,
     basis: RUN,
+    stranger: true,
   },
   rewind: { type: 'rewind', channel: 1, reason: 'rolled-back' },
   entries: {

@@ -109,16 +109,19 @@ export const knowsSome = (a: Vector, b: Vector): boolean =>
  * ask with the same two statements, so they agree.
  *
  * One that knows nothing of ours holds nothing that can have been collected, unless a round was cut: what it
- * holds of that is as old as its `basis`.
+ * holds of that is as old as its `basis`. For a stranger nobody waited: what it wrote that is not here yet may
+ * be to what others have collected; unless we are the one that went back, and knew it once.
  */
 export function isBehind(theirs: Standing, ours: Collected): boolean {
-  const { frontier, basis } = theirs
+  const { frontier, basis, remembered } = theirs
   if (!knowsSome(frontier, ours.frontier)) return basis !== undefined && basis !== ours.sweep
+  if (ours.stranger && vectorAtMost(remembered, ours.frontier) && !vectorAtMost(frontier, ours.frontier))
+    return true
   return !(vectorAtMost(ours.floor, frontier) && vectorAtMost(ours.acked, frontier))
 }
 
 /** What one end said of what it has. */
-export type Standing = Pick<Open, 'frontier' | 'basis'>
+export type Standing = Pick<Open, 'frontier' | 'remembered' | 'basis'>
 
 /** What the other one said of what it, and everybody before it, has collected. */
-export type Collected = Pick<Open, 'frontier' | 'floor' | 'acked' | 'sweep'>
+export type Collected = Pick<Open, 'frontier' | 'floor' | 'acked' | 'sweep' | 'stranger'>

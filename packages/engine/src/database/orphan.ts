@@ -5,7 +5,7 @@ import type { ViewEntry } from '../core/view-entry.js'
 import { decodeEntry, encodeEntry } from './entry-row.js'
 import type { TreeReader } from './tree-reader.js'
 
-/** A version that only this replica has, of a node that others may have collected. */
+/** A version, or a directory, that only this replica has, and that it forgets. */
 export interface Orphan {
   readonly node: NodeId
   readonly path: readonly string[]
@@ -33,7 +33,7 @@ export function decodeOrphan(bytes: Uint8Array): Orphan {
 export async function adoptOrphan({ path, entry }: Orphan, tree: TreeReader): Promise<UserOp[]> {
   const ops: UserOp[] = []
   let parent: ParentRef = { node: ROOT }
-  for (const [depth, name] of path.slice(0, -1).entries()) {
+  for (const [depth, name] of (entry.kind === 'dir' ? path : path.slice(0, -1)).entries()) {
     const there: ViewEntry | undefined = 'node' in parent ? await tree.lookup(parent.node, name) : undefined
     if (there?.kind === 'dir') {
       parent = { node: there.node }
@@ -49,6 +49,7 @@ export async function adoptOrphan({ path, entry }: Orphan, tree: TreeReader): Pr
     })
     parent = { ref }
   }
+  if (entry.kind === 'dir') return ops
   const name = path.at(-1)!
   const there = 'node' in parent ? await tree.lookup(parent.node, name) : undefined
   const { version, kind, executable } = entry

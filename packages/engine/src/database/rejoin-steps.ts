@@ -50,13 +50,14 @@ export class RejoinSteps {
   }
 
   /**
-   * The frontier begins anew, under another replica id; `all`: the registers as well.
+   * The frontier begins anew, under another replica id.
    *
+   * @param held What is held from now on.
    * @returns makes it visible once the batch is in.
    */
-  reset(txn: Transaction, what: 'frontier' | 'all'): () => void {
+  reset(txn: Transaction, held: Vector): () => void {
     const change = this.store.vectors.change()
-    change.resets = what
+    change.reset(held)
     const publish = this.store.vectors.stage(txn, change)
     return () => {
       publish()

@@ -4,12 +4,12 @@ import {
   encodeNodeEntry,
   type NodeEntry,
   type ReplicaId,
-  type Sibling,
   type Vector,
   vectorAtMost,
   vectorHas,
 } from '@tidemark/protocol'
 import { meetVectors } from '../core/collectable.js'
+import { entryKey, type ViewEntry } from '../core/view-entry.js'
 import { visibleContents } from '../core/visibility.js'
 import type { KeyValueReader } from '../ports/key-value-store.js'
 import { decodeJson, encodeJson } from './json-row.js'
@@ -29,6 +29,8 @@ export interface RejoinState {
   readonly peer: DeviceId
   /** What this database had before. */
   readonly frontier: Vector
+  /** What had been collected here, or before us. */
+  readonly floor: Vector
   /** What the peer had; what is above it only we may have. */
   readonly shared: Vector
   /** Of what is forgotten: it is noted, then taken away; then the peer's state is awaited. */
@@ -39,17 +41,16 @@ interface Row {
   readonly mode: RejoinMode
   readonly peer: DeviceId
   readonly frontier: readonly (readonly [ReplicaId, number])[]
+  readonly floor: readonly (readonly [ReplicaId, number])[]
   readonly shared: readonly (readonly [ReplicaId, number])[]
   readonly phase: RejoinState['phase']
 }
 
-type Aside = 'known' | 'kept'
-
 /**
  * Beginning anew (design 5.5): a replica that was away while others collected what it still holds, or that
- * went back to an old backup, forgets every node of which the peer has or had anything, and takes the
- * peer's state. What it changed in them meanwhile comes back as new files (see `Orphan`): to write on in a
- * node that somebody has collected would show it here and nowhere else (semantics-rules B5).
+ * went back to an old backup, forgets everything, and takes the peer's state. What only it had comes back
+ * as new files and directories (see `Orphan`): to write on in a node that somebody has collected, or in a
+ * directory, would show it here and nowhere else (semantics-rules B5).
  */
 export class Rejoin {
   readonly #prefix: string
@@ -66,7 +67,8 @@ export class Rejoin {
   async load(kv: KeyValueReader): Promise<void> {
     const row = decodeJson<Row>(await kv.get(`${this.#prefix}state`))
     if (!row) return
-    this.#state = { ...row, frontier: new Map(row.frontier), shared: new Map(row.shared) }
+    const [frontier, floor, shared] = [row.frontier, row.floor, row.shared].map((dots) => new Map(dots))
+    this.#state = { ...row, frontier: frontier!, floor: floor!, shared: shared! }
   }
 
   /** @returns makes it visible once the batch is in. */
@@ -107,39 +109,37 @@ export class Rejoin {
     txn.del(`${this.#prefix}shared`)
   }
 
-  /** Notes what would be shown nowhere if the peer has collected its node. */
+  /** Notes what will be shown nowhere: versions, and directories, that the peer has not. */
   async noteOrphans(txn: Transaction, nodes: readonly NodeEntry[], reader: TreeReader): Promise<void> {
-    const { shared } = this.#state!
     for (const node of nodes) {
-      if (!isKnownTo(node, shared)) continue
-      for (const { dot, value } of visibleContents(node)) {
-        if (vectorHas(shared, dot)) continue
-        const entry = (await reader.entry(`${node.id}:${value.root}`)) ?? (await reader.entry(node.id))
-        if (!entry || entry.version?.root !== value.root) continue
+      for (const entry of await this.#ownOf(node, reader)) {
         const orphan: Orphan = { node: node.id, path: await reader.pathOf(entry), entry }
-        txn.put(`${this.#prefix}o/${node.id}:${value.root}`, encodeOrphan(orphan))
+        txn.put(`${this.#prefix}o/${entryKey(entry)}`, encodeOrphan(orphan))
       }
     }
   }
 
-  /**
-   * Keeps aside nodes of which the peer knows nothing, which stay; and those of which it knows something, until
-   * its state is here: it may go back meanwhile.
-   */
-  keepAside(txn: Transaction, nodes: readonly NodeEntry[]): void {
+  async #ownOf(node: NodeEntry, reader: TreeReader): Promise<ViewEntry[]> {
     const { shared } = this.#state!
-    for (const node of nodes) {
-      const which: Aside = isKnownTo(node, shared) ? 'known' : 'kept'
-      txn.put(`${this.#prefix}${which}/${node.id}`, encodeNodeEntry(node))
+    const main = await reader.entry(node.id)
+    if (node.kind === 'dir') return main && !node.loc.some(({ dot }) => vectorHas(shared, dot)) ? [main] : []
+    const own: ViewEntry[] = []
+    for (const { dot, value } of visibleContents(node)) {
+      if (vectorHas(shared, dot)) continue
+      const entry = (await reader.entry(`${node.id}:${value.root}`)) ?? main
+      if (entry && entry.version?.root === value.root) own.push(entry)
     }
+    return own
+  }
+
+  /** Until the peer's state is here: it may go back meanwhile. */
+  keepAside(txn: Transaction, nodes: readonly NodeEntry[]): void {
+    for (const node of nodes) txn.put(`${this.#prefix}aside/${node.id}`, encodeNodeEntry(node))
   }
 
   /** In pages, with the keys of their rows. */
-  async *aside(
-    kv: KeyValueReader,
-    which: Aside,
-  ): AsyncGenerator<readonly { key: string; node: NodeEntry }[]> {
-    for await (const page of kv.range({ gte: `${this.#prefix}${which}/`, lt: `${this.#prefix}${which}0` })) {
+  async *aside(kv: KeyValueReader): AsyncGenerator<readonly { key: string; node: NodeEntry }[]> {
+    for await (const page of kv.range({ gte: `${this.#prefix}aside/`, lt: `${this.#prefix}aside0` })) {
       yield page.map(([key, row]) => ({ key, node: decodeNodeEntry(row) }))
     }
   }
@@ -168,21 +168,11 @@ export class Rejoin {
   }
 
   #put(txn: Transaction, state: RejoinState): () => void {
-    const row: Row = { ...state, frontier: [...state.frontier], shared: [...state.shared] }
+    const { frontier, floor, shared } = state
+    const row: Row = { ...state, frontier: [...frontier], floor: [...floor], shared: [...shared] }
     txn.put(`${this.#prefix}state`, encodeJson(row))
     return () => {
       this.#state = state
     }
   }
-}
-
-/**
- * Whether somebody with this frontier may have had anything of the node. A context says up to where its writers
- * had seen an id, not which of its writes are of this node: in doubt it is known.
- */
-function isKnownTo({ loc, content, attr }: NodeEntry, frontier: Vector): boolean {
-  const siblings: readonly Sibling<unknown>[] = [...loc, ...content, ...attr]
-  return siblings.some(
-    ({ dot, ctx }) => vectorHas(frontier, dot) || [...ctx.vector.keys()].some((rid) => frontier.has(rid)),
-  )
 }

@@ -269,10 +269,9 @@ export class SpaceDatabase {
     const { state } = this.#rejoin
     const endsRejoin = this.#rejoin.isEndedBy(peer, point.frontier)
     await this.#store.write(async (txn) => {
-      const isBootstrap = state !== undefined || this.frontier.size === 0
-      // To one that has nothing in common with it a peer need not show what was collected.
-      const hidden = knowsSome(this.frontier, point.frontier) ? new Map() : point.floor
-      if (!isBootstrap && !vectorAtMost(point.frontier, joinVectors(this.met, hidden))) {
+      // To one that has nothing in common with it a peer cannot show what was collected.
+      const isBootstrap = state !== undefined || !knowsSome(this.frontier, point.frontier)
+      if (!isBootstrap && !vectorAtMost(point.frontier, this.met)) {
         throw new ProtocolError('FRONTIER_UNFOUNDED', 'the peer claims writes that it never showed')
       }
       if (!vectorAtMost(point.floor, point.frontier)) {
@@ -319,11 +318,16 @@ export class SpaceDatabase {
    */
   async rejoin(
     peer: DeviceId,
-    { frontier, floor }: { readonly frontier: Vector; readonly floor: Vector },
+    { frontier: shared }: { readonly frontier: Vector },
     mode: RejoinMode,
   ): Promise<void> {
-    const state = { mode, peer, frontier: this.#known, shared: frontier, phase: 'note' as const }
-    await this.#rejoin.begin(state, (txn) => this.gc.setFloor(txn, floor))
+    await this.#rejoin.begin(
+      () => {
+        const { floor } = this.#rejoin.state ?? this.gc
+        return { mode, peer, frontier: this.#known, floor, shared, phase: 'note' }
+      },
+      (txn) => this.gc.beginAnew(txn),
+    )
   }
 
   /** See `SpaceBinding.unsettledRejoin`. */
@@ -337,7 +341,7 @@ export class SpaceDatabase {
 
   /** See `SpaceRejoin.restoreIfBaseLost`. */
   restoreIfBaseLost(peer: DeviceId, frontier: Vector): Promise<boolean> {
-    return this.#rejoin.restoreIfBaseLost(peer, frontier)
+    return this.#rejoin.restoreIfBaseLost(peer, frontier, (txn, { floor }) => this.gc.setFloor(txn, floor))
   }
 
   /** What we remember of a peer. */

@@ -90,10 +90,35 @@ export class SpaceGc {
     return acks.filter(({ epoch }) => epoch === this.members.epoch)
   }
 
+  /** Whether there are members, and that device is none. */
+  isStranger(device: DeviceId): boolean {
+    const { epoch, devices } = this.members
+    return epoch > 0 && !devices.includes(device)
+  }
+
+  /** What a member may have collected by now, as far as this one, another member, has acknowledged it. */
+  async reachable(): Promise<Vector> {
+    const own = await this.#members.ack(this.#options.storage, this.#options.device)
+    return joinVectors(this.#floor, own?.applied ?? new Map())
+  }
+
+  /** As the hub that decides: this device is a member from now on, and so is the hub. */
+  async admit(device: DeviceId): Promise<void> {
+    const { devices } = this.members
+    const own = this.#options.device
+    if (!devices.includes(device) || !devices.includes(own)) await this.setMembers([...devices, own, device])
+  }
+
+  /** As the hub that decides: this device is none any more. */
+  async evict(device: DeviceId): Promise<void> {
+    const { devices } = this.members
+    if (devices.includes(device)) await this.setMembers(devices.filter((member) => member !== device))
+  }
+
   /** As the hub that decides: these are the members from now on. @returns the list, with the next epoch. */
   setMembers(devices: readonly DeviceId[]): Promise<MemberList> {
     return this.#options.write(async (txn) => {
-      const list = { epoch: this.members.epoch + 1, devices }
+      const list = { epoch: this.members.epoch + 1, devices: [...new Set(devices)].sort() }
       const publish = this.#members.take(txn, list)
       return { value: list, publish }
     })
@@ -204,6 +229,16 @@ export class SpaceGc {
   raiseFloor(txn: Transaction, by: Vector): (() => void) | undefined {
     if (vectorAtMost(by, this.#floor)) return undefined
     return this.setFloor(txn, joinVectors(this.#floor, by))
+  }
+
+  /**
+   * What this device has acknowledged is not here any more; the floor comes with the state of the peer.
+   *
+   * @returns makes it visible once the batch is in.
+   */
+  beginAnew(txn: Transaction): () => void {
+    this.#members.forgetAck(txn, this.#options.device)
+    return this.setFloor(txn, new Map())
   }
 
   /** @returns makes it visible once the batch is in. */

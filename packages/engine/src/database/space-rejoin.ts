@@ -1,4 +1,5 @@
 import type { DeviceId, Vector } from '@tidemark/protocol'
+import { meetVectors } from '../core/collectable.js'
 import type { UserOp } from '../core/user-op.js'
 import { adoptOrphan } from './orphan.js'
 import { Rejoin, type RejoinState } from './rejoin.js'
@@ -6,6 +7,7 @@ import { RejoinSteps } from './rejoin-steps.js'
 import type { SpaceStore } from './space-store.js'
 import type { Transaction } from './transaction.js'
 import type { TreeReader } from './tree-reader.js'
+import { type VectorChange, VectorTable } from './vector-table.js'
 
 /** Carries a rejoin out; a crash in between is taken up at the next open. */
 export class SpaceRejoin {
@@ -37,7 +39,7 @@ export class SpaceRejoin {
 
   async resume(): Promise<void> {
     await this.#rejoin.load(this.#store.options.storage)
-    if (this.state && this.state.phase !== 'wait') await this.#forget()
+    if (this.state && this.state.phase !== 'wait') await this.#steps.alone(() => this.#forget())
     if (!this.state) await this.adoptOrphans()
   }
 
@@ -54,20 +56,33 @@ export class SpaceRejoin {
     })
   }
 
-  async begin(state: RejoinState, publishMore: (txn: Transaction) => () => void): Promise<void> {
-    await this.#steps.write(async (txn) => {
-      const publishes = [
-        this.#rejoin.begin(txn, state),
-        this.#steps.reset(txn, state.mode === 'forget' ? 'all' : 'frontier'),
-        publishMore(txn),
-      ]
-      return {
-        publish: () => {
-          for (const publish of publishes) publish()
-        },
-      }
+  /** Until it awaits the peer's state nobody else writes. */
+  async begin(makeState: () => RejoinState, publishMore: (txn: Transaction) => () => void): Promise<void> {
+    await this.#steps.alone(async () => {
+      const state = makeState()
+      const left = new VectorTable('').change()
+      if (state.mode === 'relearn') await this.#readAll(left)
+      // What was collected here, and is shown by nothing that is left, cannot be claimed to one who has not heard of it.
+      const frontier = state.mode === 'relearn' ? meetVectors([state.frontier, left.met]) : state.frontier
+      await this.#steps.writeAlone(async (txn) => {
+        const publishes = [
+          this.#rejoin.begin(txn, { ...state, frontier }),
+          this.#steps.reset(txn, left.held),
+          publishMore(txn),
+        ]
+        return {
+          publish: () => {
+            for (const publish of publishes) publish()
+          },
+        }
+      })
+      await this.#forget()
     })
-    await this.#forget()
+  }
+
+  async #readAll(into: VectorChange): Promise<void> {
+    const { received, options } = this.#store
+    for await (const nodes of received.all(options.storage)) for (const node of nodes) into.received(node)
   }
 
   /**
@@ -89,9 +104,10 @@ export class SpaceRejoin {
     return this.#rejoin.end(txn)
   }
 
+  /** Alone: a write in between would be lost, or see half a tree. */
   async #forget(): Promise<void> {
     if (this.state?.mode === 'forget') await this.#forgetNodes()
-    await this.#steps.write(async (txn) => {
+    await this.#steps.writeAlone(async (txn) => {
       const publish = this.#rejoin.moveTo(txn, 'wait')
       await this.#steps.forgetCursors(txn)
       return {
@@ -104,31 +120,20 @@ export class SpaceRejoin {
     })
   }
 
-  /** Alone: a write in between would be lost, or see half a tree. */
   async #forgetNodes(): Promise<void> {
     const { received } = this.#store
     const { storage } = this.#store.options
-    await this.#steps.alone(async () => {
-      if (this.state?.phase === 'note') {
-        for await (const nodes of received.all(storage)) {
-          await this.#steps.writeAlone(async (txn) => {
-            await this.#rejoin.noteOrphans(txn, nodes, received.reader(txn))
-            this.#rejoin.keepAside(txn, nodes)
-            return {}
-          })
-        }
-        await this.#steps.writeAlone(async (txn) => ({ publish: this.#rejoin.moveTo(txn, 'wipe') }))
+    if (this.state?.phase === 'note') {
+      for await (const nodes of received.all(storage)) {
+        await this.#steps.writeAlone(async (txn) => {
+          await this.#rejoin.noteOrphans(txn, nodes, received.reader(txn))
+          this.#rejoin.keepAside(txn, nodes)
+          return {}
+        })
       }
-      await this.#steps.wipe()
-      for await (const page of this.#rejoin.aside(storage, 'kept')) {
-        await this.#steps.writeAlone((txn) =>
-          this.#steps.restore(
-            txn,
-            page.map(({ node }) => node),
-          ),
-        )
-      }
-    })
+      await this.#steps.writeAlone(async (txn) => ({ publish: this.#rejoin.moveTo(txn, 'wipe') }))
+    }
+    await this.#steps.wipe()
   }
 
   /**
@@ -137,10 +142,14 @@ export class SpaceRejoin {
    *
    * @returns whether that was so.
    */
-  async restoreIfBaseLost(peer: DeviceId, frontier: Vector): Promise<boolean> {
+  async restoreIfBaseLost(
+    peer: DeviceId,
+    frontier: Vector,
+    publishMore: (txn: Transaction, before: RejoinState) => () => void,
+  ): Promise<boolean> {
     if (!this.#rejoin.isBaseLost(peer, frontier)) return false
     const { storage } = this.#store.options
-    for await (const page of this.#rejoin.aside(storage, 'known')) {
+    for await (const page of this.#rejoin.aside(storage)) {
       await this.#steps.write((txn) =>
         this.#steps.restore(
           txn,
@@ -149,7 +158,12 @@ export class SpaceRejoin {
       )
     }
     await this.#steps.write(async (txn) => {
-      const publishes = [this.#steps.raise(txn, this.state!.frontier), this.#rejoin.abandon(txn)]
+      const before = this.state!
+      const publishes = [
+        this.#steps.raise(txn, before.frontier),
+        publishMore(txn, before),
+        this.#rejoin.abandon(txn),
+      ]
       await this.#steps.forgetCursors(txn)
       return {
         view: [],
@@ -165,13 +179,11 @@ export class SpaceRejoin {
 
   async #clearAside(): Promise<void> {
     const { storage } = this.#store.options
-    for (const which of ['known', 'kept'] as const) {
-      for await (const page of this.#rejoin.aside(storage, which)) {
-        await this.#steps.write(async (txn) => {
-          for (const { key } of page) txn.del(key)
-          return {}
-        })
-      }
+    for await (const page of this.#rejoin.aside(storage)) {
+      await this.#steps.write(async (txn) => {
+        for (const { key } of page) txn.del(key)
+        return {}
+      })
     }
   }
 

@@ -80,7 +80,7 @@ export class VectorTable {
     const next = {
       frontier: raised(resets ? new Map() : this.#frontier, change.frontier),
       met: raised(this.#met, change.met),
-      held: raised(resets === 'all' ? new Map() : this.#held, change.held),
+      held: raised(resets ? new Map() : this.#held, change.held),
     }
     for (const rid of rids) {
       const row: Row = [next.frontier.get(rid) ?? 0, next.met.get(rid) ?? 0, next.held.get(rid) ?? 0]
@@ -106,8 +106,7 @@ export class VectorChange {
   readonly frontier = new Map<ReplicaId, number>()
   readonly met = new Map<ReplicaId, number>()
   readonly held = new Map<ReplicaId, number>()
-  /** The frontier begins anew; `all`: the registers as well. */
-  resets: 'frontier' | 'all' | undefined
+  resets = false
   readonly #base: VectorTable
 
   constructor(base: VectorTable) {
@@ -116,6 +115,12 @@ export class VectorChange {
 
   raiseFrontier(vector: Vector): void {
     for (const [rid, seq] of vector) raise(this.frontier, this.#base.frontier, rid, seq)
+  }
+
+  /** Frontier and held begin anew, the latter at what is left. */
+  reset(held: Vector): void {
+    this.resets = true
+    for (const [rid, seq] of held) this.held.set(rid, seq)
   }
 
   raiseMet(vector: Vector): void {

@@ -49,6 +49,8 @@ export interface SpaceExchangeOptions {
   readonly isPeerHub?: boolean
   /** This side's word on bytes, where it is a hub. */
   readonly blobs?: BlobAuthority
+  /** Whether this side, a hub, makes members of those that may write. @default false */
+  readonly admits?: boolean
   /** What it does about bytes that it lacks, where it is a hub. */
   readonly custody?: Custody
   /** Takes what the peer, a hub, lacks. */
@@ -154,6 +156,7 @@ export class SpaceExchange implements SpaceEndpoint {
     const { cursor, frontier } = memory
     // A hub does not begin anew for the sake of a replica.
     const basis = isHub && !isPeerHub ? undefined : database.basisOf(memory)
+    const isStranger = this.#admits && database.gc.isStranger(peer)
     const open: Open = {
       type: 'open',
       space: database.space,
@@ -163,7 +166,8 @@ export class SpaceExchange implements SpaceEndpoint {
       remembered: frontier,
       met: database.met,
       own: database.own,
-      floor: database.gc.floor,
+      floor: isStranger ? await database.gc.reachable() : database.gc.floor,
+      ...(isStranger ? { stranger: true } : {}),
       acked: isPeerHub ? new Map() : ((await database.gc.ackOf(peer))?.applied ?? new Map()),
       ...(mayWrite ? {} : { readOnly: true }),
       sweep: database.gc.sweep,
@@ -236,6 +240,7 @@ export class SpaceExchange implements SpaceEndpoint {
     if (open.answers < this.#awaited) return
     this.#awaitsOpen = this.#judgesLater
     if (await this.#beginsAnew(open)) return
+    if (this.#admits) await database.gc.admit(peer)
     const wentBack = !vectorAtMost(open.remembered, database.frontier)
     const isGood = !wentBack && open.cursor !== undefined && database.isGoodCursor(open.cursor)
     // It began anew, and the `anew` that said so was lost.
@@ -317,7 +322,8 @@ export class SpaceExchange implements SpaceEndpoint {
     // A member is past all that was ever collected. Anybody else may write to what is no more: it has to judge.
     const { gc } = database
     const isMember = gc.members.devices.includes(peer)
-    if (!isMember && !vectorAtMost(gc.floor, this.#theirs ?? new Map())) return this.#judgeAgain()
+    const isBehindFloor = this.#admits || !vectorAtMost(gc.floor, this.#theirs ?? new Map())
+    if (!isMember && isBehindFloor) return this.#judgeAgain()
     this.#isInRound = true
     for (const chunk of inline) this.#keepInline(chunk)
     if (inline.length > 0 && blobs) await blobs.putInline(inline)
@@ -335,6 +341,11 @@ export class SpaceExchange implements SpaceEndpoint {
     if (!mayWrite) throw new AccessError('FORBIDDEN', `you may not write to ${database.space}`)
   }
 
+  get #admits(): boolean {
+    const { admits = false, isPeerHub = false, mayWrite } = this.#options
+    return admits && mayWrite && !isPeerHub
+  }
+
   #keepInline({ id, bytes }: InlineChunk): void {
     const { cache, hasher } = this.#options
     const actual = bytesToHex(hasher.sha256(bytes))
@@ -346,7 +357,13 @@ export class SpaceExchange implements SpaceEndpoint {
     const { database, peer, onChange } = this.#options
     this.#mustWrite()
     // Collected at the peer in the middle of this session, and never here.
-    if (isBehind(database, { ...point, acked: new Map(), sweep: NO_SWEEP })) return this.#rejoinLate(point)
+    if (
+      isBehind(
+        { frontier: database.frontier, remembered: new Map() },
+        { ...point, acked: new Map(), sweep: NO_SWEEP },
+      )
+    )
+      return this.#rejoinLate(point)
     await database.syncPoint(peer, {
       cursor: { run: point.run, lseq: point.lseq },
       frontier: point.frontier,

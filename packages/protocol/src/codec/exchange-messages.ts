@@ -107,6 +107,7 @@ export const openRecord = record<Open>(
     answers: required(13, uint()),
     sweep: required(14, runId),
     basis: optional(15, runId),
+    stranger: optional(16, bool),
   },
   { unknown: 'ignore' },
 )

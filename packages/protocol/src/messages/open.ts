@@ -37,6 +37,11 @@ export interface Open {
   readonly answers: number
   /** The sender begins anew: the other end answers with an OPEN of its own, and streams from the start. */
   readonly anew?: boolean
+  /**
+   * The sender, a hub, has a list of members on which the receiver does not stand: the floor is that of all
+   * that anybody may have collected without it.
+   */
+  readonly stranger?: boolean
   /** The sender takes no entries from the receiver, which may only read. */
   readonly readOnly?: boolean
 }

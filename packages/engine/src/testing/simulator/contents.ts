@@ -1,4 +1,4 @@
-import type { ChunkId, NodeEntry, NodeId } from '@tidemark/protocol'
+import type { ChunkId, Dot, NodeEntry, NodeId } from '@tidemark/protocol'
 import type { ViewChange, ViewEntry } from '../../core/view-entry.js'
 import { describe, Ledger, type Write } from './ledger.js'
 import { mustHold } from './violation.js'
@@ -46,6 +46,11 @@ export class Contents {
     }
   }
 
+  /** Whether anybody took it away, or out of sight. */
+  isTakenAway(root: ChunkId): boolean {
+    return (this.#events.get(root) ?? []).some(({ type }) => type === 'killed' || type === 'removed')
+  }
+
   /**
    * @param shown The entries of the view that everybody ended with.
    * @throws {InvariantViolation} NL11: a content is gone that nobody took away; NR12: one came back.
@@ -66,12 +71,17 @@ export class Contents {
           () => `content ${root.slice(0, 8)} is lost: ${all.map(told).join('; ')}`,
         )
       }
-      if (!isShown) continue
+      // No user wrote it as it is shown: a replica that began anew did, which had it and thought that nobody else has.
+      const dots = new Set(all.flatMap(({ writes }) => writes.map(({ sibling }) => textOf(sibling.dot))))
+      const versions = shown.flatMap(({ version }) => (version?.root === root ? version : []))
+      if (!versions.some((version) => version.dots.some((dot) => dots.has(textOf(dot))))) continue
       const back = kills.some(({ knownMoves }) => moves.every((move) => knownMoves.has(move)))
       mustHold(!back, 'NR12', () => `content ${root.slice(0, 8)} came back: ${all.map(told).join('; ')}`)
     }
   }
 }
+
+const textOf = ({ rid, seq }: Dot): string => `${rid}:${seq}`
 
 const told = ({ type, writes, knownMoves }: Event): string =>
   `${type} by ${writes.map(describe).join(' ')}${type === 'killed' ? ` knowing ${knownMoves.size} moves` : ''}`

@@ -1,13 +1,19 @@
-import { type DeviceId, type NodeEntry, vectorHas } from '@tidemark/protocol'
+import { type ChunkId, type NodeEntry, type NodeId, vectorHas } from '@tidemark/protocol'
 import { sameSiblings } from '../../core/same-siblings.js'
+import { isAlive, visibleContents } from '../../core/visibility.js'
 import type { Site } from './site.js'
 import { mustHold } from './violation.js'
-import { stateOf, type World } from './world.js'
+import { entriesIn, stateOf, type World } from './world.js'
 
 /** Members, acknowledgements and collection: what hosts do every some minutes. */
 export class Housekeeping {
   readonly #world: World
   readonly #rejoins = new Map<Site, number>()
+  readonly #lives = new Map<Site, number>()
+  /** What a site shows while all is well with it. */
+  readonly #shown = new Map<Site, readonly ChunkId[]>()
+  /** What sites showed that forgot it to begin anew. */
+  readonly #owed = new Map<Site, { readonly timesBack: number; readonly roots: Set<ChunkId> }>()
   /** Somebody began anew, or was no member for a while: then some tombstones may stay for ever. */
   isDisturbed = false
 
@@ -20,13 +26,6 @@ export class Housekeeping {
     return this.#world.sites[0]!
   }
 
-  /** All sites are members. */
-  async admitAll(): Promise<void> {
-    const devices = [...new Set(this.#world.sites.map(({ device }) => device))].sort()
-    if (devices.join() === [...this.#hub.database.gc.members.devices].join()) return
-    await this.#hub.database.gc.setMembers(devices as DeviceId[])
-  }
-
   /** A member is silent for too long. */
   async evict(): Promise<void> {
     const { random, sites, trace } = this.#world
@@ -35,7 +34,7 @@ export class Housekeeping {
     if (!gc.members.devices.includes(site.device)) return
     this.isDisturbed = true
     trace.add(`${site.index} is evicted`)
-    await gc.setMembers(gc.members.devices.filter((device) => device !== site.device))
+    await gc.evict(site.device)
   }
 
   /** One site says how far it is, and collects. */
@@ -80,11 +79,47 @@ export class Housekeeping {
   watch(): void {
     for (const site of this.#world.sites) {
       if (!site.isOpen) continue
+      // What a backup does not have was not forgotten by beginning anew.
+      if (this.#lives.get(site) !== site.life) {
+        this.#lives.set(site, site.life)
+        this.#rejoins.delete(site)
+        this.#shown.set(site, contentsOf(stateOf(site)))
+      }
       const count = site.database.rejoins
-      if ((this.#rejoins.get(site) ?? 0) === count && !site.database.isRejoining) continue
+      if ((this.#rejoins.get(site) ?? 0) === count && !site.database.isRejoining) {
+        this.#shown.set(site, contentsOf(stateOf(site)))
+        continue
+      }
+      // What is on a disk is the business of its folder.
+      if (site.mode === 'direct') this.#owe(site)
       this.#rejoins.set(site, count)
       this.isDisturbed = true
       this.#world.forgot(site)
+    }
+  }
+
+  #owe(site: Site): void {
+    const timesBack = this.#world.timesBack(site)
+    const before = this.#owed.get(site)
+    const roots = before?.timesBack === timesBack ? before.roots : new Set<ChunkId>()
+    for (const root of this.#shown.get(site) ?? []) roots.add(root)
+    this.#owed.set(site, { timesBack, roots })
+  }
+
+  /** What was forgotten and taken away by nobody came back, unless an older backup lost it. */
+  checkOwed(): void {
+    const viewer = this.#world.sites.find(({ hasUser }) => hasUser)
+    const shown = viewer ? entriesIn(viewer, 'received') : []
+    const roots = new Set(shown.map(({ version }) => version?.root))
+    for (const [site, owed] of this.#owed) {
+      if (owed.timesBack !== this.#world.timesBack(site)) continue
+      for (const root of owed.roots) {
+        mustHold(
+          roots.has(root) || this.#world.contents.isTakenAway(root),
+          'NL11',
+          () => `content ${root.slice(0, 8)} was forgotten by ${site.name}, which began anew`,
+        )
+      }
     }
   }
 
@@ -100,3 +135,8 @@ export class Housekeeping {
     }
   }
 }
+
+const contentsOf = (state: ReadonlyMap<NodeId, NodeEntry>): ChunkId[] =>
+  [...state.values()]
+    .filter(isAlive)
+    .flatMap((entry) => visibleContents(entry).flatMap(({ value }) => value.root ?? []))

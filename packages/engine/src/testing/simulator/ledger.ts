@@ -135,6 +135,11 @@ export class Ledger {
     }
   }
 
+  /** The hub was put back to a backup: what was collected since may be alive in it, and comes back. */
+  doubtCollected(): void {
+    for (const write of this.#writes) if (this.#isCollected(write)) write.isDoubtful = true
+  }
+
   #isCollected({ sibling }: Write): boolean {
     return this.#collected.has(dotKey(sibling.dot))
   }

@@ -15,6 +15,8 @@ export interface LinkHost {
   readonly bug: PlantedBug | undefined
   /** Entries in one frame. */
   readonly entriesPerFrameMax: number
+  /** The first site makes members of the others. */
+  readonly hasMembers: boolean
   /** A message goes out. */
   sent(from: Site, message: ExchangeMessage): void
   /** An end of the link gave up because of an error of the other. */
@@ -97,6 +99,8 @@ export class Link {
     const end = this.#ends![to]
     const frame = end.queue.shift()!
     const message = frame instanceof Uint8Array ? (decodeMessage(frame) as ExchangeMessage) : frame
+    // What came before an OPEN is no suffix of what comes after it.
+    if (message.type === 'open') this.#delivered[to] = []
     this.#delivered[to].push(message)
     this.#push(end, message)
     if (end.queue.length < WINDOW_FRAMES) release(end)
@@ -122,7 +126,7 @@ export class Link {
   }
 
   #end(side: Direction, ends: () => readonly [End, End]): End {
-    const { bug, encoded, entriesPerFrameMax } = this.#host
+    const { bug, encoded, entriesPerFrameMax, hasMembers } = this.#host
     const site = this.sites[side]
     const peer = this.sites[side === 0 ? 1 : 0]
     const fail = (error: Error): void => this.#fail(site, error, ends())
@@ -131,6 +135,7 @@ export class Link {
       channel: 1,
       peer: peer.device,
       isHub: site.index === 0,
+      admits: site.index === 0 && hasMembers,
       isPeerHub: peer.index === 0,
       mayWrite: true,
       cache: NO_CHUNKS,

@@ -34,9 +34,12 @@ export class Troublemaker {
    */
   #victim: Site | undefined
   readonly #rollbacksMax: number
+  readonly #isFree: boolean
 
-  constructor(world: World, options: { rollbacksMax: number }) {
+  /** @param options.isFree Whether a copy may keep the name of the original, and talk to it without the hub. */
+  constructor(world: World, options: { rollbacksMax: number; isFree: boolean }) {
     this.#world = world
+    this.#isFree = options.isFree
     this.#rollbacksMax = options.rollbacksMax
     this.#weights = options.rollbacksMax > 0 ? WEIGHTS : { ...WEIGHTS, rollback: 0, clone: 0 }
   }
@@ -103,6 +106,7 @@ export class Troublemaker {
     await site.restart(world.random.pick(site.backups).backup())
     await world.settle()
     world.ledger.doubt(world.sites.map(stateOf))
+    if (site === world.sites[0]) world.ledger.doubtCollected()
     world.checkSite(site)
   }
 
@@ -112,11 +116,11 @@ export class Troublemaker {
     const site = world.random.pick(world.sites.filter((candidate) => candidate.hasUser))
     const peers = world.linksOf(site).map((link) => link.sites.find((other) => other !== site)!)
     // Mostly the copy notices that it stands elsewhere and takes a name of its own.
-    const isTwin = world.random.chance(0.2)
+    const isTwin = world.random.chance(0.2) && this.#isFree
     const copy = await world.addSite(site.mode, site.store.backup(), isTwin ? site.device : undefined)
     world.trace.add(`${copy.index} is a ${isTwin ? 'twin' : 'copy'} of ${site.index}`)
     world.join(copy, world.random.pick(peers))
-    if (!isTwin && world.random.chance(0.5)) world.join(copy, site)
+    if (!isTwin && this.#isFree && world.random.chance(0.5)) world.join(copy, site)
   }
 
   async clock(): Promise<void> {

@@ -60,10 +60,10 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
     bug,
     encoded: random.chance(profile === 'view' ? 0.3 : 0.1),
     entriesPerFrameMax: random.pick([1, 1, 2, 100]),
+    hasMembers: profile === 'collect',
   })
   await buildGroup(world, profile)
   const keeping = profile === 'collect' ? new Housekeeping(world) : undefined
-  await keeping?.admitAll()
   const run = new Run(world, profile, keeping)
   for (const link of world.links) if (random.chance(0.8)) link.connect()
   for (let step = 0; step < steps; step++) {
@@ -96,7 +96,6 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
 const COLLECT_ROUNDS = 10
 
 async function collectAll(world: World, keeping: Housekeeping): Promise<number> {
-  await keeping.admitAll()
   let frames = 0
   for (let round = 0; round < COLLECT_ROUNDS; round++) {
     for (const site of world.sites) await keeping.tick(site)
@@ -105,6 +104,7 @@ async function collectAll(world: World, keeping: Housekeeping): Promise<number> 
     for (const site of world.sites) if (site.mode === 'bound') await bringUpToDate(site)
   }
   await checkEnd(world)
+  keeping.checkOwed()
   if (!keeping.isDisturbed && !world.isUnsure) await keeping.checkNothingDeadIsLeft()
   return frames
 }
@@ -125,10 +125,9 @@ class Run {
     const { random } = world
     this.#world = world
     this.#profile = profile
-    // Members that are evicted, and databases that go back: both in one run is a known gap.
     this.#evicts = keeping !== undefined && random.chance(0.5)
     const rollbacksMax = random.pick([0, 1, 1, 2])
-    this.#trouble = new Troublemaker(world, { rollbacksMax: this.#evicts ? 0 : rollbacksMax })
+    this.#trouble = new Troublemaker(world, { rollbacksMax, isFree: keeping === undefined })
     this.#troubleShare = random.pick([0.05, 0.15, 0.3])
   }
 
@@ -136,7 +135,6 @@ class Run {
     const { random, trace, links, sites } = this.#world
     if (this.keeping && random.chance(KEEPING_SHARE)) {
       if (this.#evicts && random.chance(0.05)) return this.keeping.evict()
-      if (random.chance(0.1)) return this.keeping.admitAll()
       return this.keeping.tick(random.pick(sites))
     }
     if (random.chance(this.#troubleShare)) return this.#trouble.act()

@@ -23,6 +23,8 @@ export interface WorldOptions {
   readonly bug: PlantedBug | undefined
   readonly encoded: boolean
   readonly entriesPerFrameMax: number
+  /** The first site makes members of the others. @default false */
+  readonly hasMembers?: boolean | undefined
 }
 
 /** What a user does, and what must be on the disk afterwards where that can be said. */
@@ -39,6 +41,7 @@ export class World implements LinkHost {
   readonly bug: PlantedBug | undefined
   readonly encoded: boolean
   readonly entriesPerFrameMax: number
+  readonly hasMembers: boolean
   readonly sites: Site[] = []
   readonly links: Link[] = []
   readonly ledger = new Ledger()
@@ -50,6 +53,7 @@ export class World implements LinkHost {
   #texts = 0
   #violation: Error | undefined
   readonly #unsure = new Set<Site>()
+  readonly #timesBack = new Map<Site, number>()
   readonly #frontiers = new Map<Site, ReadonlyMap<string, number>>()
 
   constructor(options: WorldOptions) {
@@ -58,6 +62,7 @@ export class World implements LinkHost {
     this.bug = options.bug
     this.encoded = options.encoded
     this.entriesPerFrameMax = options.entriesPerFrameMax
+    this.hasMembers = options.hasMembers ?? false
   }
 
   async addSite(mode: SpaceMode, store?: Site['store'], device?: Site['device']): Promise<Site> {
@@ -167,8 +172,13 @@ export class World implements LinkHost {
 
   /** The site is about to be put back to an older state. */
   wentBack(site: Site): void {
+    this.#timesBack.set(site, this.timesBack(site) + 1)
     this.#frontiers.delete(site)
     this.#unsure.add(site)
+  }
+
+  timesBack(site: Site): number {
+    return this.#timesBack.get(site) ?? 0
   }
 
   /** A database was put back: some writes of an id that it lost may be in nobody's frontier. */
