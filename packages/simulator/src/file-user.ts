@@ -55,7 +55,6 @@ export class FileUser {
   act(verb: string, [first = '', second]: readonly string[]): string {
     try {
       if (this.device.troubles.isFull && !SHRINKS.has(verb)) throw refusal('EINVAL', 'the disk is full')
-      this.device.hasChanged = true
       return this.#verbs[verb]!(this.#real(first), second)
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException

@@ -1,9 +1,10 @@
 import type { Replica, Timers } from '@tidemark/engine'
-import { bindFolder, type FileSystem, type FolderBinding, type FolderPlatform } from '@tidemark/folder'
+import { bindFolder, type FolderBinding, type FolderPlatform } from '@tidemark/folder'
 import { SimulatedDisk } from '@tidemark/folder/testing'
 import { Device, type DeviceParts, type Life, SPACE } from './device.js'
+import { DiskLooks, type SeenTree } from './disk-looks.js'
 import type { SimRandom } from './random.js'
-import { contentKey, type Shown, sortedByPath } from './shown.js'
+import type { Shown } from './shown.js'
 import { DiskTroubles, troubledDisk } from './troubled-disk.js'
 import { simulatedWatcher } from './watcher.js'
 
@@ -16,8 +17,7 @@ export class FolderDevice extends Device {
   readonly troubles = new DiskTroubles()
   /** Watch events are lost, and nobody is told. */
   isDeaf = false
-  /** Whether names or bytes may be different since somebody last asked. */
-  hasChanged = true
+  readonly #looks: DiskLooks
   #binding: FolderBinding | undefined
   #ids = 0
 
@@ -26,6 +26,7 @@ export class FolderDevice extends Device {
     this.disk = new SimulatedDisk({ clock: parts.time, ...(isCoarse ? { stampNs: COARSE_STAMP_NS } : {}) })
     this.disk.mkdir(ROOT)
     this.disk.fsync('/')
+    this.#looks = new DiskLooks(this.disk, ROOT)
   }
 
   /** A copy of another machine's disk and database, which runs beside it. */
@@ -40,14 +41,11 @@ export class FolderDevice extends Device {
     const { time, planted } = this.parts
     const space = await replica.openSpace(SPACE, { bound: true })
     const isAlive = () => life.isAlive
-    const onChange = (): void => {
-      this.hasChanged = true
-    }
     const onTrap = (): void => {
       life.isAlive = false
       this.parts.note(`${this.name} dies between two calls`)
     }
-    const disk = troubledDisk(this.disk, { troubles: this.troubles, isAlive, onTrap, onChange })
+    const disk = troubledDisk(this.disk, { troubles: this.troubles, isAlive, onTrap })
     const files = planted?.files?.(disk) ?? disk
     const platform: FolderPlatform = {
       files,
@@ -79,7 +77,6 @@ export class FolderDevice extends Device {
   override async powerCut(random: SimRandom): Promise<void> {
     await super.powerCut(random)
     this.disk.powerCut(random)
-    this.hasChanged = true
   }
 
   override isIdle(): boolean {
@@ -113,14 +110,13 @@ export class FolderDevice extends Device {
   }
 
   /** Path → text, `→ target` or `/`, of all that a user sees. */
-  tree(): Record<string, string> {
-    return treeBelow(this.disk, ROOT, '')
+  tree(): SeenTree {
+    return this.#looks.tree
   }
 
   /** Texts that the program took away from what its user sees. */
-  trash(): Set<string> {
-    const trash = `${ROOT}/.tidemark/trash`
-    return new Set(this.disk.lstat(trash) ? Object.values(treeBelow(this.disk, trash, '')) : [])
+  trash(): ReadonlySet<string> {
+    return this.#looks.trash
   }
 
   /** @param path As in `tree`. */
@@ -129,27 +125,12 @@ export class FolderDevice extends Device {
   }
 
   override async shown(): Promise<Shown> {
-    const keys = Object.entries(this.tree()).map(([path, text]) => [path, contentKey(text)] as const)
-    return sortedByPath(Object.fromEntries(keys))
+    return this.#looks.shown
   }
 
   override async holds(texts: readonly string[]): Promise<readonly string[]> {
-    const there = new Set(Object.values(treeBelow(this.disk, '', '')))
-    return texts.filter((text) => there.has(text))
+    return texts.filter((text) => this.#looks.texts.has(text))
   }
-}
-
-function treeBelow(files: FileSystem, root: string, below: string): Record<string, string> {
-  const tree: Record<string, string> = {}
-  for (const name of files.readdir(`${root}/${below}`).map(String).sort()) {
-    const path = below === '' ? name : `${below}/${name}`
-    if (root !== '' && path === '.tidemark') continue
-    const { kind } = files.lstat(`${root}/${path}`)!
-    if (kind === 'dir') Object.assign(tree, { [path]: '/' }, treeBelow(files, root, path))
-    else if (kind === 'symlink') tree[path] = `→ ${Buffer.from(files.readlink(`${root}/${path}`))}`
-    else tree[path] = Buffer.from(files.readFile(`${root}/${path}`)).toString()
-  }
-  return tree
 }
 
 function copyTree(from: SimulatedDisk, to: SimulatedDisk, directory: string): void {

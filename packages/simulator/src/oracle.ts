@@ -1,5 +1,6 @@
 import type { Vector } from '@tidemark/protocol'
 import { ApiDevice } from './api-device.js'
+import type { FolderDevice } from './folder-device.js'
 import { frontierOf } from './frontier.js'
 import { brief } from './ledger.js'
 import { isFile } from './shown.js'
@@ -24,6 +25,8 @@ export type Fail = (rule: Rule, detail: string) => never
 /** Compares what devices do with what was asked of them, as the run goes and in the end. */
 export class Oracle {
   readonly #frontiers = new Map<string, Vector>()
+  /** How each disk was when all on it was known. */
+  readonly #seen = new Map<FolderDevice, number>()
 
   constructor(
     private readonly world: World,
@@ -34,8 +37,9 @@ export class Oracle {
   /** No file that is seen, on a disk that changed, is torn or unknown. Cheap: after every step. */
   checkVisible(): void {
     for (const device of this.world.folders) {
-      if (!device.hasChanged) continue
-      device.hasChanged = false
+      const { changes } = device.disk
+      if (this.#seen.get(device) === changes) continue
+      this.#seen.set(device, changes)
       for (const [path, text] of Object.entries(device.tree())) {
         if (isFile(text) && !this.world.ledger.known.has(text))
           this.fail('strange', `${device.name} shows ${brief(text)} at ${path}: nobody wrote that`)

@@ -8,7 +8,19 @@ export const SMALL_BYTES = 1_024
 
 export function contentKey(text: string): string {
   if (text === '/' || text.startsWith('→')) return text
-  return text.length > SMALL_BYTES ? `${text.length} bytes` : createHash('sha256').update(text).digest('hex')
+  return text.length > SMALL_BYTES ? `${text.length} bytes` : hashOf(text)
+}
+
+const HASHES = new Map<string, string>()
+const HASHES_MAX = 20_000
+
+function hashOf(text: string): string {
+  const known = HASHES.get(text)
+  if (known !== undefined) return known
+  if (HASHES.size === HASHES_MAX) HASHES.clear()
+  const hash = createHash('sha256').update(text).digest('hex')
+  HASHES.set(text, hash)
+  return hash
 }
 
 export const sortedByPath = (shown: Shown): Shown =>

@@ -17,21 +17,37 @@ export class DiskTroubles {
 
 type Call = keyof FileSystem
 
-/** Calls that take room. */
-const GROWS: ReadonlySet<string> = new Set<Call>(['mkdir', 'link', 'symlink', 'writeNew'])
-/** Calls whose second argument is a path too. */
-const TWO_PATHS: ReadonlySet<string> = new Set<Call>(['rename', 'link'])
-/** Calls that change nothing that a user sees. */
-const READS: ReadonlySet<string> = new Set<Call>([
-  'lstat',
-  'readdir',
-  'readlink',
-  'readFile',
-  'open',
-  'fsync',
-  'syncAll',
-  'room',
-])
+interface CallTraits {
+  /** It changes nothing that a user sees. */
+  readonly isRead?: boolean
+  /** It takes room. */
+  readonly isGrowth?: boolean
+  /** Its second argument is a path too. */
+  readonly hasTwoPaths?: boolean
+}
+
+const READ: CallTraits = { isRead: true }
+const GROWTH: CallTraits = { isGrowth: true }
+
+const CALLS: Readonly<Record<Call, CallTraits>> = {
+  lstat: READ,
+  readdir: READ,
+  readlink: READ,
+  readFile: READ,
+  open: READ,
+  fsync: READ,
+  syncAll: READ,
+  room: READ,
+  mkdir: GROWTH,
+  symlink: GROWTH,
+  writeNew: GROWTH,
+  link: { isGrowth: true, hasTwoPaths: true },
+  rename: { hasTwoPaths: true },
+  rmdir: {},
+  unlink: {},
+  chmod: {},
+  setMtime: {},
+}
 
 export class EndedError extends Error {
   override readonly name = 'EndedError'
@@ -46,44 +62,38 @@ export interface TroubledDiskParts {
   isAlive(): boolean
   /** The program dies before the call is carried out. */
   onTrap(): void
-  /** Called after each call that may have changed names or bytes. */
-  onChange(): void
 }
 
 /** A disk as a program sees it: refusing while there is trouble, and deaf to programs that ended. */
 export function troubledDisk(disk: FileSystem, parts: TroubledDiskParts): FileSystem {
-  const { troubles, isAlive, onTrap, onChange } = parts
-  const countDown = (call: string): void => {
-    if (troubles.callsLeft === undefined || READS.has(call)) return
-    if (troubles.callsLeft-- > 0) return
-    troubles.callsLeft = undefined
-    onTrap()
-  }
-  const check = (call: string, args: readonly unknown[]): void => {
-    if (isAlive()) countDown(call)
+  const { troubles, isAlive, onTrap } = parts
+  const check = (call: Call, args: readonly unknown[]): void => {
+    const { isRead, isGrowth, hasTwoPaths } = CALLS[call]
+    if (isAlive() && troubles.callsLeft !== undefined && !isRead && troubles.callsLeft-- === 0) {
+      troubles.callsLeft = undefined
+      onTrap()
+    }
     if (!isAlive()) throw new EndedError(call)
-    const path = String(args[call === 'symlink' ? 1 : 0])
-    if (call === 'readdir' ? troubles.isDenied(`${path}/`) : troubles.isDenied(path))
-      throw systemError('EACCES', call, path)
-    if (TWO_PATHS.has(call) && troubles.isDenied(String(args[1])))
-      throw systemError('EACCES', call, String(args[1]))
+    if (troubles.denied.size > 0) {
+      const path = String(args[call === 'symlink' ? 1 : 0])
+      if (call === 'readdir' ? troubles.isDenied(`${path}/`) : troubles.isDenied(path))
+        throw systemError('EACCES', call, path)
+      if (hasTwoPaths && troubles.isDenied(String(args[1])))
+        throw systemError('EACCES', call, String(args[1]))
+    }
     if (!troubles.isFull) return
-    const isNew = disk.lstat(call === 'link' ? String(args[1]) : path) === undefined
-    if ((GROWS.has(call) && isNew) || (call === 'open' && args[1] === 'rw'))
+    const path = String(args[call === 'link' || call === 'symlink' ? 1 : 0])
+    if ((isGrowth && !disk.lstat(path)) || (call === 'open' && args[1] === 'rw'))
       throw systemError('ENOSPC', call, path)
   }
-  return new Proxy(disk, {
-    get(target, property) {
-      const value: unknown = Reflect.get(target, property)
-      if (typeof value !== 'function') return value
-      const call = String(property)
-      return (...args: unknown[]): unknown => {
-        check(call, args)
-        if (call === 'room' && troubles.isFull) return { freeBytes: 0, totalBytes: 1 << 30 }
-        const result: unknown = value.apply(target, args)
-        if (!READS.has(call)) onChange()
-        return result
-      }
-    },
-  })
+  const calls: Partial<Record<Call, unknown>> = {}
+  for (const call of Object.keys(CALLS) as Call[]) {
+    const carriedOut = disk[call].bind(disk) as (...args: unknown[]) => unknown
+    calls[call] = (...args: unknown[]): unknown => {
+      check(call, args)
+      if (call === 'room' && troubles.isFull) return { freeBytes: 0, totalBytes: 1 << 30 }
+      return carriedOut(...args)
+    }
+  }
+  return calls as FileSystem
 }

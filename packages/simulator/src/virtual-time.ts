@@ -1,13 +1,13 @@
 import type { Clock, Timers } from '@tidemark/engine'
 
+/** Turns of the event loop that are given up at one moment: who then still asks for more lets time pass. */
+const TURNS_MAX = 4
+
 interface Timer {
   readonly atMs: number
   readonly number: number
   readonly fn: () => void
 }
-
-/** Turns of the event loop after which everything that is under way waits for a timer. */
-const TURNS = 4
 
 /** Time that passes only when nobody has anything to do. */
 export class VirtualTime implements Clock, Timers {
@@ -66,6 +66,10 @@ export class VirtualTime implements Clock, Timers {
   }
 }
 
+/** Until nobody asks for another turn of the event loop: mostly it takes one. */
 async function settle(): Promise<void> {
-  for (let turn = 0; turn < TURNS; turn++) await new Promise((resolve) => setImmediate(resolve))
+  for (let turn = 0; turn < TURNS_MAX; turn++) {
+    await new Promise((resolve) => setImmediate(resolve))
+    if (!process.getActiveResourcesInfo().includes('Immediate')) return
+  }
 }

@@ -1,2 +1,2 @@
 export { type DiskTree, textsBelow, userTree } from './disk-tree.js'
-export { type CutRandom, SimulatedDisk, type SimulatedDiskOptions } from './simulated-disk.js'
+export { type CutRandom, type SeenThing, SimulatedDisk, type SimulatedDiskOptions } from './simulated-disk.js'

@@ -1,4 +1,4 @@
-import type { FileKind } from '../ports/file-system.js'
+import type { FileKind, FileStat } from '../ports/file-system.js'
 
 /** A thing on a simulated disk, whatever its names are. */
 export class Inode {
@@ -13,6 +13,9 @@ export class Inode {
   durable: Uint8Array = new Uint8Array()
   /** Of a directory, by name. */
   readonly children = new Map<string, Inode>()
+  #stat: FileStat | undefined
+  /** What the last stat was made of: the stamps are texts there, and dear. */
+  #statOf: readonly unknown[] = []
 
   constructor(
     readonly ino: number,
@@ -24,6 +27,33 @@ export class Inode {
   ) {
     this.mtimeNs = birthtimeNs
     this.ctimeNs = birthtimeNs
+  }
+
+  stat(): FileStat {
+    const { mtimeNs, ctimeNs, mode, nlink, data } = this
+    const of = this.#statOf
+    if (
+      this.#stat &&
+      of[0] === mtimeNs &&
+      of[1] === ctimeNs &&
+      of[2] === mode &&
+      of[3] === nlink &&
+      of[4] === data
+    )
+      return this.#stat
+    this.#statOf = [mtimeNs, ctimeNs, mode, nlink, data]
+    this.#stat = {
+      kind: this.kind,
+      dev: '1',
+      ino: String(this.ino),
+      birthtimeNs: String(this.birthtimeNs),
+      size: this.kind === 'symlink' ? Buffer.byteLength(this.target) : data.length,
+      mtimeNs: String(mtimeNs),
+      ctimeNs: String(ctimeNs),
+      mode,
+      nlink,
+    }
+    return this.#stat
   }
 }
 

@@ -2,6 +2,8 @@ import { type Inode, systemError } from './inode.js'
 
 const LINKS_FOLLOWED_MAX = 40
 const NAME_BYTES_MAX = 255
+/** Of one UTF-16 code unit. */
+const UTF8_BYTES_MAX = 3
 
 /** A name in a directory, whether or not there is something. */
 export interface Place {
@@ -11,7 +13,15 @@ export interface Place {
 
 /** What absolute paths lead to, as path_resolution(7) has it. */
 export class Paths {
+  /** Where paths led since a name last changed. */
+  readonly #known = new Map<string, Inode>()
+
   constructor(private readonly root: Inode) {}
+
+  /** Some name changed. */
+  forget(): void {
+    if (this.#known.size > 0) this.#known.clear()
+  }
 
   /** As lstat: the last component is not followed. */
   find(path: string): Inode | undefined {
@@ -54,7 +64,8 @@ export class Paths {
   place(path: string, call: string): Place {
     const slash = path.lastIndexOf('/')
     const name = path.slice(slash + 1)
-    if (Buffer.byteLength(name) > NAME_BYTES_MAX) throw systemError('ENAMETOOLONG', call, path)
+    if (name.length * UTF8_BYTES_MAX > NAME_BYTES_MAX && Buffer.byteLength(name) > NAME_BYTES_MAX)
+      throw systemError('ENAMETOOLONG', call, path)
     const parent = this.#resolve(path.slice(0, slash), call, 0)
     if (parent.kind !== 'dir') throw systemError('ENOTDIR', call, path)
     return { parent, name }
@@ -62,6 +73,14 @@ export class Paths {
 
   /** Follows every component, the last one too. */
   #resolve(path: string, call: string, followed: number): Inode {
+    const known = this.#known.get(path)
+    if (known) return known
+    const inode = this.#walk(path, call, followed)
+    this.#known.set(path, inode)
+    return inode
+  }
+
+  #walk(path: string, call: string, followed: number): Inode {
     let at: Inode = this.root
     const above: Inode[] = []
     const names = path.split('/').filter((name) => name !== '' && name !== '.')

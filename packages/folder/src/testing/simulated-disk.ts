@@ -17,6 +17,17 @@ export interface SimulatedDiskOptions {
   readonly volumeBytes?: number
 }
 
+/** As `below` shows it. */
+export interface SeenThing {
+  /** From the directory that was asked for. */
+  readonly path: string
+  readonly kind: FileKind
+  /** Of a file; else empty. */
+  readonly data: Uint8Array
+  /** Of a symlink; else empty. */
+  readonly target: string
+}
+
 /** What a power cut decides by. */
 export interface CutRandom {
   /** A whole number from 0 to `below` - 1. */
@@ -42,6 +53,8 @@ export class SimulatedDisk implements FileSystem {
   /** Handles of programs that ended are dead. */
   #life = 0
   readonly #watchers = new Map<string, Set<() => void>>()
+  #changes = 0
+  #used = { bytes: 0, changes: -1 }
 
   constructor(options: SimulatedDiskOptions) {
     this.#options = {
@@ -55,13 +68,28 @@ export class SimulatedDisk implements FileSystem {
     this.#paths = new Paths(this.#root)
   }
 
+  /** Grows with each change of a name, or of what a name names: no more than that, and no less. */
+  get changes(): number {
+    return this.#changes
+  }
+
   lstat(path: string): FileStat | undefined {
     const inode = this.#paths.find(path)
-    return inode && this.#stat(inode)
+    return inode?.stat()
   }
 
   readdir(path: string): Uint8Array[] {
     return [...this.#paths.mustDirectory(path, 'scandir').children.keys()].map((name) => Buffer.from(name))
+  }
+
+  /**
+   * Everything below a directory, names in order, each directory before what is in it. For those who look
+   * often: bytes are no copies, and nobody may change them; equal arrays are equal bytes.
+   *
+   * @param isPassedOver Whether a thing is left out, with all below; by its path from `directory`.
+   */
+  *below(directory: string, isPassedOver: (path: string) => boolean = () => false): Iterable<SeenThing> {
+    yield* seen(this.#paths.mustDirectory(directory, 'scandir'), '', isPassedOver)
   }
 
   readlink(path: string): Uint8Array {
@@ -144,7 +172,7 @@ export class SimulatedDisk implements FileSystem {
     const inode = this.#create(path, 'open', 'file', mode & ~0o022)
     this.#write(inode, 0, bytes, path)
     if (mtimeMs !== undefined) this.#setMtime(inode, mtimeMs)
-    return this.#stat(inode)
+    return inode.stat()
   }
 
   open(path: string, flags: 'r' | 'rw', mode = 0o666): OpenFile {
@@ -214,6 +242,7 @@ export class SimulatedDisk implements FileSystem {
       }
       inode.durable = inode.data
     }
+    this.#changes++
     this.#unsynced.clear()
     this.#journal.cut(random.below(this.#journal.length + 1))
   }
@@ -224,20 +253,6 @@ export class SimulatedDisk implements FileSystem {
     const fine = BigInt(this.#stamps++) % NS_PER_MS
     const ns = BigInt(Math.floor(this.#options.clock.nowMs())) * NS_PER_MS + fine
     return (ns / step) * step
-  }
-
-  #stat(inode: Inode): FileStat {
-    return {
-      kind: inode.kind,
-      dev: '1',
-      ino: String(inode.ino),
-      birthtimeNs: String(inode.birthtimeNs),
-      size: inode.kind === 'symlink' ? Buffer.byteLength(inode.target) : inode.data.length,
-      mtimeNs: String(inode.mtimeNs),
-      ctimeNs: String(inode.ctimeNs),
-      mode: inode.mode,
-      nlink: inode.nlink,
-    }
   }
 
   #create(path: string, call: string, kind: FileKind, mode: number, target = ''): Inode {
@@ -260,10 +275,12 @@ export class SimulatedDisk implements FileSystem {
   #attach(parent: Inode, name: string, inode: Inode): () => void {
     const undo = this.#changed(parent)
     parent.children.set(name, inode)
+    this.#renamed()
     inode.nlink += inode.kind === 'dir' ? 2 : 1
     if (inode.kind === 'dir') parent.nlink++
     return () => {
       parent.children.delete(name)
+      this.#renamed()
       inode.nlink -= inode.kind === 'dir' ? 2 : 1
       if (inode.kind === 'dir') parent.nlink--
       undo()
@@ -275,14 +292,21 @@ export class SimulatedDisk implements FileSystem {
     const undo = this.#changed(parent)
     const inode = parent.children.get(name)!
     parent.children.delete(name)
+    this.#renamed()
     inode.nlink -= inode.kind === 'dir' ? 2 : 1
     if (inode.kind === 'dir') parent.nlink--
     return () => {
       parent.children.set(name, inode)
+      this.#renamed()
       inode.nlink += inode.kind === 'dir' ? 2 : 1
       if (inode.kind === 'dir') parent.nlink++
       undo()
     }
+  }
+
+  #renamed(): void {
+    this.#changes++
+    this.#paths.forget()
   }
 
   /** @returns its undoing. */
@@ -344,6 +368,7 @@ export class SimulatedDisk implements FileSystem {
 
   #setData(inode: Inode, data: Uint8Array): void {
     inode.data = data
+    this.#changes++
     inode.mtimeNs = this.#now()
     inode.ctimeNs = inode.mtimeNs
     this.#unsynced.add(inode)
@@ -365,7 +390,7 @@ export class SimulatedDisk implements FileSystem {
       return inode
     }
     return {
-      stat: () => this.#stat(alive()),
+      stat: () => alive().stat(),
       read: async (offset, length, into) => {
         const part = alive().data.slice(offset, offset + length)
         into?.set(part)
@@ -388,15 +413,31 @@ export class SimulatedDisk implements FileSystem {
   }
 
   #usedBytes(): number {
-    const seen = new Set<Inode>()
-    const walk = (inode: Inode): number => {
-      if (seen.has(inode)) return 0
-      seen.add(inode)
-      let sum = inode.data.length
-      for (const child of inode.children.values()) sum += walk(child)
-      return sum
-    }
-    return walk(this.#root)
+    if (this.#used.changes !== this.#changes)
+      this.#used = { bytes: bytesBelow(this.#root, new Set()), changes: this.#changes }
+    return this.#used.bytes
+  }
+}
+
+function bytesBelow(inode: Inode, counted: Set<Inode>): number {
+  if (counted.has(inode)) return 0
+  counted.add(inode)
+  let sum = inode.data.length
+  for (const child of inode.children.values()) sum += bytesBelow(child, counted)
+  return sum
+}
+
+function* seen(
+  directory: Inode,
+  prefix: string,
+  isPassedOver: (path: string) => boolean,
+): Iterable<SeenThing> {
+  for (const name of [...directory.children.keys()].sort()) {
+    const path = prefix + name
+    if (isPassedOver(path)) continue
+    const inode = directory.children.get(name)!
+    yield { path, kind: inode.kind, data: inode.data, target: inode.target }
+    if (inode.kind === 'dir') yield* seen(inode, `${path}/`, isPassedOver)
   }
 }
 
