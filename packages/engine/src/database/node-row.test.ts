@@ -27,6 +27,17 @@ test('other bytes of the same node are decoded, whichever was seen last', () => 
   expect(rows.decode(encodeNodeEntry(newer), newer.id)).toEqual(newer)
 })
 
+test('two rows of one node that are read in turn are decoded once each', () => {
+  const rows = new NodeRows()
+  const known = directory(1, 'a')
+  const shown = { ...directory(2, 'b'), id: known.id }
+  rows.encode(known)
+  rows.encode(shown)
+  rows.encode(shown)
+  for (const entry of [known, shown, known])
+    expect(rows.decode(encodeNodeEntry(entry).slice(), entry.id)).toBe(entry)
+})
+
 test('only a bounded number of nodes is kept, the latest', () => {
   const rows = new NodeRows()
   const first = directory(1, 'a')

@@ -8,8 +8,18 @@ import {
 } from '@tidemark/protocol'
 import type { KeyValueStore } from '../ports/key-value-store.js'
 
-/** Nodes of a few frames or groups: some MiB, whatever the size of the tree. */
+/** Nodes of a few frames or groups, two rows each at most: some MiB, whatever the size of the tree. */
 const RECENT_MAX = 4_096
+
+interface Decoded {
+  readonly row: Uint8Array
+  readonly entry: NodeEntry
+}
+
+interface Recent extends Decoded {
+  /** While a node is dirty, what is known of it and what the disk shows are read in turn. */
+  readonly before: Decoded | undefined
+}
 
 const OF_STORE = new WeakMap<KeyValueStore, NodeRows>()
 
@@ -26,12 +36,13 @@ export function nodeRowsOf(store: KeyValueStore): NodeRows {
  * same bytes, so it may be shared by several trees, snapshots and transactions. Entries are immutable.
  */
 export class NodeRows {
-  readonly #recent = new Map<NodeId, { readonly row: Uint8Array; readonly entry: NodeEntry }>()
+  readonly #recent = new Map<NodeId, Recent>()
 
   /** @param row Of the node `id`; nobody changes it any more. */
   decode(row: Uint8Array, id: NodeId): NodeEntry {
     const recent = this.#recent.get(id)
     if (recent && equalBytes(recent.row, row)) return recent.entry
+    if (recent?.before && equalBytes(recent.before.row, row)) return recent.before.entry
     const entry = decodeNodeEntry(row)
     rememberEncoding(entry, row)
     this.#keep(row, entry)
@@ -45,8 +56,10 @@ export class NodeRows {
   }
 
   #keep(row: Uint8Array, entry: NodeEntry): void {
+    const last = this.#recent.get(entry.id)
+    const before = last && (equalBytes(last.row, row) ? last.before : { row: last.row, entry: last.entry })
     this.#recent.delete(entry.id)
-    this.#recent.set(entry.id, { row, entry })
+    this.#recent.set(entry.id, { row, entry, before })
     if (this.#recent.size <= RECENT_MAX) return
     const [oldest] = this.#recent.keys()
     this.#recent.delete(oldest!)

@@ -203,6 +203,7 @@ export class SimulatedDisk implements FileSystem {
 
   room(): { freeBytes: number; totalBytes: number } {
     const totalBytes = this.#options.volumeBytes
+    if (totalBytes === Number.MAX_SAFE_INTEGER) return { freeBytes: totalBytes, totalBytes }
     return { freeBytes: Math.max(0, totalBytes - this.#usedBytes()), totalBytes }
   }
 
@@ -359,8 +360,7 @@ export class SimulatedDisk implements FileSystem {
   #write(inode: Inode, offset: number, bytes: Uint8Array, path: string): void {
     const data = new Uint8Array(Math.max(inode.data.length, offset + bytes.length))
     const more = data.length - inode.data.length
-    if (more > 0 && this.#usedBytes() + more > this.#options.volumeBytes)
-      throw systemError('ENOSPC', 'write', path)
+    if (more > 0 && more > this.room().freeBytes) throw systemError('ENOSPC', 'write', path)
     data.set(inode.data)
     data.set(bytes, offset)
     this.#setData(inode, data)
