@@ -1,66 +1,107 @@
 import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
+import { isMainThread } from 'node:worker_threads'
 import { formatScript, type Script } from './script.js'
 import { shrink } from './shrink.js'
 import { replay, simulate } from './simulate.js'
 import { SimulationError } from './simulation-error.js'
+import { inWorkers, type Job, type Outcome, outcomeOf, work } from './workers.js'
 
 const USAGE = `usage: npm run simulate -- [options]
 
   --seeds A-B          default 1-20; one seed is a range of itself
   --steps N            what happens in one run before all is healed; default 300
   --until-minutes N    no new run begins after that many minutes
+  --workers N          threads; default one for each core
   --script FILE        replays a script instead; - reads the standard input
   --shrink             cuts the script that fails to a short one
   --trace              prints what happens, line by line
 `
 const PROGRESS_MS = 10_000
 const EXIT_USAGE = 2
+const FAILURES_SHOWN_MAX = 20
 
-await main()
+if (isMainThread) await main()
+else work()
 
 async function main(): Promise<void> {
   const options = readOptions()
   if (!options) return
-  const { script, first, last, steps, untilMinutes, isShrunk, print } = options
+  if (options.script !== undefined) return replayScript(options.script, options)
+  const { first, last, steps, untilMinutes } = options
   const startedMs = performance.now()
-  const done = { runs: 0, steps: 0, virtualMs: 0, messages: 0, failures: 0 }
+  const total = { runs: 0, steps: 0, virtualMs: 0, messages: 0, failures: 0 }
+  const workers = Math.min(options.workers, last - first + 1)
   const report = (): void => {
     const seconds = (performance.now() - startedMs) / 1_000
-    const hours = done.virtualMs / 3_600_000
+    const hours = total.virtualMs / 3_600_000
     console.log(
-      `${done.runs} runs, ${done.steps} steps in ${seconds.toFixed(1)} s (${Math.round(done.steps / seconds)} steps/s), ` +
-        `${hours.toFixed(1)} virtual hours, ${done.messages} messages, ${done.failures} failures`,
+      `${total.runs} runs, ${total.steps} steps in ${seconds.toFixed(1)} s (${Math.round(total.steps / seconds)} steps/s, ` +
+        `${workers} workers), ${hours.toFixed(1)} virtual hours, ${total.messages} messages, ${total.failures} failures`,
     )
   }
-  let reportedMs = startedMs
-  for (let seed = first; seed <= last; seed++) {
-    const nowMs = performance.now()
-    if (nowMs - startedMs > untilMinutes * 60_000) break
-    if (nowMs - reportedMs > PROGRESS_MS) {
-      reportedMs = nowMs
-      report()
-    }
-    try {
-      const options = { print }
-      const result = script ? await replay(script, options) : await simulate({ seed, steps, ...options })
-      done.steps += result.steps
-      done.virtualMs += result.virtualMs
-      done.messages += result.messages
-      if (first === last) console.log(`trace ${result.traceHash}`)
-    } catch (error) {
-      if (!(error instanceof SimulationError)) throw error
-      done.failures++
-      done.steps += error.script.acts.length
-      console.log(`seed ${seed}: ${error.rule}: ${error.detail}`)
-      if (script === undefined) console.log(`  npm run simulate -- --seeds ${seed} --steps ${steps} --trace`)
-      if (isShrunk) await printShort(error.script)
-    }
-    done.runs++
-    if (script !== undefined) break
+  let seed = first
+  const next = (): Job | undefined => {
+    const isOver = performance.now() - startedMs > untilMinutes * 60_000
+    return seed > last || isOver ? undefined : { seed: seed++, steps }
   }
+  const failed: number[] = []
+  const onOutcome = (outcome: Outcome): void => {
+    total.runs++
+    total.steps += outcome.steps
+    total.virtualMs += outcome.virtualMs
+    total.messages += outcome.messages
+    if (!outcome.failure) return
+    total.failures++
+    failed.push(outcome.seed)
+    if (total.failures > FAILURES_SHOWN_MAX) return
+    console.log(`seed ${outcome.seed}: ${outcome.failure.rule}: ${outcome.failure.detail}`)
+    console.log(`  npm run simulate -- --seeds ${outcome.seed} --steps ${steps} --trace`)
+  }
+  const ticks = setInterval(report, PROGRESS_MS)
+  if (options.print || first === last) await runAll(next, options.print, onOutcome)
+  else await inWorkers(new URL(import.meta.url), workers, next, onOutcome)
+  clearInterval(ticks)
   report()
-  if (done.failures > 0) process.exitCode = 1
+  if (seed <= last) console.log(`the time is over: seeds ${first}-${seed - 1} were run`)
+  if (failed.length > FAILURES_SHOWN_MAX) console.log(`failed: ${failed.sort((a, b) => a - b).join(' ')}`)
+  if (failed.length > 0) process.exitCode = 1
+  if (options.isShrunk) for (const each of failed) await printShortOf(() => simulate({ seed: each, steps }))
+}
+
+/** Here, where each line of the trace can be printed. */
+async function runAll(
+  next: () => Job | undefined,
+  print: ((line: string) => void) | undefined,
+  onOutcome: (outcome: Outcome) => void,
+): Promise<void> {
+  for (let job = next(); job; job = next()) {
+    const outcome = await outcomeOf(job, print)
+    if (outcome.traceHash !== undefined) console.log(`trace ${outcome.traceHash}`)
+    onOutcome(outcome)
+  }
+}
+
+async function replayScript(script: string, { isShrunk, print }: Pick<Options, 'isShrunk' | 'print'>) {
+  try {
+    const { traceHash, steps } = await replay(script, { print })
+    console.log(`trace ${traceHash}\n${steps} acts, no failure`)
+  } catch (error) {
+    if (!(error instanceof SimulationError)) throw error
+    console.log(`${error.rule}: ${error.detail}`)
+    process.exitCode = 1
+    if (isShrunk) await printShort(error.script)
+  }
+}
+
+async function printShortOf(run: () => Promise<unknown>): Promise<void> {
+  try {
+    await run()
+  } catch (error) {
+    if (!(error instanceof SimulationError)) throw error
+    await printShort(error.script)
+  }
 }
 
 /** The short script, and the command that replays it as it stands. */
@@ -72,6 +113,8 @@ async function printShort(script: Script): Promise<void> {
   console.log(`npm run simulate -- --script - <<'END'\n${formatScript(short.script)}\nEND`)
 }
 
+type Options = NonNullable<ReturnType<typeof readOptions>>
+
 /** @returns `undefined`: help was asked for. A wrong option ends the process with 2. */
 function readOptions() {
   try {
@@ -79,6 +122,7 @@ function readOptions() {
       options: {
         seeds: { type: 'string', default: '1-20' },
         steps: { type: 'string', default: '300' },
+        workers: { type: 'string', default: String(availableParallelism()) },
         'until-minutes': { type: 'string', default: '1000000' },
         script: { type: 'string' },
         shrink: { type: 'boolean', default: false },
@@ -95,6 +139,7 @@ function readOptions() {
       first: parseCount('seeds', first),
       last: parseCount('seeds', last ?? first),
       steps: parseCount('steps', values.steps),
+      workers: parseCount('workers', values.workers),
       untilMinutes: parseCount('until-minutes', values['until-minutes']),
       script:
         values.script === undefined
