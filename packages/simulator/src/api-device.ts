@@ -1,8 +1,9 @@
 import type { Replica, Space } from '@tidemark/engine'
 import type { BlobId, BlobStore, SpaceName } from '@tidemark/protocol'
 import { MemoryBlobStore } from '@tidemark/protocol/memory'
-import { Device, type DeviceParts, type Life, SPACE } from './device.js'
+import { Device, type DeviceParts, SPACE } from './device.js'
 import { hasher } from './hasher.js'
+import type { Life } from './life.js'
 import { contentKey, type Shown, SMALL_BYTES, sortedByPath } from './shown.js'
 
 /** A device without a folder: its programs use the verbs of the space. */

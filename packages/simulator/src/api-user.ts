@@ -1,7 +1,7 @@
 import type { Space, WriteOptions } from '@tidemark/engine'
 import type { ApiDevice } from './api-device.js'
-import type { Life } from './device.js'
 import { brief, type Ledger } from './ledger.js'
+import type { Life } from './life.js'
 
 interface Call {
   readonly space: Space

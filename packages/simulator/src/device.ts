@@ -1,24 +1,14 @@
-import {
-  type KeyValueStore,
-  MemoryKeyValueStore,
-  openReplica,
-  type Replica,
-  type Timers,
-} from '@tidemark/engine'
+import { MemoryKeyValueStore, openReplica, type Replica, type Timers } from '@tidemark/engine'
 import type { BlobStore } from '@tidemark/protocol'
 import { hasher } from './hasher.js'
 import type { SimHub } from './hub.js'
+import { type Death, Life, mortalStore, Trap } from './life.js'
 import type { PlantedBug } from './planted-bug.js'
 import { SimRandom } from './random.js'
 import type { Shown } from './shown.js'
 import type { VirtualTime } from './virtual-time.js'
 
 export const SPACE = 'default'
-
-/** A program on a device: what it does after its end is nobody's business. */
-export interface Life {
-  isAlive: boolean
-}
 
 export interface DeviceParts {
   readonly hub: SimHub
@@ -33,6 +23,10 @@ export interface DeviceParts {
 export abstract class Device {
   /** For what nobody decides: ids, late watch events. */
   protected readonly random: SimRandom
+  readonly databaseTrap = new Trap()
+  /** How the program died by itself, if it did. */
+  protected death: Death | undefined
+  #hasLost = false
   #store = new MemoryKeyValueStore({ crashable: true })
   #backup: MemoryKeyValueStore | undefined
   #life: Life | undefined
@@ -58,19 +52,43 @@ export abstract class Device {
     return this.#store
   }
 
+  /** Whether the database may be older than it was, since somebody last asked. */
+  takeHasLost(): boolean {
+    const hasLost = this.#hasLost
+    this.#hasLost = false
+    return hasLost
+  }
+
   /** @returns whether it runs now: a full disk may keep it from starting, and it may die at once. */
   async start(): Promise<boolean> {
     if (this.#life) return true
-    const life: Life = { isAlive: true }
+    const life = new Life()
     this.#life = life
+    try {
+      await Promise.race([this.#boot(life), life.ended])
+    } catch (error) {
+      const isRefused = /^E[A-Z]+$/.test(String((error as NodeJS.ErrnoException).code))
+      if (life.isAlive && !isRefused) throw error
+      life.end()
+    }
+    if (life.isAlive) return true
+    await this.kill()
+    return false
+  }
+
+  async #boot(life: Life): Promise<void> {
     const { hub, time, planted } = this.parts
     const timers: Timers = {
       monotonicMs: () => time.monotonicMs(),
       after: (ms, fn) => time.after(ms, () => life.isAlive && fn()),
     }
+    const storage = mortalStore(this.#store, life, this.databaseTrap, (death) => {
+      this.death = death
+      this.parts.note(`${this.name} dies at a write to its database`)
+    })
     const { blobs } = this
     const replica = await openReplica({
-      storage: whileAlive(this.#store, life),
+      storage,
       place: this.name,
       ...(blobs ? { blobs } : {}),
       platform: {
@@ -84,22 +102,17 @@ export abstract class Device {
       },
     })
     replica.connect(hub.transport(this.name, life), { blobClient: hub.blobClient })
-    try {
-      await this.run(replica, life, timers)
-      return true
-    } catch (error) {
-      const isRefused = /^E[A-Z]+$/.test(String((error as NodeJS.ErrnoException).code))
-      if (life.isAlive && !isRefused) throw error
-      await this.kill()
-      return false
-    }
+    await this.run(replica, life, timers)
   }
 
   /** SIGKILL: the system keeps what the program gave to it. */
   async kill(): Promise<void> {
     if (!this.#life) return
     await this.#end()
-    this.#store = this.#store.crash(this.#store.unsyncedBatches)
+    const isRowless = this.death === 'rowless'
+    this.#store = this.#store.crash(isRowless ? 0 : this.#store.unsyncedBatches)
+    this.#hasLost ||= isRowless
+    this.death = undefined
   }
 
   /** The power goes: what nobody made durable may be gone. */
@@ -127,7 +140,7 @@ export abstract class Device {
   }
 
   async #end(): Promise<void> {
-    if (this.#life) this.#life.isAlive = false
+    this.#life?.end()
     this.#life = undefined
     await this.parts.hub.forget(this.name)
   }
@@ -149,16 +162,4 @@ export abstract class Device {
   abstract heal(): void
   /** Those of these texts that are anywhere on this machine, seen or not. */
   abstract holds(texts: readonly string[]): Promise<readonly string[]>
-}
-
-/** A program that is dead writes nothing any more. */
-function whileAlive(store: MemoryKeyValueStore, life: Life): KeyValueStore {
-  return {
-    get: (key) => store.get(key),
-    getMany: (keys) => store.getMany(keys),
-    range: (range) => store.range(range),
-    snapshot: () => store.snapshot(),
-    batch: (ops, options) => (life.isAlive ? store.batch(ops, options) : new Promise(() => undefined)),
-    close: () => store.close(),
-  }
 }

@@ -1,8 +1,9 @@
 import type { Replica, Timers } from '@tidemark/engine'
 import { bindFolder, type FolderBinding, type FolderPlatform } from '@tidemark/folder'
 import { SimulatedDisk } from '@tidemark/folder/testing'
-import { Device, type DeviceParts, type Life, SPACE } from './device.js'
+import { Device, type DeviceParts, SPACE } from './device.js'
 import { DiskLooks, type SeenTree } from './disk-looks.js'
+import type { Death, Life } from './life.js'
 import type { SimRandom } from './random.js'
 import type { Shown } from './shown.js'
 import { DiskTroubles, troubledDisk } from './troubled-disk.js'
@@ -41,8 +42,9 @@ export class FolderDevice extends Device {
     const { time, planted } = this.parts
     const space = await replica.openSpace(SPACE, { bound: true })
     const isAlive = () => life.isAlive
-    const onTrap = (): void => {
-      life.isAlive = false
+    const onTrap = (death: Death): void => {
+      life.end()
+      this.death = death
       this.parts.note(`${this.name} dies between two calls`)
     }
     const disk = troubledDisk(this.disk, { troubles: this.troubles, isAlive, onTrap })
@@ -70,8 +72,10 @@ export class FolderDevice extends Device {
   }
 
   override async kill(): Promise<void> {
+    const isBare = this.death === 'bare'
     await super.kill()
-    this.disk.endPrograms()
+    if (isBare) this.disk.powerCut({ below: () => 0 })
+    else this.disk.endPrograms()
   }
 
   override async powerCut(random: SimRandom): Promise<void> {
@@ -101,7 +105,7 @@ export class FolderDevice extends Device {
   override heal(): void {
     this.allow()
     this.troubles.isFull = false
-    this.troubles.callsLeft = undefined
+    this.troubles.trap.clear()
     this.isDeaf = false
   }
 

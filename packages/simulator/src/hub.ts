@@ -21,6 +21,7 @@ import {
 } from '@tidemark/server-reference'
 import { type StoreTrouble, troubledBlobClient } from './blob-link.js'
 import { hasher } from './hasher.js'
+import { Life, mortalStore, Trap } from './life.js'
 import { SimRandom } from './random.js'
 import type { VirtualTime } from './virtual-time.js'
 
@@ -29,9 +30,6 @@ const LATENCY_MS_MAX = 40
 
 /** Pings and their answers: what a silent line has. */
 const HEARTBEATS: ReadonlySet<string> = new Set(['ping', 'pong'])
-
-/** A hub that crashed has no lines: they were cut. */
-const ALWAYS = { isAlive: true }
 
 /** One device's way to the hub. */
 class Line {
@@ -54,10 +52,15 @@ export class SimHub {
   #store = new MemoryKeyValueStore({ crashable: true })
   #backup: MemoryKeyValueStore | undefined
   #engine: HubEngine | undefined
+  #life: Life | undefined
+  readonly trap = new Trap()
+  #isPowerless = false
 
+  /** @param note Gets lines for the trace. */
   constructor(
     private readonly time: VirtualTime,
     private readonly seed: number,
+    private readonly note: (line: string) => void,
   ) {
     this.#random = SimRandom.of(seed, 'hub')
     this.blobs = new MemoryBlobStore({ sha256: hasher.sha256, now: () => time.nowMs() })
@@ -72,10 +75,28 @@ export class SimHub {
     return this.#store
   }
 
+  /** It died by itself, and nobody has noticed yet. */
+  get isZombie(): boolean {
+    return this.#life?.isAlive === false
+  }
+
   async start(): Promise<void> {
+    const life = new Life()
+    this.#life = life
+    await Promise.race([this.#boot(life), life.ended])
+  }
+
+  async #boot(life: Life): Promise<void> {
+    const storage = mortalStore(this.#store, life, this.trap, (death) => {
+      this.#isPowerless = death === 'rowless'
+      this.#engine = undefined
+      this.note('the hub dies at a write to its database')
+      // Its lines break, but not within its own call.
+      this.time.after(0, () => this.#cutAll())
+    })
     const blobs = new HubBlobs({
       blobs: this.blobs,
-      index: new BlobIndex(this.#store),
+      index: new BlobIndex(storage),
       packs: new PackFormat(hasher),
       hasher,
       logger: silentLogger,
@@ -83,8 +104,8 @@ export class SimHub {
     })
     const authenticator = new TokenAuthenticator([], { anonymous: true })
     const open = openHubReplica({ timers: this.time, random: { bytes: this.#random.bytes }, hasher })
-    this.#engine = await open({
-      storage: this.#store,
+    const engine = await open({
+      storage,
       blobs: this.blobs,
       clock: this.time,
       logger: silentLogger,
@@ -92,6 +113,7 @@ export class SimHub {
       blobAuthority: (space) => blobs.authority(space),
       blobAudit: (space) => blobs.audit(space),
     })
+    if (life.isAlive) this.#engine = engine
   }
 
   /** A device's way to this hub, whichever process it is. */
@@ -102,7 +124,7 @@ export class SimHub {
     })
     line.pair = pair
     pair.listener.onConnection((connection) => {
-      if (this.#engine) this.#engine.accept(this.#counted(connection, ALWAYS), { logger: silentLogger })
+      if (this.#engine) this.#engine.accept(this.#counted(connection, this.#life!), { logger: silentLogger })
       else connection.close('no hub')
     })
     return {
@@ -133,6 +155,7 @@ export class SimHub {
   heal(): void {
     for (const line of this.#lines.values()) Object.assign(line, { isAway: false, slowMs: 0 })
     this.storeTrouble = 'none'
+    this.trap.clear()
   }
 
   /** The device is gone: it dials no more. */
@@ -145,10 +168,26 @@ export class SimHub {
 
   /** The process dies, and another one starts on what is durable. */
   async crash(random: SimRandom): Promise<void> {
+    await this.#startOver(random.below(this.#store.unsyncedBatches + 1))
+  }
+
+  /** Another process starts where one died by itself. */
+  async revive(): Promise<void> {
+    const kept = this.#isPowerless ? 0 : this.#store.unsyncedBatches
+    this.#isPowerless = false
+    await this.#startOver(kept)
+  }
+
+  async #startOver(kept: number): Promise<void> {
     this.#engine = undefined
-    for (const device of this.#lines.keys()) this.cut(device)
-    this.#store = this.#store.crash(random.below(this.#store.unsyncedBatches + 1))
+    this.#life?.end()
+    this.#cutAll()
+    this.#store = this.#store.crash(kept)
     await this.start()
+  }
+
+  #cutAll(): void {
+    for (const device of this.#lines.keys()) this.cut(device)
   }
 
   backUp(): void {
@@ -159,8 +198,9 @@ export class SimHub {
   async rollBack(random: SimRandom): Promise<boolean> {
     if (!this.#backup) return false
     await this.crash(random)
-    for (const device of this.#lines.keys()) this.cut(device)
     this.#engine = undefined
+    this.#life?.end()
+    this.#cutAll()
     this.#store = this.#backup.backup()
     await this.start()
     return true

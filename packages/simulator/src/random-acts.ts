@@ -1,5 +1,6 @@
 import { Eyes, NAMES } from './eyes.js'
 import { FolderDevice } from './folder-device.js'
+import { DEATHS } from './life.js'
 import { SimRandom } from './random.js'
 import type { Act, DeviceKind } from './script.js'
 import type { Site, World } from './world.js'
@@ -61,6 +62,10 @@ const TROUBLES = {
 
 /** A program dies within so many calls that change its disk. */
 const TRAP_CALLS_MAX = 12
+/** Somebody dies at a write to a database, or as no `trap` above has it, in one of so many steps. */
+const DEATH_ONE_IN = 30
+/** Within so many writes. */
+const DEATH_WRITES_MAX = 8
 const DICE = 1_000_000
 const END_ONE_IN = 12
 const DAYS_MAX = 3_650
@@ -69,12 +74,15 @@ const DAYS_MAX = 3_650
 export class RandomActs {
   readonly devices: readonly DeviceKind[]
   readonly #random: SimRandom
+  /** Apart: who dies at a write changes nothing in what people decide to do. */
+  readonly #mortal: SimRandom
   /** Acts that end what lasts. */
   readonly #endings: Act[] = []
   #clones = 0
 
   constructor(seed: number) {
     this.#random = SimRandom.of(seed, 'people')
+    this.#mortal = SimRandom.of(seed, 'mortal')
     const people = PEOPLE.slice(0, 2 + this.#random.below(2))
     this.devices = [
       ...people.map((name): DeviceKind => ({ name, kind: this.#random.chance(5) ? 'coarse' : 'folder' })),
@@ -87,6 +95,7 @@ export class RandomActs {
     for (let step = 0; step < steps; step++) {
       const act = this.#next(world)
       if (act) yield act
+      if (this.#mortal.chance(DEATH_ONE_IN)) yield this.#death(world)
       if (this.#random.chance(3)) {
         const ms = this.#random.below(this.#random.chance(5) ? 20_000 : 400)
         yield { verb: 'wait', args: [String(ms)] }
@@ -138,6 +147,13 @@ export class RandomActs {
       case 'clone':
         return this.#clones++ > 0 ? undefined : { verb: 'clone', args: [name, 'eve'] }
     }
+  }
+
+  #death(world: World): Act {
+    const random = this.#mortal
+    const places = world.devices.flatMap(({ name }) => [[name], [name, 'db']])
+    const count = String(random.below(DEATH_WRITES_MAX))
+    return { verb: 'trap', args: [...random.pick([...places, ['hub']])!, count, random.pick(DEATHS)!] }
   }
 
   #lasting(verb: string, args: string[], ending: string, endingArgs: string[]): Act {

@@ -1,12 +1,13 @@
 import type { FileSystem } from '@tidemark/folder'
+import { type Death, Trap } from './life.js'
 
 /** What is the matter with a disk, for a while. */
 export class DiskTroubles {
   /** Directories (absolute) that nobody may enter. */
   readonly denied = new Set<string>()
   isFull = false
-  /** After so many calls that change something the program is dead; `undefined`: it lives on. */
-  callsLeft: number | undefined
+  /** Counts calls that change something. */
+  readonly trap = new Trap()
 
   /** @param path Absolute. Whether it is below a directory that may not be entered. */
   isDenied(path: string): boolean {
@@ -60,19 +61,15 @@ export interface TroubledDiskParts {
   readonly troubles: DiskTroubles
   /** Whether the program that makes the calls still runs. */
   isAlive(): boolean
-  /** The program dies before the call is carried out. */
-  onTrap(): void
+  /** The program dies: nothing that it does from now on is carried out. */
+  onTrap(death: Death): void
 }
 
 /** A disk as a program sees it: refusing while there is trouble, and deaf to programs that ended. */
 export function troubledDisk(disk: FileSystem, parts: TroubledDiskParts): FileSystem {
   const { troubles, isAlive, onTrap } = parts
   const check = (call: Call, args: readonly unknown[]): void => {
-    const { isRead, isGrowth, hasTwoPaths } = CALLS[call]
-    if (isAlive() && troubles.callsLeft !== undefined && !isRead && troubles.callsLeft-- === 0) {
-      troubles.callsLeft = undefined
-      onTrap()
-    }
+    const { isGrowth, hasTwoPaths } = CALLS[call]
     if (!isAlive()) throw new EndedError(call)
     if (troubles.denied.size > 0) {
       const path = String(args[call === 'symlink' ? 1 : 0])
@@ -88,11 +85,17 @@ export function troubledDisk(disk: FileSystem, parts: TroubledDiskParts): FileSy
   }
   const calls: Partial<Record<Call, unknown>> = {}
   for (const call of Object.keys(CALLS) as Call[]) {
+    const { isRead } = CALLS[call]
     const carriedOut = disk[call].bind(disk) as (...args: unknown[]) => unknown
     calls[call] = (...args: unknown[]): unknown => {
+      const death = isAlive() && !isRead ? troubles.trap.springs() : undefined
+      if (death === 'before') onTrap(death)
       check(call, args)
       if (call === 'room' && troubles.isFull) return { freeBytes: 0, totalBytes: 1 << 30 }
-      return carriedOut(...args)
+      const result = carriedOut(...args)
+      if (death === undefined || death === 'before') return result
+      onTrap(death)
+      throw new EndedError(call)
     }
   }
   return calls as FileSystem

@@ -6,6 +6,7 @@ import { FileUser } from './file-user.js'
 import { FolderDevice, ROOT } from './folder-device.js'
 import { SimHub } from './hub.js'
 import { Ledger } from './ledger.js'
+import { DEATHS, type Death } from './life.js'
 import { fromScriptPath } from './names.js'
 import type { PlantedBug } from './planted-bug.js'
 import { SimRandom } from './random.js'
@@ -42,7 +43,7 @@ export class World {
   readonly thrownBack = new Set<string>()
 
   private constructor(private readonly parts: WorldParts) {
-    this.hub = new SimHub(this.time, parts.script.seed)
+    this.hub = new SimHub(this.time, parts.script.seed, (line) => parts.trace.note(line))
     parts.trace.clock = () => this.time.monotonicMs()
   }
 
@@ -65,7 +66,14 @@ export class World {
   /** Does it, and notes it. What makes no sense here and now is refused: scripts are cut to pieces. */
   async perform(act: Act): Promise<void> {
     await this.#do(act)
-    for (const device of this.devices) if (device.isZombie) await device.kill()
+    for (const device of this.devices) {
+      if (device.isZombie) await device.kill()
+      if (device.takeHasLost()) this.thrownBack.add(device.name)
+    }
+    while (this.hub.isZombie) {
+      this.thrownBack.add('hub')
+      await this.hub.revive()
+    }
   }
 
   async #do(act: Act): Promise<void> {
@@ -83,6 +91,7 @@ export class World {
     this.parts.trace.note('healing')
     this.hub.heal()
     for (const { device } of this.sites.values()) {
+      device.databaseTrap.clear()
       device.heal()
       if (!(await device.start())) throw new TypeError(`${device.name} does not start`)
     }
@@ -98,7 +107,8 @@ export class World {
     return site.user.knows(verb) ? site.user.act(verb, args) : 'refused: no such verb'
   }
 
-  async #happen({ verb, args: [about = '', value = ''] }: Act): Promise<string> {
+  async #happen({ verb, args: [about = '', value = '', ...rest] }: Act): Promise<string> {
+    if (verb === 'trap') return this.#trap(about, [value, ...rest]) ? 'done' : 'refused'
     if (verb === 'clock') {
       this.time.jump(Number(about) * MS_PER_DAY)
       return 'done'
@@ -113,6 +123,18 @@ export class World {
     if (!site) return 'refused: nobody'
     const isDone = await this.#happenTo(verb, site.device, value)
     return isDone ? 'done' : 'refused'
+  }
+
+  /** @returns whether it is set: in the database of the hub or of a device, or on a disk. */
+  #trap(about: string, words: readonly string[]): boolean {
+    const device = this.sites.get(about)?.device
+    const isOfDatabase = about === 'hub' || words[0] === 'db'
+    const [count = '', death = 'before'] = words[0] === 'db' ? words.slice(1) : words
+    if (!/^\d+$/.test(count) || !DEATHS.includes(death)) return false
+    const databaseTrap = about === 'hub' ? this.hub.trap : device?.databaseTrap
+    if (isOfDatabase) databaseTrap?.set(Number(count), death as Death)
+    else if (device instanceof FolderDevice) device.troubles.trap.set(Number(count), death as Death)
+    return isOfDatabase ? databaseTrap !== undefined : device instanceof FolderDevice
   }
 
   async #happenToHub(verb: string, random: SimRandom): Promise<string> {
@@ -170,9 +192,6 @@ export class World {
         await device.start()
         return true
       }
-      case 'trap':
-        troubles.callsLeft = Number(value)
-        return true
       case 'deny':
         return this.#deny(device, value)
       case 'allow':
