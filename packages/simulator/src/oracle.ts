@@ -27,6 +27,8 @@ export class Oracle {
   readonly #frontiers = new Map<string, Vector>()
   /** How each disk was when all on it was known. */
   readonly #seen = new Map<FolderDevice, number>()
+  /** What stood in directories when they were closed: path → text. */
+  readonly #hidden = new Map<FolderDevice, Map<string, string>>()
 
   constructor(
     private readonly world: World,
@@ -47,16 +49,38 @@ export class Oracle {
     }
   }
 
+  /** To be told when directories were closed or opened: notes what stands in them, as others show it too and nobody threw away. */
+  noteDenied(): void {
+    const { folders } = this.world
+    for (const device of folders) {
+      if (device.troubles.denied.size === 0) {
+        this.#hidden.delete(device)
+        continue
+      }
+      const hidden = this.#hidden.get(device) ?? new Map<string, string>()
+      this.#hidden.set(device, hidden)
+      const others = folders.filter((other) => other !== device)
+      for (const [path, text] of Object.entries(device.tree())) {
+        if (!isFile(text) || !device.isDenied(path) || hidden.has(path)) continue
+        const isKnown = others.some((other) => other.tree()[path] === text)
+        const isThrownAway = others.some((other) => other.trash().has(text))
+        if (isKnown && !isThrownAway) hidden.set(path, text)
+      }
+    }
+  }
+
   /**
    * What could not be seen is not absent: nothing that stands in a directory which its device may not enter
-   * was thrown away elsewhere. To be asked before such directories are opened again.
+   * was thrown away elsewhere meanwhile. (What a user moved there just before is not known to stand there, and
+   * its old place may be filled or empty for everybody.) To be asked before such directories are opened again.
    */
   checkDenied(): void {
     const { folders, ledger } = this.world
     for (const device of folders) {
       if (device.troubles.denied.size === 0) continue
-      const hidden = Object.entries(device.tree()).filter(
-        ([path, text]) => isFile(text) && device.isDenied(path) && !ledger.givenUp.has(text),
+      const tree = device.tree()
+      const hidden = [...(this.#hidden.get(device) ?? [])].filter(
+        ([path, text]) => tree[path] === text && !ledger.givenUp.has(text),
       )
       for (const other of folders) {
         if (other === device) continue

@@ -83,6 +83,7 @@ async function run(
       done.push(act)
       if (act.verb === 'allow') oracle.checkDenied()
       await world.perform(act)
+      if (act.verb === 'deny' || act.verb === 'allow') oracle.noteDenied()
       oracle.checkVisible()
       if (strange !== undefined) fail('strange', strange)
       if (world.thrownBack.size > 0 || done.length % STEPS_PER_LOOK === 0) {
