@@ -233,7 +233,7 @@ export class FolderLoop {
     this.#hold.release()
     // After `revert` nothing is absent; after `accept` it is overdue as it was.
     if (!this.#hold.deletesAccepted) this.#local.forgetAbsences()
-    this.#remote.want()
+    this.#remote.wantAll()
     this.hintAll()
     this.status$.next(this.#status())
   }
@@ -257,7 +257,7 @@ export class FolderLoop {
   }
 
   #onChanged(): void {
-    this.#remote.want()
+    this.#remote.wantAll()
     this.options.wakeups.wake()
   }
 

@@ -10,6 +10,8 @@ import type { Hints } from './watch/hints.js'
 
 /** Entries that are counted as pending; more are "many". */
 const DIRTY_COUNTED_MAX = 1_000
+/** Passes may follow each other closely: so long it takes until they ask again for what could not be fetched. */
+const DOWNLOAD_RETRY_MS = 1_000
 
 export interface RemoteSideOptions {
   readonly push: PushContext
@@ -28,6 +30,8 @@ export class RemoteSide {
   readonly #pace = new RemotePace()
   readonly #pruning: TrashPruning
   #isWanted = true
+  /** When downloads that failed are tried again, if a pass is made; 0: at the next one. */
+  #retryAtMs = 0
   #notOnDisk = 0
   /** What stays different from the space until a person acts. */
   #kept: ReadonlySet<EntryKey> = new Set()
@@ -49,10 +53,16 @@ export class RemoteSide {
     this.#isWanted = true
   }
 
+  /** The space shows something else, or a person acted: what failed to be fetched is asked for again. */
+  wantAll(): void {
+    this.#isWanted = true
+    this.#retryAtMs = 0
+  }
+
   /** Other circumstances: what failed may do now. */
   resume(): void {
     this.#pace.resumed()
-    this.want()
+    this.wantAll()
   }
 
   /** A long pass gives way to local changes, the later the more often it had to. */
@@ -108,6 +118,7 @@ export class RemoteSide {
   async pass(signal: AbortSignal): Promise<void> {
     const { apply, wakeups, expected } = this.options
     this.#isWanted = false
+    this.#retryDownloads()
     const stop = new AbortController()
     this.#stop = stop
     this.#pace.started(wakeups.monotonicMs())
@@ -124,6 +135,13 @@ export class RemoteSide {
       this.#pace.interrupted()
       this.#isWanted = true
     }
+  }
+
+  #retryDownloads(): void {
+    const nowMs = this.options.wakeups.monotonicMs()
+    if (nowMs < this.#retryAtMs) return
+    this.#retryAtMs = nowMs + DOWNLOAD_RETRY_MS
+    this.#downloads.retry()
   }
 
   async #ended({ applied, deferred, kept, problems, rescan }: Applied): Promise<void> {

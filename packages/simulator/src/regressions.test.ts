@@ -130,6 +130,19 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     bob rename y.txt/X.TXT y.txt/a/d
     cyd save a/X.TXT 70000
   `,
+  // Each download that ended at once asked for a pass, which began the next one: a busy processor.
+  'three large files come to a disk that is full': `
+    devices ann bob
+    wait 1000
+    away bob
+    ann create a 400000
+    ann create b 400000
+    ann create c 400000
+    wait 4000
+    fill bob
+    return bob
+    wait 20000
+  `,
 }
 
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {

@@ -5,6 +5,7 @@ import { RandomActs } from './random-acts.js'
 import { type Act, parseScript, type Script } from './script.js'
 import { type Rule, SimulationError } from './simulation-error.js'
 import { Trace } from './trace.js'
+import { RestlessError } from './virtual-time.js'
 import { World } from './world.js'
 
 /** Steps between two looks at what costs more. */
@@ -76,8 +77,9 @@ async function run(
   const onStrange = (where: string, text: string): void => {
     strange ??= `${where}: nobody wrote ${brief(text)}`
   }
+  let world: World | undefined
   try {
-    const world = await World.open({ script, trace, planted, onStrange })
+    world = await World.open({ script, trace, planted, onStrange })
     const oracle = new Oracle(world, fail, patienceMs)
     for (const act of actsIn(world)) {
       done.push(act)
@@ -99,7 +101,6 @@ async function run(
     if (!world.hasOldDatabases) await oracle.checkShown()
     const [device] = world.devices
     trace.note(`in the end: ${JSON.stringify(await device!.shown())}`)
-    await world.end()
     return {
       traceHash: trace.digest(),
       trace: trace.lines,
@@ -110,6 +111,9 @@ async function run(
     }
   } catch (error) {
     if (error instanceof SimulationError) throw error
-    return fail('threw', String(error), error)
+    return fail(error instanceof RestlessError ? 'restless' : 'threw', String(error), error)
+  } finally {
+    // What runs on would take turns from the next run.
+    await world?.end()
   }
 }

@@ -16,6 +16,8 @@ export type Rule =
   | 'strange'
   /** A replica forgot what it had, although its database did not go back. */
   | 'frontier'
+  /** A program turns in a circle without waiting for anything: a busy processor. */
+  | 'restless'
   /** The product, or the simulator, threw. */
   | 'threw'
 

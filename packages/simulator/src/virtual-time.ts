@@ -1,7 +1,12 @@
 import type { Clock, Timers } from '@tidemark/engine'
 
-/** Turns of the event loop that are given up at one moment: who then still asks for more lets time pass. */
-const TURNS_MAX = 4
+/** Turns of the event loop at one moment: who asks for more keeps a processor busy with nothing. */
+const TURNS_MAX = 1_000
+
+/** Somebody does not wait for anything, and does not come to an end. */
+export class RestlessError extends Error {
+  override readonly name = 'RestlessError'
+}
 
 interface Timer {
   readonly atMs: number
@@ -36,7 +41,11 @@ export class VirtualTime implements Clock, Timers {
     this.#wallMs += ms
   }
 
-  /** Lets `ms` pass; whatever is due happens in order. */
+  /**
+   * Lets `ms` pass; whatever is due happens in order.
+   *
+   * @throws {RestlessError}
+   */
   async pass(ms: number): Promise<void> {
     const endMs = this.#monotonicMs + ms
     for (;;) {
@@ -72,4 +81,5 @@ async function settle(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve))
     if (!process.getActiveResourcesInfo().includes('Immediate')) return
   }
+  throw new RestlessError(`${TURNS_MAX} turns of the event loop, and no time passed`)
 }

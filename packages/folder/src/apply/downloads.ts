@@ -12,7 +12,7 @@ export type DownloadState =
   | { readonly state: 'running' }
   /** The whole file is in staging, at `StagingArea.partPath(root)`. */
   | { readonly state: 'complete' }
-  /** No source has them now, or the connection broke: asked for again at the next run. */
+  /** No source has them now, or the connection broke. */
   | { readonly state: 'missing' }
   | { readonly state: 'no-space' }
   | { readonly state: 'refused'; readonly errno: string }
@@ -28,6 +28,9 @@ interface Download {
  * Downloads of large files into staging, by root; at most two at once, smallest first. They run beside
  * the control loop: `ask` starts or looks, and `onFinished` says that it is worth asking again. A part
  * that is there already is verified chunk by chunk and continued.
+ *
+ * What failed is not tried again before `retry`: the end of one says to ask for all, and with more files
+ * than may run at once each end would start one that fails at once, without end.
  */
 export class Downloads {
   readonly #running = new Map<ChunkId, Download>()
@@ -45,9 +48,12 @@ export class Downloads {
     // A complete one stays known until it got its name: its bytes are not hashed again.
     const isThere = ctx.files.lstat(staging.partPath(version.root))?.size === version.size
     if (ended?.state === 'complete' && isThere) return ended
-    this.#ended.delete(version.root)
-    if (ended?.state === 'failed') throw ended.error
+    if (ended?.state === 'failed') {
+      this.#ended.delete(version.root)
+      throw ended.error
+    }
     if (ended && ended.state !== 'complete') return ended
+    this.#ended.delete(version.root)
     const running = this.#running.get(version.root)
     if (running) return running.state
     if (this.#running.size >= AT_ONCE_MAX || this.#abort.signal.aborted) return { state: 'running' }
@@ -59,6 +65,11 @@ export class Downloads {
     })
     this.#running.set(version.root, { finished, state })
     return state
+  }
+
+  /** What failed may be tried again: some time has passed, or something is different. */
+  retry(): void {
+    for (const [root, { state }] of this.#ended) if (state !== 'complete') this.#ended.delete(root)
   }
 
   /** Resolves when one that runs now has ended; at once when none runs. */
