@@ -11,6 +11,7 @@ export class DiskLooks {
   readonly #tree: Look<SeenTree>
   readonly #trash: Look<ReadonlySet<string>>
   readonly #texts: Look<ReadonlySet<string>>
+  readonly #outside: Look<ReadonlySet<string>>
   readonly #shown: Look<Shown>
 
   /** @param root Absolute, of the bound directory. */
@@ -22,6 +23,10 @@ export class DiskLooks {
       () => new Set(disk.lstat(trash) ? Object.values(treeBelow(disk, trash)) : []),
     )
     this.#texts = new Look(disk, () => new Set(Object.values(treeBelow(disk, '/'))))
+    this.#outside = new Look(disk, () => {
+      const all = Object.entries(treeBelow(disk, '/'))
+      return new Set(all.flatMap(([path, text]) => (`/${path}`.startsWith(`${root}/${OWN}/`) ? [] : text)))
+    })
     this.#shown = new Look(disk, () => {
       const keys = Object.entries(this.tree).map(([path, text]) => [path, contentKey(text)] as const)
       return sortedByPath(Object.fromEntries(keys))
@@ -41,6 +46,11 @@ export class DiskLooks {
   /** Texts (and marks as in a tree) anywhere on the disk. */
   get texts(): ReadonlySet<string> {
     return this.#texts.now
+  }
+
+  /** Texts that are anywhere but where the program keeps its own. */
+  get outside(): ReadonlySet<string> {
+    return this.#outside.now
   }
 
   get shown(): Shown {

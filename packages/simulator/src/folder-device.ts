@@ -1,6 +1,7 @@
 import type { Replica, Timers } from '@tidemark/engine'
 import { bindFolder, type FolderBinding, type FolderPlatform } from '@tidemark/folder'
 import { SimulatedDisk } from '@tidemark/folder/testing'
+import { Amid } from './amid.js'
 import { Device, type DeviceParts, SPACE } from './device.js'
 import { DiskLooks, type SeenTree } from './disk-looks.js'
 import type { Death, Life } from './life.js'
@@ -16,6 +17,7 @@ const COARSE_STAMP_NS = 2_000_000_000
 export class FolderDevice extends Device {
   readonly disk: SimulatedDisk
   readonly troubles = new DiskTroubles()
+  readonly amid = new Amid(ROOT, `${ROOT}/.tidemark`)
   /** Watch events are lost, and nobody is told. */
   isDeaf = false
   readonly #looks: DiskLooks
@@ -47,7 +49,7 @@ export class FolderDevice extends Device {
       this.death = death
       this.parts.note(`${this.name} dies between two calls`)
     }
-    const disk = troubledDisk(this.disk, { troubles: this.troubles, isAlive, onTrap })
+    const disk = troubledDisk(this.amid.over(this.disk), { troubles: this.troubles, isAlive, onTrap })
     const files = planted?.files?.(disk) ?? disk
     const platform: FolderPlatform = {
       files,
@@ -106,6 +108,7 @@ export class FolderDevice extends Device {
     this.allow()
     this.troubles.isFull = false
     this.troubles.trap.clear()
+    this.amid.disarm()
     this.isDeaf = false
   }
 
@@ -121,6 +124,11 @@ export class FolderDevice extends Device {
   /** Texts that the program took away from what its user sees. */
   trash(): ReadonlySet<string> {
     return this.#looks.trash
+  }
+
+  /** Texts that are anywhere but where the program keeps its own. */
+  texts(): ReadonlySet<string> {
+    return this.#looks.outside
   }
 
   /** @param path As in `tree`. */

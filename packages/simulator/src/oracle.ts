@@ -161,11 +161,12 @@ export class Oracle {
   }
 
   /**
-   * What nobody gave up is seen, and not only in somebody's trash. Precondition: no database went back: what
+   * What nobody gave up is seen, and not only in somebody's trash. (A power cut may leave it where its user had
+   * put it for a moment, outside the folder.) Precondition: no database went back: what
    * only a database knew that went back is in doubt.
    */
   async checkShown(): Promise<void> {
-    const seen = new Set(this.world.folders.flatMap((device) => Object.values(device.tree())))
+    const seen = new Set(this.world.folders.flatMap((device) => [...device.texts()]))
     const unseen = this.world.ledger.owed.filter((text) => !seen.has(text))
     if (unseen.length > 0) this.fail('unseen', list(unseen.map(brief)))
   }

@@ -36,6 +36,9 @@ const FILE_VERBS = {
   movecopy: 2,
 }
 
+/** What people do while their program is at work. */
+const AMID_VERBS = { edit: 6, save: 3, append: 1, remove: 2, rename: 2, case: 1, chmod: 1, wrap: 1 }
+
 const API_VERBS = { create: 6, edit: 6, mkdir: 2, rename: 4, remove: 2, read: 4 }
 
 /** What happens, in one of so many steps each; the rest is what people do. */
@@ -45,6 +48,7 @@ const TROUBLES = {
   kill: 45,
   power: 40,
   trap: 45,
+  amid: 60,
   crash: 28,
   backup: 22,
   rollback: 10,
@@ -66,6 +70,8 @@ const TRAP_CALLS_MAX = 12
 const DEATH_ONE_IN = 30
 /** Within so many writes. */
 const DEATH_WRITES_MAX = 8
+/** People meddle within so many calls about what they see: most windows are near, some far. */
+const AMID_CALLS_BITS_MAX = 7
 const DICE = 1_000_000
 const END_ONE_IN = 12
 const DAYS_MAX = 3_650
@@ -142,6 +148,8 @@ export class RandomActs {
         return this.#lasting('store', [random.pick(['refuses', 'lies', 'expires'])!], 'store', ['heals'])
       case 'trap':
         return { verb: 'trap', args: [name, String(random.below(TRAP_CALLS_MAX))] }
+      case 'amid':
+        return this.#amid(site)
       case 'deny':
         return this.#deny(site)
       case 'clone':
@@ -159,6 +167,20 @@ export class RandomActs {
   #lasting(verb: string, args: string[], ending: string, endingArgs: string[]): Act {
     this.#endings.push({ verb: ending, args: endingArgs })
     return { verb, args }
+  }
+
+  /** Mostly to what the program is about. */
+  #amid({ device }: Site): Act | undefined {
+    if (!(device instanceof FolderDevice)) return undefined
+    const random = this.#random
+    const eyes = new Eyes(device, random)
+    const calls = String(random.below(2 ** random.below(AMID_CALLS_BITS_MAX + 1)))
+    const path = (random.chance(4) ? eyes.file() : undefined) ?? '.'
+    const verb = random.weighted(AMID_VERBS)
+    return {
+      verb: 'amid',
+      args: [device.name, calls, verb, path, ...(verb === 'rename' ? [eyes.fresh()] : [])],
+    }
   }
 
   #deny(site: Site): Act | undefined {

@@ -143,6 +143,54 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     return bob
     wait 20000
   `,
+  'a file is edited while it is settled what a program that died had done to it': `
+    seed 14
+    devices bob cyd
+    cyd create a
+    wait 215
+    crash hub 813072
+    trap cyd 4
+    wait 383
+    bob edit a
+    wait 154
+    amid cyd 1 edit .
+    bob savebeside a
+    start cyd
+    wait 5
+  `,
+  'the same on a disk with coarse stamps, which do not show it': `
+    seed 260
+    devices bob cyd:coarse
+    trap cyd 3
+    wait 69
+    bob mkdir c
+    cyd create c
+    wait 227
+    start cyd
+    store heals
+    amid cyd 0 edit .
+    cyd rename c#1 A
+    cyd rename A y.txt
+    wait 373
+    bob truncate y.txt
+  `,
+  'something changes in a directory, and the one above it may not be entered for a moment': `
+    seed 262
+    devices ann bob
+    ann create a
+    bob create b
+    bob case b
+    bob wrap B
+    wait 473
+    bob wrap a
+    bob wrap a/inside
+    bob tree a/inside/d
+    bob rename a B/x.txt
+    wait 452
+    ann wrap B/x.txt/inside/d/x.txt
+    deny ann B/x.txt/inside
+    wait 28
+  `,
 }
 
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {

@@ -4,12 +4,14 @@ import { formatScript, parseScript, ScriptError } from './script.js'
 
 describe('a script', () => {
   test('is lines of devices and acts, and reads back as it was written', () => {
-    const text = 'seed 7\ndevices ann bob:coarse app:api\nann create a/b\ncut bob\npower ann 12\nwait 120'
+    const text =
+      'seed 7\ndevices ann bob:coarse app:api\nann create a/b\namid ann 7 edit .\ncut bob\npower ann 12\nwait 120'
     const script = parseScript(`# a comment\n${text}  # and another\n\n`)
     expect(formatScript(script)).toBe(text)
     expect(script.devices[1]).toEqual({ name: 'bob', kind: 'coarse' })
     expect(script.acts[0]).toEqual({ verb: 'create', args: ['ann', 'a/b'] })
-    expect(script.acts[1]).toEqual({ verb: 'cut', args: ['bob'] })
+    expect(script.acts[1]).toEqual({ verb: 'amid', args: ['ann', '7', 'edit', '.'] })
+    expect(script.acts[2]).toEqual({ verb: 'cut', args: ['bob'] })
   })
 
   test.each([

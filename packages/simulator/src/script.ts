@@ -32,6 +32,7 @@ export const TROUBLES: ReadonlySet<string> = new Set([
   'kill',
   'power',
   'trap',
+  'amid',
   'start',
   'backup',
   'rollback',

@@ -7,7 +7,7 @@ import { FolderDevice, ROOT } from './folder-device.js'
 import { SimHub } from './hub.js'
 import { Ledger } from './ledger.js'
 import { DEATHS, type Death } from './life.js'
-import { fromScriptPath } from './names.js'
+import { fromScriptPath, toScriptPath } from './names.js'
 import type { PlantedBug } from './planted-bug.js'
 import { SimRandom } from './random.js'
 import { type Act, type DeviceKind, formatAct, type Script, TROUBLES } from './script.js'
@@ -15,6 +15,8 @@ import type { Trace } from './trace.js'
 import { VirtualTime } from './virtual-time.js'
 
 const MS_PER_DAY = 24 * 3_600_000
+/** The path of `amid` that is whatever the call is about. */
+const HERE = '.'
 
 /** A device and who sits at it. */
 export type Site =
@@ -107,7 +109,21 @@ export class World {
     return site.user.knows(verb) ? site.user.act(verb, args) : 'refused: no such verb'
   }
 
-  async #happen({ verb, args: [about = '', value = '', ...rest] }: Act): Promise<string> {
+  /** Before one of the next calls of a program, somebody at its device does something. */
+  #lieInWait([name = '', calls, verb = '', path = '', ...rest]: readonly string[]): string {
+    const { device, user } = this.sites.get(name) ?? {}
+    if (!(device instanceof FolderDevice) || !(user instanceof FileUser)) return 'refused: no folder'
+    if (!user.knows(verb)) return 'refused: no such verb'
+    device.amid.arm(Number(calls), (real) => {
+      const args = [path === HERE ? toScriptPath(real, user.namesIn) : path, ...rest]
+      this.parts.trace.note(`amid ${name} ${verb} ${args.join(' ')}: ${user.act(verb, args)}`)
+    })
+    return 'done'
+  }
+
+  async #happen({ verb, args }: Act): Promise<string> {
+    if (verb === 'amid') return this.#lieInWait(args)
+    const [about = '', value = '', ...rest] = args
     if (verb === 'trap') return this.#trap(about, [value, ...rest]) ? 'done' : 'refused'
     if (verb === 'clock') {
       this.time.jump(Number(about) * MS_PER_DAY)

@@ -66,16 +66,15 @@ export class Settling {
       // A symlink has no staged inode: the target tells.
       if (stat.kind !== 'symlink') return undefined
       const target = Buffer.from(this.ctx.files.readlink(this.#to!)).toString('utf8')
-      return target === after!.entry.version?.target ? { row: this.#rowOf(stat) } : undefined
+      return target === after!.entry.version?.target ? { row: this.#rowOf(stat, stat) } : undefined
     }
     const { fingerprint } = staged
-    const isStaged = (each: FileStat) => each.dev === fingerprint.dev && each.ino === fingerprint.ino
+    const isStaged = (each: FileStat) => isInode(each, fingerprint)
     if (!isStaged(stat)) return undefined
     const left = this.#stat(this.#staged)
     if (left && isStaged(left)) this.ctx.files.unlink(this.#staged!)
-    // Written to since: the old stamps stay, so that the scan finds an edit of the new version.
-    const isOurs = sameFile(stat, fingerprint)
-    return { row: { ...this.#rowOf(this.#stat(this.#to)!), ...(isOurs ? {} : { fingerprint }) } }
+    // Written to since, or gone by now: the old stamps stay, so that the scan finds an edit of the new version.
+    return { row: this.#rowOf(this.#stat(this.#to), fingerprint) }
   }
 
   #settleReplace(): { readonly row: SyncedRow | undefined } | undefined {
@@ -117,7 +116,7 @@ export class Settling {
     const stat = this.#stat(this.#to)
     if (!stat || !this.#isRow(stat)) return undefined
     const isExecutable = (stat.mode & 0o100) !== 0
-    return isExecutable === this.intent.after!.entry.executable ? { row: this.#rowOf(stat) } : undefined
+    return isExecutable === this.intent.after!.entry.executable ? { row: this.#rowOf(stat, stat) } : undefined
   }
 
   #settleMove(): { readonly row: SyncedRow } | undefined {
@@ -136,10 +135,8 @@ export class Settling {
     }
     const { after, type } = this.intent
     if (type === 'lift' || !after) return undefined
-    const stat = this.#stat(this.#to)!
-    const isOurs = target.kind === 'dir' || sameFile(target, this.row!.fingerprint)
-    const row = { ...this.#rowOf(stat), key: this.intent.shown ? this.intent.key : this.row!.key }
-    return { row: isOurs ? row : { ...row, fingerprint: this.row!.fingerprint } }
+    const row = this.#rowOf(this.#stat(this.#to), this.row!.fingerprint)
+    return { row: { ...row, key: this.intent.shown ? this.intent.key : this.row!.key } }
   }
 
   #returnUsersFile(): void {
@@ -159,9 +156,17 @@ export class Settling {
     putBack(this.ctx.files, aside, directory, basename(this.#from!))
   }
 
-  #rowOf(stat: FileStat): SyncedRow {
+  /**
+   * @param stat What stands there at this moment: looked at once, for what happens between two looks is the
+   *   user's.
+   * @param ours The stamps that it has if it is what the effect put there. Nobody looked since: of a file
+   *   they prove nothing, it is read again.
+   */
+  #rowOf(stat: FileStat | undefined, ours: Fingerprint): SyncedRow {
     const { dir, localName, entry } = this.intent.after!
-    return { key: this.intent.key, dir, localName, entry, fingerprint: stamps(stat) }
+    const isOurs = stat !== undefined && (stat.kind === 'dir' ? isInode(stat, ours) : sameFile(stat, ours))
+    const row = { key: this.intent.key, dir, localName, entry, fingerprint: stamps(isOurs ? stat : ours) }
+    return entry.kind === 'file' ? { ...row, racy: true } : row
   }
 
   #stat(path: string | undefined): FileStat | undefined {
@@ -170,10 +175,12 @@ export class Settling {
 
   #hasRowsInode(stat: Fingerprint): boolean {
     const row = this.row?.fingerprint
-    return row !== undefined && stat.dev === row.dev && stat.ino === row.ino
+    return row !== undefined && isInode(stat, row)
   }
 
   #isRow(stat: Fingerprint): boolean {
     return this.row !== undefined && sameFile(stat, this.row.fingerprint)
   }
 }
+
+const isInode = (a: Fingerprint, b: Fingerprint): boolean => a.dev === b.dev && a.ino === b.ino

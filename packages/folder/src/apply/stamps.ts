@@ -2,7 +2,7 @@ import { isRacy } from '../local/identity.js'
 import type { FileStat } from '../ports/file-system.js'
 import type { Fingerprint, SyncedRow } from '../rows.js'
 
-export function stamps(stat: FileStat): Fingerprint {
+export function stamps(stat: Fingerprint): Fingerprint {
   const { dev, ino, birthtimeNs, size, mtimeNs, ctimeNs, mode, nlink } = stat
   return { dev, ino, birthtimeNs, size, mtimeNs, ctimeNs, mode, nlink }
 }

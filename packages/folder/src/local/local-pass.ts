@@ -165,9 +165,11 @@ class LocalPass {
     switch (finding.type) {
       case 'enter': {
         const path = dir.pathOf(finding.row.localName)
-        const { watcher } = this.options
+        const { watcher, context } = this.options
         const isNew = watcher !== undefined && !watcher.covers(path, finding.stat.ino)
-        if (isDeep || isNew) this.#enter(DirRef.ofRow(finding.row, path, finding.stat.ino))
+        // A directory above it could not be entered: whoever opened it again told of that one only.
+        const wasUnknown = context.problems.has(`${path}/`, 'unreadable')
+        if (isDeep || isNew || wasUnknown) this.#enter(DirRef.ofRow(finding.row, path, finding.stat.ino))
         return
       }
       case 'create':
