@@ -27,7 +27,7 @@ export class ApiUser {
       create: (call) => this.#create(call),
       edit: (call) => this.#edit(call),
       mkdir: async ({ space, path }) => (await space.mkdir(path)).kind,
-      rename: async ({ space, path, second = '' }) => (await space.move(path, second)).name,
+      rename: (call) => this.#rename(call),
       remove: (call) => this.#remove(call),
       read: (call) => this.#read(call),
     }
@@ -68,6 +68,12 @@ export class ApiUser {
     // Only what was acknowledged to a program that still runs must be kept.
     if (life.isAlive) this.ledger.wrote(text)
     return brief(text)
+  }
+
+  async #rename({ space, path, second = '' }: Call): Promise<string> {
+    const entry = await space.stat(path)
+    if (entry?.version) this.ledger.movedKey(entry.version.root)
+    return (await space.move(path, second)).name
   }
 
   async #remove({ space, path }: Call): Promise<string> {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { isMainThread } from 'node:worker_threads'
+import { plantedByName, printFindings } from './planted-cli.js'
 import { formatScript, type Script } from './script.js'
 import { shrink } from './shrink.js'
 import { replay, simulate } from './simulate.js'
@@ -17,6 +18,7 @@ const USAGE = `usage: npm run simulate -- [options]
   --script FILE        replays a script instead; - reads the standard input
   --shrink             cuts the script that fails to a short one
   --trace              prints what happens, line by line
+  --planted NAME       instead: which of the seeds notice a planted mistake; all: each of them
 `
 const PROGRESS_MS = 10_000
 const EXIT_USAGE = 2
@@ -29,7 +31,12 @@ async function main(): Promise<void> {
   const options = readOptions()
   if (!options) return
   if (options.script !== undefined) return replayScript(options.script, options)
-  const { first, last, steps, untilMinutes } = options
+  const { first, last, steps, untilMinutes, planted } = options
+  if (planted) {
+    const seeds = Array.from({ length: last - first + 1 }, (_, i) => first + i)
+    await printFindings(planted, seeds, steps)
+    return
+  }
   const startedMs = performance.now()
   const total = { runs: 0, steps: 0, virtualMs: 0, messages: 0, failures: 0 }
   const workers = Math.min(options.workers, last - first + 1)
@@ -127,6 +134,7 @@ function readOptions() {
         script: { type: 'string' },
         shrink: { type: 'boolean', default: false },
         trace: { type: 'boolean', default: false },
+        planted: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
       },
     })
@@ -146,6 +154,7 @@ function readOptions() {
           ? undefined
           : readFileSync(values.script === '-' ? 0 : values.script, 'utf8'),
       isShrunk: values.shrink,
+      planted: values.planted === undefined ? undefined : plantedByName(values.planted),
       print: values.trace ? (line: string) => console.log(line) : undefined,
     }
   } catch (error) {

@@ -15,6 +15,7 @@ type Verb = (path: string, second: string | undefined) => string
 /** A person at a device with a folder, who sees what is on the disk at that moment. */
 export class FileUser {
   #count = 0
+  #hasActed = false
   readonly #verbs: Readonly<Record<string, Verb>>
 
   constructor(
@@ -48,6 +49,11 @@ export class FileUser {
     return this.#verbs[verb] !== undefined
   }
 
+  /** Somebody did something here, or tried to. */
+  get hasActed(): boolean {
+    return this.#hasActed
+  }
+
   /**
    * @param args Paths as scripts name them, then what the verb needs besides.
    * @returns what came of it.
@@ -55,6 +61,7 @@ export class FileUser {
   act(verb: string, [first = '', second]: readonly string[]): string {
     try {
       if (this.device.troubles.isFull && !SHRINKS.has(verb)) throw refusal('EINVAL', 'the disk is full')
+      this.#hasActed = true
       return this.#verbs[verb]!(this.#real(first), second)
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
@@ -137,7 +144,7 @@ export class FileUser {
   }
 
   #link(path: string, to: string | undefined): string {
-    this.#read(path)
+    this.ledger.moved(this.#read(path))
     this.device.disk.link(`${ROOT}/${path}`, `${ROOT}/${this.#real(to)}`)
     return 'done'
   }
@@ -162,6 +169,7 @@ export class FileUser {
   #rename(path: string, to: string | undefined): string {
     const target = `${ROOT}/${this.#real(to)}`
     if (this.device.disk.lstat(target)) throw refusal('EEXIST', 'taken')
+    this.#noteMoved(path)
     this.device.disk.rename(`${ROOT}/${path}`, target)
     return 'done'
   }
@@ -170,7 +178,7 @@ export class FileUser {
     const target = this.#real(over)
     if (path === target) return 'nothing'
     const before = this.#read(target)
-    this.#read(path)
+    this.ledger.moved(this.#read(path))
     this.device.disk.rename(`${ROOT}/${path}`, `${ROOT}/${target}`)
     this.ledger.gaveUp(before)
     return `${brief(before)} is gone`
@@ -179,8 +187,7 @@ export class FileUser {
   #swap(path: string, second: string | undefined): string {
     const { disk } = this.device
     const other = this.#real(second)
-    this.#read(path)
-    this.#read(other)
+    for (const each of [path, other]) this.ledger.moved(this.#read(each))
     if (path === other) return 'nothing'
     const between = this.#outside('between')
     disk.rename(`${ROOT}/${path}`, between)
@@ -199,7 +206,7 @@ export class FileUser {
   /** The file goes into a directory that has its name. */
   #directoryForFile(path: string): string {
     const { disk } = this.device
-    this.#read(path)
+    this.ledger.moved(this.#read(path))
     const between = this.#outside('between')
     disk.rename(`${ROOT}/${path}`, between)
     disk.mkdir(`${ROOT}/${path}`)
@@ -226,6 +233,13 @@ export class FileUser {
     // Away in one step, as by a file manager.
     disk.rename(`${ROOT}/${path}`, this.#outside('bin'))
     return 'done'
+  }
+
+  /** It, or all that is in it. */
+  #noteMoved(path: string): void {
+    for (const [each, text] of Object.entries(this.device.tree())) {
+      if (each === path || each.startsWith(`${path}/`)) this.ledger.moved(text)
+    }
   }
 
   #became(before: string, text: string): string {

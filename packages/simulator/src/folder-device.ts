@@ -51,15 +51,16 @@ export class FolderDevice extends Device {
     }
     const disk = troubledDisk(this.amid.over(this.disk), { troubles: this.troubles, isAlive, onTrap })
     const files = planted?.files?.(disk) ?? disk
+    const openWatcher = simulatedWatcher({
+      disk: this.disk,
+      time,
+      random: this.random,
+      isAlive,
+      isDeaf: () => this.isDeaf,
+    })
     const platform: FolderPlatform = {
       files,
-      openWatcher: simulatedWatcher({
-        disk: this.disk,
-        time,
-        random: this.random,
-        isAlive,
-        isDeaf: () => this.isDeaf,
-      }),
+      openWatcher: planted?.watcher?.(openWatcher) ?? openWatcher,
       clock: time,
       timers,
       lock: () => () => undefined,

@@ -22,6 +22,7 @@ import {
 import { type StoreTrouble, troubledBlobClient } from './blob-link.js'
 import { hasher } from './hasher.js'
 import { Life, mortalStore, Trap } from './life.js'
+import type { PlantedBug } from './planted-bug.js'
 import { SimRandom } from './random.js'
 import type { VirtualTime } from './virtual-time.js'
 
@@ -61,6 +62,7 @@ export class SimHub {
     private readonly time: VirtualTime,
     private readonly seed: number,
     private readonly note: (line: string) => void,
+    private readonly planted?: PlantedBug | undefined,
   ) {
     this.#random = SimRandom.of(seed, 'hub')
     this.blobs = new MemoryBlobStore({ sha256: hasher.sha256, now: () => time.nowMs() })
@@ -110,7 +112,10 @@ export class SimHub {
       clock: this.time,
       logger: silentLogger,
       authenticate: (token) => authenticator.authenticate(token),
-      blobAuthority: (space) => blobs.authority(space),
+      blobAuthority: (space) => {
+        const authority = blobs.authority(space)
+        return this.planted?.authority?.(authority) ?? authority
+      },
       blobAudit: (space) => blobs.audit(space),
     })
     if (life.isAlive) this.#engine = engine

@@ -9,6 +9,8 @@ export class Ledger {
   readonly givenUp = new Set<string>([''])
   /** Content keys of files that a program deleted without reading them. */
   readonly givenUpKeys = new Set<string>()
+  /** Content keys of files that somebody moved or linked: others, who did not know, may show them elsewhere. */
+  readonly #moved = new Set<string>()
   #count = 0
 
   /** A text that no other file has. @param sizeBytes About how long it is. */
@@ -23,6 +25,26 @@ export class Ledger {
 
   gaveUp(text: string): void {
     this.givenUp.add(text)
+  }
+
+  moved(text: string): void {
+    this.#moved.add(contentKey(text))
+  }
+
+  movedKey(key: string): void {
+    this.#moved.add(key)
+  }
+
+  hasMoved(text: string): boolean {
+    return this.#moved.has(contentKey(text))
+  }
+
+  /**
+   * Whether nobody may show this any more: somebody overwrote or deleted it who saw it, and nobody ever gave it
+   * another place.
+   */
+  isDone(text: string): boolean {
+    return text !== '' && this.givenUp.has(text) && !this.hasMoved(text)
   }
 
   /** Texts that must be somewhere. */

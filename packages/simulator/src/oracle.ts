@@ -1,10 +1,13 @@
 import type { Vector } from '@tidemark/protocol'
 import { ApiDevice } from './api-device.js'
+import { FileUser } from './file-user.js'
 import type { FolderDevice } from './folder-device.js'
-import { frontierOf } from './frontier.js'
+import { frontierOf, ownWritesOf } from './frontier.js'
+import { rootsWithoutBytes } from './hub-bytes.js'
 import { brief } from './ledger.js'
 import { isFile } from './shown.js'
 import type { Rule } from './simulation-error.js'
+import { TrashWatch } from './trash-watch.js'
 import type { World } from './world.js'
 
 /** Time within which all is equal and idle once nobody disturbs it, milliseconds. */
@@ -12,6 +15,8 @@ export const PATIENCE_MS = 15 * 60_000
 /** The same where watch events were lost: the hourly scan finds what they told of. */
 const PATIENCE_DEAF_MS = 75 * 60_000
 const HEAL_STEP_MS = 5_000
+/** More than a frame takes there and back, milliseconds. */
+const ANSWER_MS = 1_000
 /** Once idle nobody says anything for this long, milliseconds. */
 const SILENCE_MS = 2 * 60_000
 /** Messages until all is equal and idle, once nobody disturbs it: in all, and for each device and entry. */
@@ -29,6 +34,7 @@ export class Oracle {
   readonly #seen = new Map<FolderDevice, number>()
   /** What stood in directories when they were closed: path → text. */
   readonly #hidden = new Map<FolderDevice, Map<string, string>>()
+  readonly #trash = new TrashWatch()
 
   constructor(
     private readonly world: World,
@@ -80,7 +86,7 @@ export class Oracle {
       if (device.troubles.denied.size === 0) continue
       const tree = device.tree()
       const hidden = [...(this.#hidden.get(device) ?? [])].filter(
-        ([path, text]) => tree[path] === text && !ledger.givenUp.has(text),
+        ([path, text]) => tree[path] === text && !ledger.givenUp.has(text) && !ledger.hasMoved(text),
       )
       for (const other of folders) {
         if (other === device) continue
@@ -95,6 +101,27 @@ export class Oracle {
         }
       }
     }
+  }
+
+  /** What a program threw away stays in its trash. */
+  checkTrash(): void {
+    for (const device of this.world.folders) {
+      if (this.world.thrownBack.has(device.name)) this.#trash.forget(device)
+      const emptied = this.#trash.emptied(device)
+      if (emptied.length > 0) this.fail('emptied', `${device.name} has no more of ${list(emptied)}`)
+    }
+  }
+
+  /**
+   * What the hub tells of it has, unless its database went back. (What programs write without a folder is
+   * theirs to serve until the hub has it.)
+   */
+  async checkHub(): Promise<void> {
+    const { hub, hasOldHub, devices } = this.world
+    if (hasOldHub || devices.some((device) => device instanceof ApiDevice)) return
+    const roots = await rootsWithoutBytes(hub.storage)
+    if (roots.length > 0)
+      this.fail('empty', `the hub has nothing of ${list(roots.map((root) => root.slice(0, 8)))}`)
   }
 
   /** Nothing is gone from everywhere that nobody gave up. */
@@ -154,6 +181,8 @@ export class Oracle {
 
   async #fallsSilent(): Promise<void> {
     const { hub, time } = this.world
+    // An answer may be on its way.
+    await time.pass(ANSWER_MS)
     const before = hub.messages
     await time.pass(SILENCE_MS)
     if (hub.messages > before) this.fail('noisy', `${hub.messages - before} messages while all were idle`)
@@ -169,6 +198,26 @@ export class Oracle {
     const seen = new Set(this.world.folders.flatMap((device) => [...device.texts()]))
     const unseen = this.world.ledger.owed.filter((text) => !seen.has(text))
     if (unseen.length > 0) this.fail('unseen', list(unseen.map(brief)))
+  }
+
+  /** Where nobody did anything, nothing was written. Precondition: no database went back, or was copied. */
+  async checkAsked(): Promise<void> {
+    for (const { device, user } of this.world.sites.values()) {
+      if (!(user instanceof FileUser) || user.hasActed) continue
+      const count = await ownWritesOf(device.storage)
+      if (count > 0)
+        this.fail('unasked', `${device.name} wrote ${count} times, and nobody did anything there`)
+    }
+  }
+
+  /**
+   * What somebody overwrote or deleted, having seen it, does not come back. Precondition: no database went back,
+   * and no power cut undid what users did.
+   */
+  checkStale(): void {
+    const shown = new Set(this.world.folders.flatMap((device) => Object.values(device.tree())))
+    const stale = [...shown].filter((text) => this.world.ledger.isDone(text))
+    if (stale.length > 0) this.fail('stale', list(stale.map(brief)))
   }
 
   /** Programs without a folder get the bytes of every file. */

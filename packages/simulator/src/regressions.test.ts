@@ -174,6 +174,54 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     wait 373
     bob truncate y.txt
   `,
+  'a file is saved over another one by a rename, and others moved that one to its old name': `
+    seed 40
+    devices ann bob:coarse
+    ann create b
+    wait 15145
+    ann rename b c
+    power bob 890617
+    bob remove b
+    start bob
+    bob create c
+    wait 222
+    amid bob 4 rename . b
+    wait 33
+  `,
+  'of two versions of a file one was put in place by a program that died, the other one was not': `
+    seed 26
+    devices ann bob cyd
+    ann create A
+    wait 337
+    ann tree b
+    cyd create y.txt
+    bob wrap A
+    bob rename A/inside A/d
+    crash hub 987437
+    cyd mkdir d
+    bob link A/d b
+    wait 812
+    fill cyd
+    kill bob
+    ann save b#1
+    bob save y.txt
+    trap bob 8
+    ann savebeside y.txt
+    cyd rename y.txt d/c
+    start bob
+    wait 350
+    room cyd
+    amid cyd 0 edit d/c
+    bob remove d/c
+    wait 151
+    start bob
+    crash hub 954673
+    bob edit y.txt
+    trap cyd 6
+    wait 366
+    cut cyd
+    wait 8
+  `,
   'something changes in a directory, and the one above it may not be entered for a moment': `
     seed 262
     devices ann bob

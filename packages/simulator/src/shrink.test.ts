@@ -7,7 +7,8 @@ import { SimulationError } from './simulation-error.js'
 
 /** A folder that does not see files called `c`. */
 const blindForC: PlantedBug = {
-  name: 'blind for c',
+  name: 'blind-for-c',
+  about: 'Files of that name are not there.',
   files: (files) =>
     new Proxy(files, {
       get(target, property) {

@@ -62,6 +62,12 @@ export async function replay(script: string | Script, options: RunOptions = {}):
   return run(parsed, () => parsed.acts, options)
 }
 
+/** What costs more. */
+async function look(oracle: Oracle): Promise<void> {
+  await oracle.checkKept()
+  await oracle.checkFrontiers()
+}
+
 async function run(
   script: Pick<Script, 'seed' | 'devices'>,
   actsIn: (world: World) => Iterable<Act>,
@@ -87,18 +93,24 @@ async function run(
       await world.perform(act)
       if (act.verb === 'deny' || act.verb === 'allow') oracle.noteDenied()
       oracle.checkVisible()
+      oracle.checkTrash()
+      await oracle.checkHub()
       if (strange !== undefined) fail('strange', strange)
       if (world.thrownBack.size > 0 || done.length % STEPS_PER_LOOK === 0) {
-        await oracle.checkKept()
-        await oracle.checkFrontiers()
+        await look(oracle)
       }
     }
     oracle.checkDenied()
+    oracle.checkTrash()
     await world.heal()
     await oracle.becomesWell()
-    await oracle.checkKept()
-    await oracle.checkFrontiers()
-    if (!world.hasOldDatabases) await oracle.checkShown()
+    oracle.checkTrash()
+    await look(oracle)
+    if (!world.hasOldDatabases) {
+      await oracle.checkShown()
+      await oracle.checkAsked()
+    }
+    if (!world.hasOldDatabases && !world.hasPowerCuts) oracle.checkStale()
     const [device] = world.devices
     trace.note(`in the end: ${JSON.stringify(await device!.shown())}`)
     return {

@@ -12,6 +12,14 @@ export type Rule =
   | 'lost'
   /** Bytes that nobody took away are in no folder any more. */
   | 'unseen'
+  /** Bytes are shown that somebody overwrote or deleted, having seen them, and that nobody moved. */
+  | 'stale'
+  /** A device wrote something, although nobody did anything at it. */
+  | 'unasked'
+  /** A trash does not keep what was put there. */
+  | 'emptied'
+  /** The hub tells of files of which it has no bytes. */
+  | 'empty'
   /** Bytes are shown, or read, that nobody wrote. */
   | 'strange'
   /** A replica forgot what it had, although its database did not go back. */

@@ -41,11 +41,15 @@ export class World {
   hasLostEvents = false
   /** A database went back to a backup, or runs twice. */
   hasOldDatabases = false
+  /** The hub may show what it has no bytes of any more. */
+  hasOldHub = false
+  /** What users did was not durable, and may be undone. */
+  hasPowerCuts = false
   /** Whoever holds one of these may have an older database since somebody last asked. */
   readonly thrownBack = new Set<string>()
 
   private constructor(private readonly parts: WorldParts) {
-    this.hub = new SimHub(this.time, parts.script.seed, (line) => parts.trace.note(line))
+    this.hub = new SimHub(this.time, parts.script.seed, (line) => parts.trace.note(line), parts.planted)
     parts.trace.clock = () => this.time.monotonicMs()
   }
 
@@ -148,6 +152,8 @@ export class World {
     const [count = '', death = 'before'] = words[0] === 'db' ? words.slice(1) : words
     if (!/^\d+$/.test(count) || !DEATHS.includes(death)) return false
     const databaseTrap = about === 'hub' ? this.hub.trap : device?.databaseTrap
+    // Deletions that nobody made durable are undone.
+    this.hasPowerCuts ||= death === 'bare' || death === 'rowless'
     if (isOfDatabase) databaseTrap?.set(Number(count), death as Death)
     else if (device instanceof FolderDevice) device.troubles.trap.set(Number(count), death as Death)
     return isOfDatabase ? databaseTrap !== undefined : device instanceof FolderDevice
@@ -157,6 +163,7 @@ export class World {
     if (verb === 'backup') this.hub.backUp()
     else if (verb === 'rollback') {
       if (!(await this.hub.rollBack(random))) return 'refused: no backup'
+      this.hasOldHub = true
       this.hasOldDatabases = true
       this.thrownBack.add('hub')
     } else if (verb === 'crash') {
@@ -178,6 +185,7 @@ export class World {
         return true
       case 'power':
         await device.powerCut(new SimRandom(Number(value)))
+        this.hasPowerCuts = true
         this.thrownBack.add(device.name)
         return true
       case 'start':

@@ -113,8 +113,7 @@ function changedOnDisk({ ctx, locator, report }: BatchTools, items: readonly Ite
   const changed = new Set<EntryKey>()
   for (const item of items) {
     const { key, row, want } = item
-    if (!row || (want && !moves(item) && !contentDiffers(row, want) && !executableDiffers(row, want)))
-      continue
+    if (!row || (want && !isToChange(item) && !mayStandForAnother(want))) continue
     const unsound = locator.unsound(row.dir)
     const place = { dir: row.dir, name: row.localName }
     if (unsound === undefined && isAsRow(ctx, locator.absolute(place)!, row)) continue
@@ -123,6 +122,12 @@ function changedOnDisk({ ctx, locator, report }: BatchTools, items: readonly Ite
   }
   return changed
 }
+
+const isToChange = (item: Item): boolean =>
+  moves(item) || contentDiffers(item.row!, item.want!) || executableDiffers(item.row!, item.want!)
+
+/** Another file may have become one entry with it, and its own place may be given up for that. */
+const mayStandForAnother = ({ kind, backing }: ViewEntry): boolean => kind === 'file' && backing.length > 1
 
 function isAsRow(ctx: ApplyContext, path: string, row: NonNullable<Item['row']>): boolean {
   try {

@@ -113,7 +113,9 @@ async function settleBatch(ctx: ApplyContext, intents: readonly Intent[]): Promi
   for (const { key } of done) {
     const [before, after] = [stored.get(key), rows.get(key)]
     if (isShown.has(key) || !before || !after) continue
-    rows.set(key, heldRow(before, after))
+    // Read again, the new bytes would pass for an edit of the old version.
+    const { racy: _, ...rest } = after
+    rows.set(key, heldRow(before, rest))
   }
   try {
     await makeDurable(ctx.files, [...directories], ctx.directory)
