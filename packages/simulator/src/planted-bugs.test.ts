@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
 import { PLANTED_BUGS } from './planted-bugs.js'
-import { medianUntilCaught } from './planted-search.js'
 import { replay } from './simulate.js'
 import { type Rule, SimulationError } from './simulation-error.js'
 
@@ -149,6 +148,18 @@ const NOTICED_BY: Readonly<Record<string, readonly [rule: Rule, script: string]>
   'hub-publishes-what-it-lacks': ['empty', ONE_FILE],
   'received-file-sent-as-own': ['talkative', ONE_FILE],
   'winner-by-wall-clock': ['unequal', `${ONE_FILE}\nann edit f\nbob edit f`],
+  'conflict-copies-as-real-nodes': [
+    'unasked',
+    `
+    seed 1
+    devices ann bob cyd
+    ann create f
+    wait 9000
+    ann edit f
+    bob edit f
+    wait 9000
+    `,
+  ],
   'chunk-not-verified': [
     'strange',
     `
@@ -182,14 +193,4 @@ describe('a planted mistake is noticed, and without it there is nothing to notic
     expect((error as SimulationError).rule).toBe(rule)
     await replay(script)
   })
-})
-
-test('seeds until a mistake is noticed are counted from each seed of the range', () => {
-  const caught = new Map([
-    [3, 'lost'],
-    [4, 'lost'],
-  ])
-  // From 1: three seeds; from 2: two; from 3 and from 4: one; from 5 nobody knows.
-  expect(medianUntilCaught([1, 2, 3, 4, 5], caught)).toBe(1)
-  expect(medianUntilCaught([1, 2], new Map())).toBeUndefined()
 })

@@ -1,6 +1,8 @@
+import { searchSeeds, tellFindings } from '@tidemark/engine/testing'
 import type { PlantedBug } from './planted-bug.js'
 import { PLANTED_BUGS } from './planted-bugs.js'
-import { searchPlanted } from './planted-search.js'
+import { simulate } from './simulate.js'
+import { SimulationError } from './simulation-error.js'
 
 /** @param name One of the planted mistakes, or `all`. @throws {TypeError} nobody knows it. */
 export function plantedByName(name: string): readonly PlantedBug[] {
@@ -16,15 +18,17 @@ export async function printFindings(
   steps: number,
 ): Promise<void> {
   for (const planted of bugs) {
-    const { caught, runs, medianSeeds } = await searchPlanted({ steps, planted }, seeds)
-    const rules = new Map<string, number>()
-    for (const rule of caught.values()) rules.set(rule, (rules.get(rule) ?? 0) + 1)
-    const by = [...rules].map(([rule, count]) => `${rule} ${count}`).join(', ')
-    const [first] = caught.keys()
-    const found =
-      caught.size === 0
-        ? 'noticed by none'
-        : `noticed by ${caught.size} (${by}); first seed ${first}, median of seeds until then ${medianSeeds}`
-    console.log(`${planted.name}: ${planted.about}\n  ${runs} seeds of ${steps} steps: ${found}`)
+    const found = await searchSeeds(seeds, (seed) => ruleBrokenBy(planted, seed, steps))
+    console.log(`${tellFindings(planted.name, found)}\n  ${planted.about}`)
+  }
+}
+
+async function ruleBrokenBy(planted: PlantedBug, seed: number, steps: number): Promise<string | undefined> {
+  try {
+    await simulate({ seed, steps, planted })
+    return undefined
+  } catch (error) {
+    if (!(error instanceof SimulationError)) throw error
+    return error.rule
   }
 }

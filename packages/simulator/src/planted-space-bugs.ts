@@ -199,6 +199,24 @@ const newestWins: PlantedBug = {
     }),
 }
 
+const copiesAsFiles: PlantedBug = {
+  name: 'conflict-copies-as-real-nodes',
+  about: 'Whoever shows a conflict copy makes a file of it.',
+  space: (space) =>
+    afterPlacing(space, async ({ key, as }) => {
+      if (as?.role !== 'conflict' || !as.version) return
+      const { name, parent, version, executable } = as
+      const file = { ref: 'copy', parent: { node: parent }, name, content: version, executable }
+      await space.commit(
+        [
+          { type: 'delete', entry: key },
+          { type: 'create', kind: 'file', ...file },
+        ],
+        noRows,
+      )
+    }),
+}
+
 const noRows = async () => ({ ops: [], touch: [] })
 
 type Done = Parameters<SpaceBinding['materialised']>[0][number]
@@ -237,5 +255,6 @@ export const SPACE_BUGS: readonly PlantedBug[] = [
   haveAll,
   echo,
   newestWins,
+  copiesAsFiles,
   unverified,
 ]

@@ -222,6 +222,34 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     cut cyd
     wait 8
   `,
+  'a file is renamed over another one, and others gave that one its old name': `
+    seed 322
+    devices ann bob cyd app:api
+    ann create a
+    wait 10656
+    app mkdir c
+    ann rename a d
+    ann create a
+    crash hub 709989
+    bob save a
+    wait 245
+    bob create c 70000
+    cyd edit a
+    wait 398
+    app mkdir c/A
+    wait 251
+    cyd rename c#1 c/b
+    wait 171
+    ann symlink b b
+    wait 54
+    app edit c/b
+    bob savebeside c/b
+    wait 382
+    bob swap a c/b
+    ann savebeside a
+    wait 302
+    ann replace a a#1
+  `,
   'something changes in a directory, and the one above it may not be entered for a moment': `
     seed 262
     devices ann bob

@@ -3,8 +3,11 @@ export { type KeyValueStoreFixture, runKeyValueStoreConformance } from './key-va
 export {
   InvariantViolation,
   type PlantedBug,
+  type PlantedFindings,
   type Profile,
   runSimulation,
   type SimulationOptions,
   type SimulationResult,
+  searchSeeds,
+  tellFindings,
 } from './simulator/index.js'

@@ -125,10 +125,10 @@ describe('what a scan says about one directory', () => {
     ],
     ['a chain of renames is moves', { a: 'f1', b: 'f2' }, { b: 'f1', c: 'f2' }, ['move a→b', 'move b→c']],
     [
-      'rename over: the content of the target was replaced, the other is gone',
+      'rename over: the content of the target was replaced, the other goes with it',
       { a: 'f1', b: 'f2' },
       { b: 'f1' },
-      ['gone a', 'read b'],
+      ['delete a', 'read b'],
     ],
     ['a directory follows its inode', { d: 'd1' }, { e: 'd1' }, ['move d→e']],
     [

@@ -67,11 +67,14 @@ export function resolve(input: Displacements, isOverdue: (key: EntryKey) => bool
   const verifies: { row: SyncedRow; stat: FileStat }[] = []
   const rebinds: Moved[] = []
   const displaced: SyncedRow[] = []
+  const missing = new Set(input.missing.map(({ key }) => key))
   // What one place becomes depends on the others: they wait together.
   for (const item of waiting ? [] : input.occupied) {
     const { row, owner, stat } = item
     if (!removesEntry(item) && !livesOn(row)) {
       verifies.push({ row, stat })
+      // Renamed over it: the two have one content now, and must not pass for one file.
+      if (owner && missing.has(owner.key) && !moves.has(owner.key)) displaced.push(owner)
     } else if (owner && !moves.has(owner.key)) {
       moves.set(owner.key, { ...item, row: owner })
       displaced.push(row)
@@ -82,14 +85,16 @@ export function resolve(input: Displacements, isOverdue: (key: EntryKey) => bool
       displaced.push(row)
     }
   }
+  const deletes = displaced.filter((row) => !moves.has(row.key))
+  const gone = new Set(deletes.map(({ key }) => key))
   const held = new Set(waiting ? [...input.occupied.map(({ row }) => row.key), ...owners] : [])
   return {
     moves: [...moves.values()],
     creates,
     verifies,
     rebinds,
-    deletes: displaced.filter((row) => !moves.has(row.key)),
-    missing: input.missing.filter((row) => !moves.has(row.key) && !held.has(row.key)),
+    deletes,
+    missing: input.missing.filter(({ key }) => !moves.has(key) && !held.has(key) && !gone.has(key)),
     waiting: [...held],
   }
 }

@@ -1,6 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, type ResourceLimits, Worker, workerData } from 'node:worker_threads'
+import { PLANTED_BUGS, type PlantedBug } from './planted-bugs.js'
+import { ruleBrokenBy } from './planted-search.js'
+import { searchSeeds, tellFindings } from './search-seeds.js'
 import { type Profile, runSimulation } from './simulation.js'
 
 /** Runs that a worker does between two words to the main thread. */
@@ -33,6 +36,7 @@ const USAGE = `usage: npm run sim -- [options]
   --steps N                 steps of a run before it heals; default ${STEPS_DEFAULT.exchange} (exchange), ${STEPS_DEFAULT.view} (view)
   --workers N               threads; default one for each core
   --trace                   runs one seed and prints what happens
+  --planted NAME            instead: which of the seeds notice a planted mistake; all: each of them
 `
 
 if (isMainThread) await main()
@@ -44,7 +48,13 @@ async function main(): Promise<void> {
     console.log(USAGE)
     return
   }
-  const { profile, steps, seed, runs, workers, trace } = options
+  const { profile, steps, seed, runs, workers, trace, planted } = options
+  if (planted) {
+    const seeds = Array.from({ length: runs }, (_, i) => seed + i)
+    for (const bug of planted)
+      console.log(tellFindings(bug, await searchSeeds(seeds, (each) => ruleBrokenBy(bug, each, steps))))
+    return
+  }
   if (trace) {
     const result = await runSimulation({ profile, steps, seed, print: (line) => console.log(line) })
     console.log(JSON.stringify(result))
@@ -89,6 +99,7 @@ function readOptions() {
         seed: { type: 'string', default: '1' },
         workers: { type: 'string', default: String(availableParallelism()) },
         trace: { type: 'boolean', default: false },
+        planted: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
       },
     })
@@ -101,6 +112,7 @@ function readOptions() {
       runs: parseCount('runs', values.runs),
       workers: parseCount('workers', values.workers),
       trace: values.trace,
+      planted: values.planted === undefined ? undefined : parsePlanted(values.planted),
     }
   } catch (error) {
     console.error(`${(error as Error).message}\n${USAGE}`)
@@ -144,6 +156,13 @@ async function work(
 function parseProfile(text: string): Profile {
   if (text === 'exchange' || text === 'view' || text === 'collect') return text
   throw new TypeError('--profile: expected exchange, view or collect')
+}
+
+/** @throws {TypeError} */
+function parsePlanted(text: string): readonly PlantedBug[] {
+  const bugs = PLANTED_BUGS.filter((bug) => text === 'all' || bug === text)
+  if (bugs.length > 0) return bugs
+  throw new TypeError(`--planted: expected all, or one of ${PLANTED_BUGS.join(', ')}`)
 }
 
 /** @throws {TypeError} */

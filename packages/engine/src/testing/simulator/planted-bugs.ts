@@ -1,16 +1,6 @@
-import {
-  type Context,
-  contextHas,
-  decodeNodeEntry,
-  encodeNodeEntry,
-  type Message,
-  type NodeEntry,
-  type NodeId,
-  type Register,
-  type ReplicaId,
-} from '@tidemark/protocol'
+import type { Message, NodeEntry, NodeId, ReplicaId, Vector } from '@tidemark/protocol'
 import { SpaceDatabase, type SpaceDatabaseOptions } from '../../database/space-database.js'
-import type { KeyValueOp } from '../../ports/key-value-store.js'
+import type { Clock } from '../../ports/clock.js'
 import type { Random } from '../../ports/random.js'
 import type { ExchangeMessage } from '../../session/session.js'
 import { SpaceExchange, type SpaceExchangeOptions } from '../../session/space-exchange.js'
@@ -19,25 +9,30 @@ import { SpaceExchange, type SpaceExchangeOptions } from '../../session/space-ex
  * Mistakes that a test puts in to see that the simulator finds them. They wrap the real classes; nothing
  * of them is in the engine.
  */
-export type PlantedBug =
+export type PlantedBug = (typeof PLANTED_BUGS)[number]
+
+export const PLANTED_BUGS = [
   /** What a user writes covers what was received, seen or not. Only a bound space tells the two apart. */
-  | 'context-from-latest-state'
-  /** A context is a plain version vector. */
-  | 'context-without-exceptions'
+  'context-from-latest-state',
   /** The frontier takes in the dots of each frame. */
-  | 'frontier-before-sync-point'
+  'frontier-before-sync-point',
   /** Every cursor is good. */
-  | 'cursor-kept-over-rollback'
+  'cursor-kept-over-rollback',
   /** A database that was opened again goes on under its old replica id. */
-  | 'dots-used-twice'
+  'dots-used-twice',
   /** What came from the peer once is never sent to it again, whoever changed it since. */
-  | 'echo-by-node'
+  'echo-by-node',
   /** Every sync point is answered. */
-  | 'answers-every-sync-point'
+  'answers-every-sync-point',
   /** A receiver believes that it has what it lost in a crash. */
-  | 'cursor-before-entries'
+  'cursor-before-entries',
   /** What this replica has applied is collected, whatever the others say. */
-  | 'collects-alone'
+  'collects-alone',
+  /** What has been dead for a while is collected, whoever has not heard of it. */
+  'collects-by-age',
+  /** Deletions are not passed on: whoever lacks a node lacks nothing. */
+  'tombstones-dropped',
+] as const
 
 export type Endpoint = Pick<SpaceExchange, 'start' | 'receive' | 'closed' | 'tellMembers'>
 
@@ -48,7 +43,7 @@ export async function plantedDatabase(
   const database = await SpaceDatabase.open(options)
   if (bug === 'cursor-kept-over-rollback') database.isGoodCursor = () => true
   if (bug === 'collects-alone') collectAlone(database)
-  if (bug === 'context-without-exceptions') dropExceptions(database, options)
+  if (bug === 'collects-by-age') collectByAge(database, options.clock)
   if (bug === 'context-from-latest-state' && options.mode === 'bound') observeEverything(database)
   return database
 }
@@ -76,6 +71,8 @@ export function plantedExchange(bug: PlantedBug | undefined, options: SpaceExcha
       return talkative(options)
     case 'cursor-before-entries':
       return cursorFirst(options)
+    case 'tombstones-dropped':
+      return withoutTombstones(options)
     default:
       return new SpaceExchange(options)
   }
@@ -171,35 +168,28 @@ function collectAlone({ gc, device }: SpaceDatabase): void {
   }
 }
 
-/** Rewrites what a commit wrote as an implementation without exceptions would have written it. */
-function dropExceptions(database: SpaceDatabase, { storage, space, mode }: SpaceDatabaseOptions): void {
-  const commit = database.commit.bind(database)
-  const trees = mode === 'bound' ? ['r', 'y'] : ['r']
-  database.commit = async (ops, rows) => {
-    const result = await commit(ops, rows)
-    const puts: KeyValueOp[] = []
-    for (const tree of trees) {
-      for (const { id } of result.nodes) {
-        const key = `s/${space}/${tree}/n/${id}`
-        const row = await storage.get(key)
-        if (row)
-          puts.push({ type: 'put', key, value: encodeNodeEntry(withoutExceptions(decodeNodeEntry(row))) })
-      }
-    }
-    await storage.batch(puts, { sync: true })
-    return { ...result, nodes: result.nodes.map(withoutExceptions) }
+/** Long enough that most have heard of everything, milliseconds. */
+const TTL_MS = 30_000
+
+/** Takes every member for as far as this replica was some time ago. */
+function collectByAge({ gc, device }: SpaceDatabase, clock: Clock): void {
+  const said: { readonly atMs: number; readonly applied: Vector }[] = []
+  gc.acks = async () => {
+    const own = await gc.ackOf(device)
+    if (!own) return []
+    said.push({ atMs: clock.nowMs(), applied: own.applied })
+    const applied = said.findLast(({ atMs }) => atMs < clock.nowMs() - TTL_MS)?.applied ?? new Map()
+    return gc.members.devices.map((member) => ({ ...own, device: member, applied, stable: applied }))
   }
 }
 
-function withoutExceptions(entry: NodeEntry): NodeEntry {
-  const plain = <V>(register: Register<V>): Register<V> => {
-    const bare = register.map((sibling) => ({
-      ...sibling,
-      ctx: { vector: sibling.ctx.vector, except: [] } satisfies Context,
-    }))
-    return bare.filter((x) => !bare.some((y) => y !== x && contextHas(y.ctx, x.dot)))
+function withoutTombstones(options: SpaceExchangeOptions): Endpoint {
+  const send = async (message: Message): Promise<void> => {
+    if (message.type !== 'entries') return options.send(message)
+    const entries = message.entries.filter(({ loc }) => !loc.some(({ value }) => value.dead))
+    await options.send({ ...message, entries })
   }
-  return { ...entry, loc: plain(entry.loc), content: plain(entry.content), attr: plain(entry.attr) }
+  return new SpaceExchange({ ...options, send })
 }
 
 /** Before each commit the synced tree takes in all that was received of the nodes that it concerns. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { PlantedBug } from './planted-bugs.js'
+import { PLANTED_BUGS, type PlantedBug } from './planted-bugs.js'
+import { PLANTED_PROFILES, ruleBrokenBy } from './planted-search.js'
 import { type Profile, runSimulation } from './simulation.js'
 
 const RUNS = Number(process.env.TIDEMARK_SIM_RUNS ?? 1_500)
@@ -10,10 +11,10 @@ const COLLECT_RUNS = 150
 /** Something must have died, and be acknowledged. */
 const COLLECT_STEPS = 150
 
-async function failuresOf(profile: Profile, seeds: readonly number[], steps: number, bug?: PlantedBug) {
+async function failuresOf(profile: Profile, seeds: readonly number[], steps: number) {
   const failures: string[] = []
   for (const seed of seeds) {
-    await runSimulation({ profile, seed, steps, ...(bug ? { bug } : {}) }).catch((error: Error) => {
+    await runSimulation({ profile, seed, steps }).catch((error: Error) => {
       failures.push(`seed ${seed}: ${error.message}`)
     })
   }
@@ -51,27 +52,25 @@ describe('groups of replicas over a network that goes wrong', () => {
   })
 })
 
-/** Seeds within which a mistake must show. */
-const SEEDS_MAX: Readonly<Record<PlantedBug, readonly [profile: Profile, seeds: number]>> = {
-  'context-from-latest-state': ['view', 60],
-  'context-without-exceptions': ['exchange', 250],
-  'frontier-before-sync-point': ['exchange', 20],
-  'cursor-kept-over-rollback': ['exchange', 40],
-  'cursor-before-entries': ['exchange', 100],
-  'dots-used-twice': ['exchange', 20],
-  'echo-by-node': ['exchange', 20],
-  'answers-every-sync-point': ['exchange', 10],
-  'collects-alone': ['collect', 20],
+/** A seed that notices the mistake, and the rule that it breaks then. */
+const NOTICED_BY: Readonly<Record<PlantedBug, readonly [seed: number, rule: string]>> = {
+  'context-from-latest-state': [6, 'VW14'],
+  'frontier-before-sync-point': [4, 'EX6'],
+  'cursor-kept-over-rollback': [3, 'EX6'],
+  'cursor-before-entries': [35, 'EX6'],
+  'dots-used-twice': [1, 'IN19'],
+  'echo-by-node': [1, 'SE1'],
+  'answers-every-sync-point': [1, 'EX10'],
+  'collects-alone': [1, 'GC15'],
+  'collects-by-age': [1, 'GC15'],
+  'tombstones-dropped': [1, 'SE1'],
 }
+const PLANTED_STEPS = 200
 
-describe('planted mistakes', () => {
-  it.each(Object.entries(SEEDS_MAX) as [PlantedBug, readonly [Profile, number]][])(
-    '%s shows within its number of seeds',
-    async (bug, [profile, seeds]) => {
-      for (const seed of range(1, seeds)) {
-        if ((await failuresOf(profile, [seed], 200, bug)).length > 0) return
-      }
-      expect.fail(`${seeds} seeds did not show it`)
-    },
-  )
+describe('a planted mistake is noticed, and without it there is nothing to notice:', () => {
+  it.each(PLANTED_BUGS)('%s', async (bug) => {
+    const [seed, rule] = NOTICED_BY[bug]
+    expect(await ruleBrokenBy(bug, seed, PLANTED_STEPS)).toBe(rule)
+    await runSimulation({ profile: PLANTED_PROFILES[bug], seed, steps: PLANTED_STEPS })
+  })
 })

@@ -1,28 +1,21 @@
-import { type SimulationOptions, simulate } from './simulate.js'
-import { SimulationError } from './simulation-error.js'
-
 /** What a range of seeds makes of a mistake. */
 export interface PlantedFindings {
   readonly runs: number
-  /** Seeds that noticed it, by the rule that was broken. */
+  /** Seeds that noticed it, with the rule that was broken. */
   readonly caught: ReadonlyMap<number, string>
   /** Seeds from each first seed of the range until one notices it: the middle one; none: it was never noticed. */
   readonly medianSeeds: number | undefined
 }
 
-/** Runs each seed with the mistake; every run counts for itself. */
-export async function searchPlanted(
-  options: Omit<SimulationOptions, 'seed'>,
+/** Runs each seed; every run counts for itself. @param run Resolves to the rule that was broken, if one was. */
+export async function searchSeeds(
   seeds: readonly number[],
+  run: (seed: number) => Promise<string | undefined>,
 ): Promise<PlantedFindings> {
   const caught = new Map<number, string>()
   for (const seed of seeds) {
-    try {
-      await simulate({ ...options, seed })
-    } catch (error) {
-      if (!(error instanceof SimulationError)) throw error
-      caught.set(seed, error.rule)
-    }
+    const rule = await run(seed)
+    if (rule !== undefined) caught.set(seed, rule)
   }
   return { runs: seeds.length, caught, medianSeeds: medianUntilCaught(seeds, caught) }
 }
@@ -39,4 +32,14 @@ export function medianUntilCaught(
     if (count !== undefined) counts.push(++count)
   }
   return counts.sort((a, b) => a - b)[Math.floor((counts.length - 1) / 2)]
+}
+
+/** One line for people. */
+export function tellFindings(name: string, { caught, runs, medianSeeds }: PlantedFindings): string {
+  if (caught.size === 0) return `${name}: noticed by none of ${runs} seeds`
+  const rules = new Map<string, number>()
+  for (const rule of caught.values()) rules.set(rule, (rules.get(rule) ?? 0) + 1)
+  const by = [...rules].map(([rule, count]) => `${rule} ${count}`).join(', ')
+  const [first] = caught.keys()
+  return `${name}: noticed by ${caught.size} of ${runs} seeds (${by}); first ${first}, median until noticed ${medianSeeds}`
 }
