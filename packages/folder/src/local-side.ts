@@ -127,7 +127,8 @@ export class LocalSide {
     const { hints, expected, schedule } = this.options
     const waits: number[] = []
     const add = (ms: number | undefined) => ms !== undefined && waits.push(Math.max(0, ms))
-    add(schedule.dueInMs(nowMs))
+    // A scan that is due was hinted, and waits for its time among the hints.
+    if (!hints.isFull) add(schedule.dueInMs(nowMs))
     add(hints.dueInMs(nowMs))
     add(expected.dueInMs(nowMs))
     const retryMs = this.#retries.nextMs

@@ -2,7 +2,7 @@ import { MemoryKeyValueStore, openReplica, type Replica, type Timers } from '@ti
 import type { BlobStore } from '@tidemark/protocol'
 import { hasher } from './hasher.js'
 import type { SimHub } from './hub.js'
-import { type Death, Life, mortalStore, Trap } from './life.js'
+import { type Death, isNoSpace, Life, mortalStore, Trap, Volume } from './life.js'
 import type { PlantedBug } from './planted-bug.js'
 import { SimRandom } from './random.js'
 import type { Shown } from './shown.js'
@@ -23,7 +23,7 @@ export interface DeviceParts {
 export abstract class Device {
   /** For what nobody decides: ids, late watch events. */
   protected readonly random: SimRandom
-  readonly databaseTrap = new Trap()
+  readonly database = { trap: new Trap(), volume: new Volume() }
   /** How the program died by itself, if it did. */
   protected death: Death | undefined
   #hasLost = false
@@ -68,7 +68,7 @@ export abstract class Device {
       await Promise.race([this.#boot(life), life.ended])
     } catch (error) {
       const isRefused = /^E[A-Z]+$/.test(String((error as NodeJS.ErrnoException).code))
-      if (life.isAlive && !isRefused) throw error
+      if (life.isAlive && !isRefused && !isNoSpace(error)) throw error
       life.end()
     }
     if (life.isAlive) return true
@@ -82,7 +82,7 @@ export abstract class Device {
       monotonicMs: () => time.monotonicMs(),
       after: (ms, fn) => time.after(ms, () => life.isAlive && fn()),
     }
-    const storage = mortalStore(this.#store, life, this.databaseTrap, (death) => {
+    const storage = mortalStore(this.#store, life, this.database, (death) => {
       this.death = death
       this.parts.note(`${this.name} dies at a write to its database`)
     })

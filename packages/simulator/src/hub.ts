@@ -21,7 +21,7 @@ import {
 } from '@tidemark/server-reference'
 import { type StoreTrouble, troubledBlobClient } from './blob-link.js'
 import { hasher } from './hasher.js'
-import { Life, mortalStore, Trap } from './life.js'
+import { isNoSpace, Life, mortalStore, Trap, Volume } from './life.js'
 import type { PlantedBug } from './planted-bug.js'
 import { SimRandom } from './random.js'
 import type { VirtualTime } from './virtual-time.js'
@@ -54,7 +54,7 @@ export class SimHub {
   #backup: MemoryKeyValueStore | undefined
   #engine: HubEngine | undefined
   #life: Life | undefined
-  readonly trap = new Trap()
+  readonly database = { trap: new Trap(), volume: new Volume() }
   #isPowerless = false
 
   /** @param note Gets lines for the trace. */
@@ -85,11 +85,22 @@ export class SimHub {
   async start(): Promise<void> {
     const life = new Life()
     this.#life = life
-    await Promise.race([this.#boot(life), life.ended])
+    try {
+      await Promise.race([this.#boot(life), life.ended])
+    } catch (error) {
+      if (!isNoSpace(error)) throw error
+      life.end()
+      this.#life = undefined
+    }
+  }
+
+  /** It could not start: there was no room for its database. */
+  get isOut(): boolean {
+    return this.#life === undefined
   }
 
   async #boot(life: Life): Promise<void> {
-    const storage = mortalStore(this.#store, life, this.trap, (death) => {
+    const storage = mortalStore(this.#store, life, this.database, (death) => {
       this.#isPowerless = death === 'rowless'
       this.#engine = undefined
       this.note('the hub dies at a write to its database')
@@ -160,7 +171,8 @@ export class SimHub {
   heal(): void {
     for (const line of this.#lines.values()) Object.assign(line, { isAway: false, slowMs: 0 })
     this.storeTrouble = 'none'
-    this.trap.clear()
+    this.database.trap.clear()
+    this.database.volume.isFull = false
   }
 
   /** The device is gone: it dials no more. */

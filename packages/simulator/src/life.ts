@@ -1,4 +1,5 @@
 import type { KeyValueStore } from '@tidemark/engine'
+import { DatabaseError } from '@tidemark/protocol'
 
 /** A program: what it does after its end is nobody's business. */
 export class Life {
@@ -27,6 +28,30 @@ export class Life {
 export type Death = 'before' | 'after' | 'rowless' | 'bare'
 
 export const DEATHS: readonly string[] = ['before', 'after', 'rowless', 'bare'] satisfies Death[]
+
+/** Where a database lies. */
+export class Volume {
+  /** No write finds room. */
+  isFull = false
+  /** A write failed: as LevelDB, which must be opened again, the database answers nothing until there is room. */
+  #isDown = false
+
+  /** @throws {DatabaseError} NO_SPACE. */
+  checkWrite(): void {
+    this.#isDown = this.isFull
+    this.checkRead()
+  }
+
+  /** @throws {DatabaseError} NO_SPACE. */
+  checkRead(): void {
+    this.#isDown &&= this.isFull
+    if (this.#isDown) throw new DatabaseError('NO_SPACE', 'no space left for the database')
+  }
+}
+
+/** Whether a program could not start, or go on, because there was no room for its database. */
+export const isNoSpace = (error: unknown): boolean =>
+  error instanceof DatabaseError && error.code === 'NO_SPACE'
 
 /** Waits in a database, or on a disk, for a program. */
 export class Trap {
@@ -57,16 +82,25 @@ const NEVER = new Promise<never>(() => undefined)
 export function mortalStore(
   store: KeyValueStore,
   life: Life,
-  trap: Trap,
+  { trap, volume }: { readonly trap: Trap; readonly volume: Volume },
   onDeath: (death: Death) => void,
 ): KeyValueStore {
+  const readable = (): KeyValueStore => {
+    volume.checkRead()
+    return store
+  }
   return {
-    get: (key) => store.get(key),
-    getMany: (keys) => store.getMany(keys),
-    range: (range) => store.range(range),
-    snapshot: () => store.snapshot(),
+    get: (key) => readable().get(key),
+    getMany: (keys) => readable().getMany(keys),
+    range: (range) => readable().range(range),
+    snapshot: () => readable().snapshot(),
     batch: (ops, options) => {
       if (!life.isAlive) return NEVER
+      try {
+        volume.checkWrite()
+      } catch (error) {
+        return Promise.reject(error)
+      }
       const death = trap.springs()
       const done = death === 'before' ? NEVER : store.batch(ops, options)
       if (death === undefined) return done

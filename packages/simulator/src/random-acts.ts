@@ -68,6 +68,8 @@ const TROUBLES = {
 const TRAP_CALLS_MAX = 12
 /** Somebody dies at a write to a database, or as no `trap` above has it, in one of so many steps. */
 const DEATH_ONE_IN = 30
+/** … or there is no room for a database: in so many of these. */
+const FULL_ONE_IN = 5
 /** Within so many writes. */
 const DEATH_WRITES_MAX = 8
 /** People meddle within so many calls about what they see: most windows are near, some far. */
@@ -82,6 +84,8 @@ export class RandomActs {
   readonly #random: SimRandom
   /** Apart: who dies at a write changes nothing in what people decide to do. */
   readonly #mortal: SimRandom
+  /** Whose databases have no room. */
+  readonly #full: string[] = []
   /** Acts that end what lasts. */
   readonly #endings: Act[] = []
   #clones = 0
@@ -159,6 +163,12 @@ export class RandomActs {
 
   #death(world: World): Act {
     const random = this.#mortal
+    if (this.#full.length > 0 && random.chance(2)) return { verb: 'room', args: [this.#full.pop()!] }
+    if (random.chance(FULL_ONE_IN)) {
+      const name = random.pick(['hub', ...world.devices.map((device) => device.name)])!
+      this.#full.push(name)
+      return { verb: 'fill', args: name === 'hub' ? [name] : [name, 'db'] }
+    }
     const places = world.devices.flatMap(({ name }) => [[name], [name, 'db']])
     const count = String(random.below(DEATH_WRITES_MAX))
     return { verb: 'trap', args: [...random.pick([...places, ['hub']])!, count, random.pick(DEATHS)!] }

@@ -267,6 +267,12 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     deny ann B/x.txt/inside
     wait 28
   `,
+  // The scan that was due waited a moment for quiet, and nothing slept until then.
+  'nobody does anything for an hour, and then all is scanned': `
+    devices ann bob
+    ann create a
+    wait 3700000
+  `,
 }
 
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {

@@ -80,6 +80,7 @@ export class World {
       this.thrownBack.add('hub')
       await this.hub.revive()
     }
+    if (this.hub.isOut) await this.hub.start()
   }
 
   async #do(act: Act): Promise<void> {
@@ -96,8 +97,10 @@ export class World {
   async heal(): Promise<void> {
     this.parts.trace.note('healing')
     this.hub.heal()
+    if (this.hub.isOut) await this.hub.start()
     for (const { device } of this.sites.values()) {
-      device.databaseTrap.clear()
+      device.database.trap.clear()
+      device.database.volume.isFull = false
       device.heal()
       if (!(await device.start())) throw new TypeError(`${device.name} does not start`)
     }
@@ -151,7 +154,7 @@ export class World {
     const isOfDatabase = about === 'hub' || words[0] === 'db'
     const [count = '', death = 'before'] = words[0] === 'db' ? words.slice(1) : words
     if (!/^\d+$/.test(count) || !DEATHS.includes(death)) return false
-    const databaseTrap = about === 'hub' ? this.hub.trap : device?.databaseTrap
+    const databaseTrap = about === 'hub' ? this.hub.database.trap : device?.database.trap
     // Deletions that nobody made durable are undone.
     this.hasPowerCuts ||= death === 'bare' || death === 'rowless'
     if (isOfDatabase) databaseTrap?.set(Number(count), death as Death)
@@ -161,6 +164,7 @@ export class World {
 
   async #happenToHub(verb: string, random: SimRandom): Promise<string> {
     if (verb === 'backup') this.hub.backUp()
+    else if (verb === 'fill' || verb === 'room') this.hub.database.volume.isFull = verb === 'fill'
     else if (verb === 'rollback') {
       if (!(await this.hub.rollBack(random))) return 'refused: no backup'
       this.hasOldHub = true
@@ -222,8 +226,12 @@ export class World {
         device.allow()
         return true
       case 'fill':
+        if (value === 'db') device.database.volume.isFull = true
+        else troubles.isFull = true
+        return true
       case 'room':
-        troubles.isFull = verb === 'fill'
+        device.database.volume.isFull = false
+        troubles.isFull = false
         return true
       case 'deafen':
       case 'hear':
