@@ -16,6 +16,7 @@ const ENTRIES: Record<string, string[]> = {
   'packages/store-fs': ['src/index.ts'],
   'packages/server-reference': ['src/index.ts'],
   'packages/simulator': ['src/index.ts', 'src/cli.ts'],
+  'examples/adapters': ['src/index.ts'],
   'examples/cli': ['src/main.ts', 'src/demo.ts'],
 }
 

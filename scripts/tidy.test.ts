@@ -35,6 +35,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     '@tidemark/folder',
     '@tidemark/server-reference',
   ],
+  '@tidemark/example-adapters': ['@tidemark/protocol'],
   '@tidemark/cli': [
     '@tidemark/protocol',
     '@tidemark/engine',
@@ -48,6 +49,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** What tests may use besides: a folder is tested with a real hub. */
 const TESTS_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   '@tidemark/folder': ['@tidemark/transport-ws', '@tidemark/store-fs', '@tidemark/server-reference'],
+  '@tidemark/example-adapters': ['@tidemark/simulator'],
 }
 
 /** Where a package of others may be imported in `src`, tests excepted; anything not listed: anywhere. */

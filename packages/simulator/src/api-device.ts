@@ -8,7 +8,7 @@ import { contentKey, type Shown, SMALL_BYTES, sortedByPath } from './shown.js'
 
 /** A device without a folder: its programs use the verbs of the space. */
 export class ApiDevice extends Device {
-  readonly #blobs: MemoryBlobStore
+  readonly #blobs: BlobStore
   #space: Space | undefined
   #life: Life | undefined
   #isEqual = false
@@ -18,7 +18,9 @@ export class ApiDevice extends Device {
 
   constructor(name: string, parts: DeviceParts) {
     super(name, parts)
-    this.#blobs = new MemoryBlobStore({ sha256: hasher.sha256, now: () => parts.time.nowMs() })
+    this.#blobs =
+      parts.adapters.stores.get(name)?.store ??
+      new MemoryBlobStore({ sha256: hasher.sha256, now: () => parts.time.nowMs() })
   }
 
   protected override get blobs(): BlobStore {

@@ -1,5 +1,6 @@
 import { MemoryKeyValueStore, openReplica, type Replica, type Timers } from '@tidemark/engine'
 import type { BlobStore } from '@tidemark/protocol'
+import type { Adapters } from './adapters.js'
 import { hasher } from './hasher.js'
 import type { SimHub } from './hub.js'
 import { type Death, isNoSpace, Life, mortalStore, Trap, Volume } from './life.js'
@@ -15,6 +16,7 @@ export interface DeviceParts {
   readonly time: VirtualTime
   readonly seed: number
   readonly planted: PlantedBug | undefined
+  readonly adapters: Adapters
   /** Lines for the trace. */
   note(line: string): void
 }
@@ -143,6 +145,8 @@ export abstract class Device {
     this.#life?.end()
     this.#life = undefined
     await this.parts.hub.forget(this.name)
+    const store = this.parts.adapters.stores.get(this.name)
+    if (store) await store.reopen()
   }
 
   /** Bytes on this device that no folder shows. */

@@ -1,6 +1,7 @@
 import { MemoryKeyValueStore, PackFormat } from '@tidemark/engine'
 import {
   type BlobClient,
+  type BlobStore,
   type Connection,
   decodeMessage,
   type Transport,
@@ -19,6 +20,7 @@ import {
   silentLogger,
   TokenAuthenticator,
 } from '@tidemark/server-reference'
+import type { Adapters } from './adapters.js'
 import { type StoreTrouble, troubledBlobClient } from './blob-link.js'
 import { hasher } from './hasher.js'
 import { isNoSpace, Life, mortalStore, Trap, Volume } from './life.js'
@@ -32,6 +34,9 @@ const LATENCY_MS_MAX = 40
 /** Pings and their answers: what a silent line has. */
 const HEARTBEATS: ReadonlySet<string> = new Set(['ping', 'pong'])
 
+/** Its name, among those of devices. */
+export const HUB = 'hub'
+
 /** One device's way to the hub. */
 class Line {
   pair: MemoryTransportPair | undefined
@@ -44,12 +49,13 @@ class Line {
 
 /** A hub over a database that a crash throws back, and a store that keeps what it has. */
 export class SimHub {
-  readonly blobs: MemoryBlobStore
+  readonly blobs: BlobStore
   storeTrouble: StoreTrouble = 'none'
   /** Frames that were sent, heartbeats apart. */
   messages = 0
   readonly #lines = new Map<string, Line>()
   readonly #random: SimRandom
+  readonly #client: BlobClient
   #store = new MemoryKeyValueStore({ crashable: true })
   #backup: MemoryKeyValueStore | undefined
   #engine: HubEngine | undefined
@@ -62,14 +68,18 @@ export class SimHub {
     private readonly time: VirtualTime,
     private readonly seed: number,
     private readonly note: (line: string) => void,
+    private readonly adapters: Adapters,
     private readonly planted?: PlantedBug | undefined,
   ) {
     this.#random = SimRandom.of(seed, 'hub')
-    this.blobs = new MemoryBlobStore({ sha256: hasher.sha256, now: () => time.nowMs() })
+    const memory = new MemoryBlobStore({ sha256: hasher.sha256, now: () => time.nowMs() })
+    const { store, client } = adapters.stores.get(HUB) ?? { store: memory, client: memory.client }
+    this.blobs = store
+    this.#client = client
   }
 
   get blobClient(): BlobClient {
-    return troubledBlobClient(this.blobs.client, () => this.storeTrouble)
+    return troubledBlobClient(this.#client, () => this.storeTrouble)
   }
 
   /** For looking only. */
@@ -133,21 +143,26 @@ export class SimHub {
   }
 
   /** A device's way to this hub, whichever process it is. */
-  transport(device: string, life: { readonly isAlive: boolean }): Transport {
+  transport(device: string, life: Life): Transport {
     const line = this.#line(device)
     const pair = createMemoryTransportPair({
       schedule: (task) => void this.time.after(line.slowMs + line.random.below(LATENCY_MS_MAX), task),
     })
     line.pair = pair
-    pair.listener.onConnection((connection) => {
-      if (this.#engine) this.#engine.accept(this.#counted(connection, this.#life!), { logger: silentLogger })
+    const accept = (connection: Connection): void => {
+      if (this.#engine) this.#engine.accept(this.#of(connection, this.#life!), { logger: silentLogger })
       else connection.close('no hub')
+    }
+    pair.listener.onConnection((connection) => {
+      const { lines } = this.adapters
+      if (lines) lines.carry(connection, accept)
+      else accept(connection)
     })
     return {
       label: pair.transport.label,
       connect: async (options) => {
         if (line.isAway) throw new TransportError('no way to the hub')
-        return this.#counted(await pair.transport.connect(options), life)
+        return this.#of(await pair.transport.connect(options), life)
       },
     }
   }
@@ -200,6 +215,8 @@ export class SimHub {
     this.#life?.end()
     this.#cutAll()
     this.#store = this.#store.crash(kept)
+    const store = this.adapters.stores.get(HUB)
+    if (store) await store.reopen()
     await this.start()
   }
 
@@ -231,7 +248,9 @@ export class SimHub {
     return line
   }
 
-  #counted(connection: Connection, sender: { readonly isAlive: boolean }): Connection {
+  /** The connection of a process: it ends with it, also where frames are left that nobody took. */
+  #of(connection: Connection, sender: Life): Connection {
+    void sender.ended.then(() => connection.close('the process died'))
     return new Proxy(connection, {
       get: (target, property) => {
         if (property === 'send')

@@ -1,3 +1,4 @@
+export type { AdapterOptions } from './adapters.js'
 export type { PlantedBug } from './planted-bug.js'
 export { PLANTED_BUGS } from './planted-bugs.js'
 export {

@@ -1,5 +1,8 @@
+import { type AdapterOptions, Adapters } from './adapters.js'
+import { HUB } from './hub.js'
 import { brief } from './ledger.js'
 import { Oracle, PATIENCE_MS } from './oracle.js'
+import { AdapterError } from './outside.js'
 import type { PlantedBug } from './planted-bug.js'
 import { RandomActs } from './random-acts.js'
 import { type Act, parseScript, type Script } from './script.js'
@@ -11,7 +14,7 @@ import { World } from './world.js'
 /** Steps between two looks at what costs more. */
 const STEPS_PER_LOOK = 25
 
-export interface RunOptions {
+export interface RunOptions extends AdapterOptions {
   /** A mistake that must be noticed: tests only. */
   readonly planted?: PlantedBug
   /** Time within which all must be well once it is healed, milliseconds. @default 15 minutes */
@@ -71,7 +74,7 @@ async function look(oracle: Oracle): Promise<void> {
 async function run(
   script: Pick<Script, 'seed' | 'devices'>,
   actsIn: (world: World) => Iterable<Act>,
-  { planted, patienceMs = PATIENCE_MS, print }: RunOptions,
+  { planted, patienceMs = PATIENCE_MS, print, ...options }: RunOptions,
 ): Promise<SimulationResult> {
   const trace = new Trace(print)
   const done: Act[] = []
@@ -83,9 +86,11 @@ async function run(
   const onStrange = (where: string, text: string): void => {
     strange ??= `${where}: nobody wrote ${brief(text)}`
   }
+  const keepers = [HUB, ...script.devices.filter(({ kind }) => kind === 'api').map(({ name }) => name)]
+  const adapters = await Adapters.open(options, keepers)
   let world: World | undefined
   try {
-    world = await World.open({ script, trace, planted, onStrange })
+    world = await World.open({ script, trace, planted, adapters, onStrange })
     const oracle = new Oracle(world, fail, patienceMs)
     for (const act of actsIn(world)) {
       done.push(act)
@@ -123,9 +128,12 @@ async function run(
     }
   } catch (error) {
     if (error instanceof SimulationError) throw error
-    return fail(error instanceof RestlessError ? 'restless' : 'threw', String(error), error)
+    const rule =
+      error instanceof RestlessError ? 'restless' : error instanceof AdapterError ? 'adapter' : 'threw'
+    return fail(rule, String(error), error)
   } finally {
     // What runs on would take turns from the next run.
     await world?.end()
+    await adapters.close()
   }
 }

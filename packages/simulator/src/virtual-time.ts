@@ -1,4 +1,5 @@
 import type { Clock, Timers } from '@tidemark/engine'
+import type { Outside } from './outside.js'
 
 /** Turns of the event loop at one moment: who asks for more keeps a processor busy with nothing. */
 const TURNS_MAX = 1_000
@@ -21,6 +22,9 @@ export class VirtualTime implements Clock, Timers {
   #monotonicMs = 0
   readonly #timers = new Set<Timer>()
   #count = 0
+
+  /** @param outside What adapters do in real time: it takes none of this one. */
+  constructor(private readonly outside: Outside) {}
 
   nowMs(): number {
     return this.#wallMs
@@ -49,7 +53,8 @@ export class VirtualTime implements Clock, Timers {
   async pass(ms: number): Promise<void> {
     const endMs = this.#monotonicMs + ms
     for (;;) {
-      await settle()
+      do await settle()
+      while (await this.outside.rest())
       const next = this.#next()
       if (!next || next.atMs > endMs) break
       this.#timers.delete(next)

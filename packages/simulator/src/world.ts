@@ -1,3 +1,4 @@
+import type { Adapters } from './adapters.js'
 import { ApiDevice } from './api-device.js'
 import { ApiUser } from './api-user.js'
 import { STORE_TROUBLES, type StoreTrouble } from './blob-link.js'
@@ -27,13 +28,14 @@ export interface WorldParts {
   readonly script: Pick<Script, 'seed' | 'devices'>
   readonly trace: Trace
   readonly planted: PlantedBug | undefined
+  readonly adapters: Adapters
   /** Bytes were seen that nobody wrote. */
   onStrange(where: string, text: string): void
 }
 
 /** The devices, the hub, the time, and everything that can happen to them. */
 export class World {
-  readonly time = new VirtualTime()
+  readonly time: VirtualTime
   readonly hub: SimHub
   readonly ledger = new Ledger()
   readonly sites = new Map<string, Site>()
@@ -49,7 +51,14 @@ export class World {
   readonly thrownBack = new Set<string>()
 
   private constructor(private readonly parts: WorldParts) {
-    this.hub = new SimHub(this.time, parts.script.seed, (line) => parts.trace.note(line), parts.planted)
+    this.time = new VirtualTime(parts.adapters.outside)
+    this.hub = new SimHub(
+      this.time,
+      parts.script.seed,
+      (line) => parts.trace.note(line),
+      parts.adapters,
+      parts.planted,
+    )
     parts.trace.clock = () => this.time.monotonicMs()
   }
 
@@ -279,7 +288,8 @@ export class World {
   }
 
   #partsOf(): DeviceParts {
-    const { script, planted, trace } = this.parts
-    return { hub: this.hub, time: this.time, seed: script.seed, planted, note: (line) => trace.note(line) }
+    const { script, planted, adapters, trace } = this.parts
+    const note = (line: string): void => trace.note(line)
+    return { hub: this.hub, time: this.time, seed: script.seed, planted, adapters, note }
   }
 }

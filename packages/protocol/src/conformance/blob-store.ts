@@ -12,6 +12,8 @@ export interface BlobStoreFixture {
   readonly client?: BlobClient
   /** Lets enough time pass, by the store's clock, that every grant given so far is over. */
   expireGrants?(): void | Promise<void>
+  /** Ends the store as its process would, and opens it again on what is durable. */
+  reopen?(): Promise<BlobStore>
   close?(): Promise<void>
 }
 
@@ -141,6 +143,16 @@ export function runBlobStoreConformance(
       expect(await store.stat(SPACE, id)).toBeUndefined()
       expect(await listed(store)).toEqual([])
       await expect(store.read(SPACE, id, { offset: 0, length: 1 })).rejects.toBeInstanceOf(BlobNotFoundError)
+    })
+
+    rule('what was put or deleted before the store is opened again stays so', async ({ store, reopen }) => {
+      const [kept, gone] = await Promise.all([makeBlob(70_000, 1), makeBlob(10, 2)])
+      for (const { id, bytes } of [kept, gone]) await store.put(SPACE, id, bytes)
+      await store.delete(SPACE, gone.id)
+      const again = (await reopen?.()) ?? store
+      expect(await listed(again)).toEqual([kept.id])
+      const stored = await again.read(SPACE, kept.id, { offset: 0, length: 70_000 })
+      expect(bytesToHex(stored)).toBe(bytesToHex(kept.bytes))
     })
 
     if (supports.verifiesOnPut) {
