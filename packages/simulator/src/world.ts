@@ -111,6 +111,10 @@ export class World {
       device.database.trap.clear()
       device.database.volume.isFull = false
       device.heal()
+    }
+    for (const { device } of this.sites.values()) {
+      // It died in the last moment.
+      if (device.isZombie) await device.kill()
       if (!(await device.start())) throw new TypeError(`${device.name} does not start`)
     }
   }
