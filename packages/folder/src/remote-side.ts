@@ -163,6 +163,8 @@ export class RemoteSide {
     const { push, wakeups } = this.options
     const dirty = await push.space.dirty(DIRTY_COUNTED_MAX + this.#kept.size)
     this.#notOnDisk = dirty.filter((key) => !this.#kept.has(key)).length
+    // Of a version that another has replaced meanwhile, while there was no way to its bytes.
+    if (this.#notOnDisk === 0) this.#downloads.cancel()
     this.#pruning.pruneIfDue(wakeups.monotonicMs())
   }
 }

@@ -80,7 +80,7 @@ export class ApiUser {
     const entry = await space.stat(path)
     if (!entry) return 'refused: nothing is there'
     const texts: string[] = []
-    if (entry.kind === 'file') texts.push(await this.#textOf(space, path))
+    if (entry.kind === 'file') texts.push(...(await this.#textsUntilRemoved(space, path)))
     else if (entry.kind === 'dir') {
       for await (const below of space.walk(path)) {
         if (below.entry.kind === 'file') texts.push(await this.#textOf(space, below.path))
@@ -97,6 +97,17 @@ export class ApiUser {
     }
     await space.remove(path, { recursive: true })
     return `${texts.map(brief).join(', ')} gone`
+  }
+
+  /** It may take long to get the bytes, and what others wrote meanwhile is removed with the rest. */
+  async #textsUntilRemoved(space: Space, path: string): Promise<string[]> {
+    const texts: string[] = []
+    for (;;) {
+      const before = (await space.stat(path))?.version?.root
+      if (before === undefined) return texts
+      texts.push(await this.#textOf(space, path))
+      if ((await space.stat(path))?.version?.root === before) return texts
+    }
   }
 
   /** What is read is what somebody wrote. */

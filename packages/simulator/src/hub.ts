@@ -3,6 +3,7 @@ import {
   type BlobClient,
   type BlobStore,
   type Connection,
+  type ConnectionHandlers,
   decodeMessage,
   type Transport,
   TransportError,
@@ -26,6 +27,7 @@ import { hasher } from './hasher.js'
 import { isNoSpace, Life, mortalStore, Trap, Volume } from './life.js'
 import type { PlantedBug } from './planted-bug.js'
 import { SimRandom } from './random.js'
+import { type End, type Lie, Tampering } from './tampering.js'
 import type { VirtualTime } from './virtual-time.js'
 
 /** Time that a frame takes, at most, milliseconds. */
@@ -43,6 +45,7 @@ class Line {
   isAway = false
   /** Added to the time that each frame takes, milliseconds. */
   slowMs = 0
+  readonly tampering = new Tampering()
 
   constructor(readonly random: SimRandom) {}
 }
@@ -150,7 +153,8 @@ export class SimHub {
     })
     line.pair = pair
     const accept = (connection: Connection): void => {
-      if (this.#engine) this.#engine.accept(this.#of(connection, this.#life!), { logger: silentLogger })
+      if (this.#engine)
+        this.#engine.accept(this.#of(connection, this.#life!, line, 'hub'), { logger: silentLogger })
       else connection.close('no hub')
     }
     pair.listener.onConnection((connection) => {
@@ -162,7 +166,7 @@ export class SimHub {
       label: pair.transport.label,
       connect: async (options) => {
         if (line.isAway) throw new TransportError('no way to the hub')
-        return this.#of(await pair.transport.connect(options), life)
+        return this.#of(await pair.transport.connect(options), life, line, 'device')
       },
     }
   }
@@ -178,13 +182,28 @@ export class SimHub {
     if (isAway) this.cut(device)
   }
 
+  /** Once, at the next chance, what comes out of this device's line is not what went in. */
+  tamper(device: string, lie: Lie, random: SimRandom): void {
+    this.#line(device).tampering.plan(lie, random)
+  }
+
+  /** Those who went on talking to somebody who breaks the protocol. */
+  get trusting(): readonly string[] {
+    return [...this.#lines].flatMap(([device, { tampering }]) =>
+      tampering.complaint === undefined ? [] : [`${device}'s line: ${tampering.complaint}`],
+    )
+  }
+
   setSlow(device: string, ms: number): void {
     this.#line(device).slowMs = ms
   }
 
   /** All lines are fast, and the store answers. */
   heal(): void {
-    for (const line of this.#lines.values()) Object.assign(line, { isAway: false, slowMs: 0 })
+    for (const line of this.#lines.values()) {
+      Object.assign(line, { isAway: false, slowMs: 0 })
+      line.tampering.cancel()
+    }
     this.storeTrouble = 'none'
     this.database.trap.clear()
     this.database.volume.isFull = false
@@ -249,16 +268,26 @@ export class SimHub {
   }
 
   /** The connection of a process: it ends with it, also where frames are left that nobody took. */
-  #of(connection: Connection, sender: Life): Connection {
+  #of(connection: Connection, sender: Life, line: Line, end: End): Connection {
     void sender.ended.then(() => connection.close('the process died'))
+    const { tampering } = line
     return new Proxy(connection, {
       get: (target, property) => {
         if (property === 'send')
           return (frame: Uint8Array): boolean => {
             if (!sender.isAlive) return true
             if (!isHeartbeat(frame)) this.messages++
-            return target.send(frame)
+            return target.send(tampering.passed(frame, end))
           }
+        if (property === 'open')
+          return ({ frame, closed }: ConnectionHandlers): void =>
+            target.open({
+              frame,
+              closed: (error) => {
+                tampering.ended()
+                closed(error)
+              },
+            })
         const value: unknown = Reflect.get(target, property)
         return typeof value === 'function' ? value.bind(target) : value
       },

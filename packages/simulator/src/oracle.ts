@@ -168,6 +168,7 @@ export class Oracle {
     const bound = HEAL_MESSAGES_MAX + world.devices.length * entries * HEAL_MESSAGES_PER_ENTRY_MAX
     const said = world.hub.messages - before
     if (said > bound) this.fail('talkative', `${said} messages, ${bound} are enough`)
+    if (world.hub.trusting.length > 0) this.fail('trusting', list(world.hub.trusting))
     await this.#fallsSilent()
     await this.#readsBack()
   }

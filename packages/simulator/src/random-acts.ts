@@ -75,6 +75,8 @@ const DEATH_WRITES_MAX = 8
 /** People meddle within so many calls about what they see: most windows are near, some far. */
 const AMID_CALLS_BITS_MAX = 7
 const DICE = 1_000_000
+/** Somebody on a line breaks the protocol, in one of so many steps. */
+const HOSTILE_ONE_IN = 40
 const END_ONE_IN = 12
 const DAYS_MAX = 3_650
 
@@ -86,6 +88,8 @@ export class RandomActs {
   readonly #mortal: SimRandom
   /** Whose databases have no room. */
   readonly #full: string[] = []
+  /** Apart: those who break the protocol change nothing in what people decide to do. */
+  readonly #hostile: SimRandom
   /** Acts that end what lasts. */
   readonly #endings: Act[] = []
   #clones = 0
@@ -93,6 +97,7 @@ export class RandomActs {
   constructor(seed: number) {
     this.#random = SimRandom.of(seed, 'people')
     this.#mortal = SimRandom.of(seed, 'mortal')
+    this.#hostile = SimRandom.of(seed, 'hostile')
     const people = PEOPLE.slice(0, 2 + this.#random.below(2))
     this.devices = [
       ...people.map((name): DeviceKind => ({ name, kind: this.#random.chance(5) ? 'coarse' : 'folder' })),
@@ -106,6 +111,7 @@ export class RandomActs {
       const act = this.#next(world)
       if (act) yield act
       if (this.#mortal.chance(DEATH_ONE_IN)) yield this.#death(world)
+      if (this.#hostile.chance(HOSTILE_ONE_IN)) yield this.#lie(world)
       if (this.#random.chance(3)) {
         const ms = this.#random.below(this.#random.chance(5) ? 20_000 : 400)
         yield { verb: 'wait', args: [String(ms)] }
@@ -172,6 +178,12 @@ export class RandomActs {
     const places = world.devices.flatMap(({ name }) => [[name], [name, 'db']])
     const count = String(random.below(DEATH_WRITES_MAX))
     return { verb: 'trap', args: [...random.pick([...places, ['hub']])!, count, random.pick(DEATHS)!] }
+  }
+
+  #lie(world: World): Act {
+    const random = this.#hostile
+    const { name } = random.pick(world.devices)!
+    return { verb: random.chance(3) ? 'falsify' : 'garble', args: [name, String(random.below(DICE))] }
   }
 
   #lasting(verb: string, args: string[], ending: string, endingArgs: string[]): Act {

@@ -111,6 +111,26 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     wait 1308
     rollback bob
   `,
+  'a large file is replaced by a small one while there is no way to its bytes, and its download goes on': `
+    seed 48
+    devices ann bob cyd
+    ann create d
+    bob create a
+    wait 189
+    trap bob 0
+    bob save a
+    ann wrap d
+    wait 447
+    trap bob 0
+    start bob
+    cyd append d/inside 70000
+    cyd rename d/inside a
+    wait 406
+    falsify bob 809174
+    ann edit a
+    start bob
+    wait 15870
+  `,
   'on a disk with coarse stamps a file is edited in the moment in which it was put there': `
     seed 53
     devices ann cyd:coarse

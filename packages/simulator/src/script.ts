@@ -29,6 +29,8 @@ export const TROUBLES: ReadonlySet<string> = new Set([
   'wait',
   'clock',
   'cut',
+  'garble',
+  'falsify',
   'kill',
   'power',
   'trap',

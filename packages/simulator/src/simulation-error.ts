@@ -26,6 +26,8 @@ export type Rule =
   | 'frontier'
   /** A program turns in a circle without waiting for anything: a busy processor. */
   | 'restless'
+  /** Somebody who broke the protocol was not sent away. */
+  | 'trusting'
   /** The transport or blob store that the run was given broke its port, or lost what it was asked to do. */
   | 'adapter'
   /** The product, or the simulator, threw. */

@@ -211,6 +211,10 @@ export class World {
       case 'return':
         hub.setAway(device.name, verb === 'away')
         return true
+      case 'garble':
+      case 'falsify':
+        hub.tamper(device.name, verb, new SimRandom(Number(value)))
+        return true
       case 'slow':
       case 'fast':
         hub.setSlow(device.name, verb === 'slow' ? Number(value) : 0)

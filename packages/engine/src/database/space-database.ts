@@ -14,7 +14,6 @@ import {
   vectorAtMost,
 } from '@tidemark/protocol'
 import type { BinderRows, Materialised } from '../binding.js'
-import { knowsSome } from '../core/collectable.js'
 import { checkIncoming, dropIgnored, stampsOf } from '../core/incoming.js'
 import type { UserOp } from '../core/user-op.js'
 import type { EntryKey } from '../core/view-entry.js'
@@ -146,9 +145,14 @@ export class SpaceDatabase {
 
   /** What OPEN says of it to that peer: see `Open.basis`. */
   basisOf({ basis }: PeerMemory): RunId | undefined {
-    const isFirstRound = [...this.frontier.keys()].every((rid) => this.own.has(rid))
-    const isCut = isFirstRound && this.#store.vectors.isPartial && this.#rejoin.state?.mode !== 'relearn'
+    const isCut = this.#hasOnlyOwn && this.#store.vectors.isPartial && this.#rejoin.state?.mode !== 'relearn'
     return isCut ? basis : undefined
+  }
+
+  /** No round of anybody has come to its end here. */
+  get #hasOnlyOwn(): boolean {
+    const { own } = this
+    return [...this.frontier.keys()].every((rid) => own.has(rid))
   }
 
   /** How often it began anew since it was opened. */
@@ -269,8 +273,8 @@ export class SpaceDatabase {
     const { state } = this.#rejoin
     const endsRejoin = this.#rejoin.isEndedBy(peer, point.frontier)
     await this.#store.write(async (txn) => {
-      // To one that has nothing in common with it a peer cannot show what was collected.
-      const isBootstrap = state !== undefined || !knowsSome(this.frontier, point.frontier)
+      // To one that begins a peer cannot show what was collected.
+      const isBootstrap = state !== undefined || this.#hasOnlyOwn
       if (!isBootstrap && !vectorAtMost(point.frontier, this.met)) {
         throw new ProtocolError('FRONTIER_UNFOUNDED', 'the peer claims writes that it never showed')
       }

@@ -35,7 +35,8 @@ interface Download {
 export class Downloads {
   readonly #running = new Map<ChunkId, Download>()
   readonly #ended = new Map<ChunkId, DownloadState>()
-  readonly #abort = new AbortController()
+  #abort = new AbortController()
+  #isClosed = false
 
   constructor(private readonly onFinished: () => void = () => {}) {}
 
@@ -56,9 +57,9 @@ export class Downloads {
     this.#ended.delete(version.root)
     const running = this.#running.get(version.root)
     if (running) return running.state
-    if (this.#running.size >= AT_ONCE_MAX || this.#abort.signal.aborted) return { state: 'running' }
+    if (this.#running.size >= AT_ONCE_MAX || this.#isClosed) return { state: 'running' }
     const state: DownloadState = { state: 'running' }
-    const finished = this.#fetch(ctx, staging, version).then((end) => {
+    const finished = this.#fetch(ctx, staging, version, this.#abort.signal).then((end) => {
       this.#running.delete(version.root)
       this.#ended.set(version.root, end)
       this.onFinished()
@@ -81,13 +82,26 @@ export class Downloads {
     return this.#running.size === 0
   }
 
+  /** Stops those that run: nobody waits for their files any more. Their parts stay. */
+  cancel(): void {
+    if (this.isIdle) return
+    this.#abort.abort()
+    this.#abort = new AbortController()
+  }
+
   /** Stops them; the parts stay for the next time. Idempotent. */
   async close(): Promise<void> {
+    this.#isClosed = true
     this.#abort.abort()
     await Promise.all([...this.#running.values()].map(({ finished }) => finished))
   }
 
-  async #fetch(ctx: ApplyContext, staging: StagingArea, version: Version): Promise<DownloadState> {
+  async #fetch(
+    ctx: ApplyContext,
+    staging: StagingArea,
+    version: Version,
+    signal: AbortSignal,
+  ): Promise<DownloadState> {
     try {
       const path = staging.partPath(version.root)
       // A part with a second name got its place already: writing to it would write to the user's file.
@@ -95,16 +109,16 @@ export class Downloads {
       const have = ctx.files.lstat(path)?.size ?? 0
       const needed = Math.max(0, version.size - have) + ROOM_RESERVE_BYTES
       if (needed > ctx.files.room(ctx.staging).freeBytes) return { state: 'no-space' }
-      await this.#fetchInto(ctx, path, version)
+      await this.#fetchInto(ctx, path, version, signal)
       return { state: 'complete' }
     } catch (error) {
-      if (error instanceof SyncError || this.#abort.signal.aborted) return { state: 'missing' }
+      if (error instanceof SyncError || signal.aborted) return { state: 'missing' }
       if (errnoOf(error) !== undefined) return { state: 'refused', errno: errnoOf(error)! }
       return { state: 'failed', error }
     }
   }
 
-  async #fetchInto(ctx: ApplyContext, path: string, version: Version): Promise<void> {
+  async #fetchInto(ctx: ApplyContext, path: string, version: Version, signal: AbortSignal): Promise<void> {
     const file = ctx.files.open(path, 'rw', FILE_MODE)
     try {
       const sink = {
@@ -114,7 +128,7 @@ export class Downloads {
           return bytes.length === length ? bytes : undefined
         },
       }
-      await ctx.space.fetch(version, sink, { signal: this.#abort.signal })
+      await ctx.space.fetch(version, sink, { signal })
       file.truncate(version.size)
       await file.sync()
     } finally {

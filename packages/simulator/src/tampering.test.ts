@@ -1,0 +1,86 @@
+import { decodeMessage, encodeMessage, type Message, NO_SWEEP, parseReplicaId } from '@tidemark/protocol'
+import { describe, expect, test } from 'vitest'
+import { SimRandom } from './random.js'
+import { replay } from './simulate.js'
+import { Tampering } from './tampering.js'
+
+const RID = parseReplicaId('0000000000000001')
+const OPEN: Message = {
+  type: 'open',
+  space: 'default' as never,
+  channel: 1,
+  frontier: new Map([[RID, 1]]),
+  remembered: new Map(),
+  met: new Map(),
+  own: new Map(),
+  floor: new Map(),
+  acked: new Map(),
+  number: 1,
+  answers: 0,
+  sweep: NO_SWEEP,
+}
+const SYNC_POINT: Message = {
+  type: 'sync-point',
+  channel: 1,
+  run: '0000000000000002' as never,
+  lseq: 1,
+  frontier: new Map([[RID, 1]]),
+  met: new Map([[RID, 1]]),
+  lost: [],
+  floor: new Map(),
+}
+
+describe('[SE1] a line on which the protocol is broken', () => {
+  test('what is garbled is never a message, whatever was decided', () => {
+    for (let dice = 0; dice < 300; dice++) {
+      const tampering = new Tampering()
+      tampering.plan('garble', new SimRandom(dice))
+      const frame = tampering.passed(encodeMessage(OPEN), 'device')
+      expect(() => decodeMessage(frame)).toThrow()
+    }
+  })
+
+  test('a peer that goes on talking, or that answers with a defect of its own, is complained about', () => {
+    const tampering = new Tampering()
+    tampering.plan('garble', new SimRandom(1))
+    tampering.passed(encodeMessage(OPEN), 'device')
+    expect(tampering.complaint).toContain('goes on')
+    tampering.passed(encodeMessage({ type: 'fault', code: 'INTERNAL', message: '', retry: 'later' }), 'hub')
+    tampering.ended()
+    expect(tampering.complaint).toContain('INTERNAL')
+  })
+
+  test('a false frontier is told to an end that has something, and to no empty one', () => {
+    const tampering = new Tampering()
+    tampering.plan('falsify', new SimRandom(1))
+    const point = encodeMessage(SYNC_POINT)
+    expect(tampering.passed(point, 'hub')).toEqual(point)
+    tampering.passed(encodeMessage(OPEN), 'device')
+    const told = decodeMessage(tampering.passed(point, 'hub'))
+    expect(told).toMatchObject({ type: 'sync-point', frontier: { size: 2 } })
+    expect(tampering.complaint).toContain('goes on')
+  })
+
+  test('broken frames and false frontiers of either end harm nobody', async () => {
+    for (const lie of ['garble', 'falsify']) {
+      for (let dice = 1; dice <= 6; dice++) {
+        const { trace } = await replay(`
+          seed ${dice}
+          devices ann bob
+          ann create a
+          bob create b
+          wait 3000
+          ${lie} ann ${dice}
+          ann edit a
+          bob edit b
+          wait 40
+          ${lie} bob ${dice}
+          bob create c
+          ann remove b
+          wait 3000
+        `)
+        expect(trace.at(-1)).toContain('"c"')
+      }
+    }
+  })
+})
