@@ -12,6 +12,9 @@ export class ApiDevice extends Device {
   #space: Space | undefined
   #life: Life | undefined
   #isEqual = false
+  /** The bytes of what was written are at the hub too; counted, because an older answer says nothing. */
+  #isSettled = false
+  #settlings = 0
   /** What the program waits for: the end of each verb that it called. */
   readonly #underWay = new Set<Promise<void>>()
   #last: Promise<void> = Promise.resolve()
@@ -35,7 +38,9 @@ export class ApiDevice extends Device {
     this.#underWay.clear()
     this.#last = Promise.resolve()
     space.status$.subscribe(({ connected, equal }) => {
-      if (life.isAlive) this.#isEqual = connected && equal
+      if (!life.isAlive) return
+      this.#isEqual = connected && equal
+      this.#settle(space, life)
     })
   }
 
@@ -52,17 +57,32 @@ export class ApiDevice extends Device {
     const done: Promise<void> = this.#last
       .then(() => (life.isAlive ? act(space, life) : 'nothing'))
       .then(told, (error: Error) => told(`refused: ${error.message}`))
-      .finally(() => this.#underWay.delete(done))
+      .finally(() => {
+        this.#underWay.delete(done)
+        this.#settle(space, life)
+      })
     this.#underWay.add(done)
     this.#last = done
   }
 
+  #settle(space: Space, life: Life): void {
+    const settling = ++this.#settlings
+    this.#isSettled = false
+    space.settled().then(
+      () => {
+        if (life.isAlive && settling === this.#settlings) this.#isSettled = true
+      },
+      // It ends with the program.
+      () => undefined,
+    )
+  }
+
   override isIdle(): boolean {
-    return this.isRunning && this.#isEqual && this.#underWay.size === 0
+    return this.isRunning && this.#isEqual && this.#isSettled && this.#underWay.size === 0
   }
 
   override explain(): string {
-    return `equal: ${this.#isEqual}, verbs under way: ${this.#underWay.size}`
+    return `equal: ${this.#isEqual}, settled: ${this.#isSettled}, verbs under way: ${this.#underWay.size}`
   }
 
   override heal(): void {}

@@ -5,6 +5,8 @@ import { isFile } from './shown.js'
 
 /** Few, so that people meet. */
 export const NAMES = ['a', 'b', 'c', 'd', 'A', 'x.txt', 'y.txt']
+/** With one that leaves no room for a tag: 248 bytes. */
+export const LONG_NAMES = NAMES.map((name) => (name === 'd' ? `long${'é'.repeat(120)}.txt` : name))
 
 /** What a person sees on a disk at one moment, as paths that a script can say. */
 export class Eyes {
@@ -13,6 +15,7 @@ export class Eyes {
   constructor(
     device: FolderDevice,
     private readonly random: SimRandom,
+    private readonly names: readonly string[],
   ) {
     const tree = Object.entries(device.tree())
     const namesIn = (directory: string): string[] => {
@@ -40,7 +43,7 @@ export class Eyes {
 
   /** Where there may be nothing. */
   fresh(): string {
-    const name = this.random.pick(NAMES)!
+    const name = this.random.pick(this.names)!
     const directory = this.random.chance(2) ? this.directory() : undefined
     return directory === undefined ? name : `${directory}/${name}`
   }

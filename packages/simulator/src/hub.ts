@@ -5,10 +5,12 @@ import {
   type Connection,
   type ConnectionHandlers,
   decodeMessage,
+  parseSpaceName,
   type Transport,
   TransportError,
 } from '@tidemark/protocol'
 import {
+  createMemoryConnectionPair,
   createMemoryTransportPair,
   MemoryBlobStore,
   type MemoryTransportPair,
@@ -27,6 +29,7 @@ import { hasher } from './hasher.js'
 import { isNoSpace, Life, mortalStore, Trap, Volume } from './life.js'
 import type { PlantedBug } from './planted-bug.js'
 import { SimRandom } from './random.js'
+import { Heard, Stranger } from './stranger.js'
 import { type End, type Lie, Tampering } from './tampering.js'
 import type { VirtualTime } from './virtual-time.js'
 
@@ -56,6 +59,8 @@ export class SimHub {
   storeTrouble: StoreTrouble = 'none'
   /** Frames that were sent, heartbeats apart. */
   messages = 0
+  readonly #heard = new Heard()
+  readonly #strangers: Stranger[] = []
   readonly #lines = new Map<string, Line>()
   readonly #random: SimRandom
   readonly #client: BlobClient
@@ -187,11 +192,27 @@ export class SimHub {
     this.#line(device).tampering.plan(lie, random)
   }
 
-  /** Those who went on talking to somebody who breaks the protocol. */
+  /** What comes out of this device's line for a while is as a later minor version would say it. */
+  extend(device: string, random: SimRandom): void {
+    this.#line(device).tampering.extend(random)
+  }
+
+  /** Somebody dials whom nobody knows. */
+  admitStranger(random: SimRandom): void {
+    const schedule = (task: () => void): void => void this.time.after(random.below(LATENCY_MS_MAX), task)
+    const { near, far } = createMemoryConnectionPair({ schedule })
+    if (!this.#engine) return
+    this.#engine.accept(far, { logger: silentLogger })
+    const space = parseSpaceName(`strange-${this.#strangers.length}`)
+    this.#strangers.push(new Stranger(near, space, this.#heard, random))
+  }
+
+  /** Those who went on talking to somebody who breaks the protocol, or who broke themselves by it. */
   get trusting(): readonly string[] {
-    return [...this.#lines].flatMap(([device, { tampering }]) =>
+    const lines = [...this.#lines].flatMap(([device, { tampering }]) =>
       tampering.complaint === undefined ? [] : [`${device}'s line: ${tampering.complaint}`],
     )
+    return [...lines, ...this.#strangers.flatMap(({ complaint }) => complaint ?? [])]
   }
 
   setSlow(device: string, ms: number): void {
@@ -204,6 +225,7 @@ export class SimHub {
       Object.assign(line, { isAway: false, slowMs: 0 })
       line.tampering.cancel()
     }
+    for (const stranger of this.#strangers) stranger.leave()
     this.storeTrouble = 'none'
     this.database.trap.clear()
     this.database.volume.isFull = false
@@ -277,6 +299,7 @@ export class SimHub {
           return (frame: Uint8Array): boolean => {
             if (!sender.isAlive) return true
             if (!isHeartbeat(frame)) this.messages++
+            this.#heard.note(frame)
             return target.send(tampering.passed(frame, end))
           }
         if (property === 'open')

@@ -1,4 +1,4 @@
-import { Eyes, NAMES } from './eyes.js'
+import { Eyes, LONG_NAMES, NAMES } from './eyes.js'
 import { FolderDevice } from './folder-device.js'
 import { DEATHS } from './life.js'
 import { SimRandom } from './random.js'
@@ -76,7 +76,8 @@ const DEATH_WRITES_MAX = 8
 const AMID_CALLS_BITS_MAX = 7
 const DICE = 1_000_000
 /** Somebody on a line breaks the protocol, in one of so many steps. */
-const HOSTILE_ONE_IN = 40
+const HOSTILE_ONE_IN = 20
+const HOSTILE = { garble: 2, falsify: 1, extend: 1, stranger: 3 }
 const END_ONE_IN = 12
 const DAYS_MAX = 3_650
 
@@ -90,6 +91,7 @@ export class RandomActs {
   readonly #full: string[] = []
   /** Apart: those who break the protocol change nothing in what people decide to do. */
   readonly #hostile: SimRandom
+  readonly #names: readonly string[]
   /** Acts that end what lasts. */
   readonly #endings: Act[] = []
   #clones = 0
@@ -98,6 +100,7 @@ export class RandomActs {
     this.#random = SimRandom.of(seed, 'people')
     this.#mortal = SimRandom.of(seed, 'mortal')
     this.#hostile = SimRandom.of(seed, 'hostile')
+    this.#names = this.#hostile.chance(4) ? LONG_NAMES : NAMES
     const people = PEOPLE.slice(0, 2 + this.#random.below(2))
     this.devices = [
       ...people.map((name): DeviceKind => ({ name, kind: this.#random.chance(5) ? 'coarse' : 'folder' })),
@@ -183,7 +186,9 @@ export class RandomActs {
   #lie(world: World): Act {
     const random = this.#hostile
     const { name } = random.pick(world.devices)!
-    return { verb: random.chance(3) ? 'falsify' : 'garble', args: [name, String(random.below(DICE))] }
+    const verb = random.weighted(HOSTILE)
+    const dice = String(random.below(DICE))
+    return { verb, args: verb === 'stranger' ? [dice] : [name, dice] }
   }
 
   #lasting(verb: string, args: string[], ending: string, endingArgs: string[]): Act {
@@ -195,7 +200,7 @@ export class RandomActs {
   #amid({ device }: Site): Act | undefined {
     if (!(device instanceof FolderDevice)) return undefined
     const random = this.#random
-    const eyes = new Eyes(device, random)
+    const eyes = new Eyes(device, random, this.#names)
     const calls = String(random.below(2 ** random.below(AMID_CALLS_BITS_MAX + 1)))
     const path = (random.chance(4) ? eyes.file() : undefined) ?? '.'
     const verb = random.weighted(AMID_VERBS)
@@ -208,7 +213,7 @@ export class RandomActs {
   #deny(site: Site): Act | undefined {
     const { device } = site
     if (!(device instanceof FolderDevice)) return undefined
-    const directory = new Eyes(device, this.#random).directory()
+    const directory = new Eyes(device, this.#random, this.#names).directory()
     if (directory === undefined) return undefined
     return this.#lasting('deny', [device.name, directory], 'allow', [device.name])
   }
@@ -217,12 +222,12 @@ export class RandomActs {
     const { device } = site
     const random = this.#random
     if (device instanceof FolderDevice) {
-      const eyes = new Eyes(device, random)
+      const eyes = new Eyes(device, random, this.#names)
       const act = this.#fileAct(device.name, random.weighted(FILE_VERBS), eyes)
       return act ?? { verb: 'create', args: [device.name, eyes.fresh()] }
     }
     // Programs go for names that some person sees.
-    const eyes = new Eyes(random.pick(world.folders)!, random)
+    const eyes = new Eyes(random.pick(world.folders)!, random, this.#names)
     const verb = random.weighted(API_VERBS)
     const isNew = verb === 'create' || verb === 'mkdir'
     const path = (isNew ? undefined : eyes.file()) ?? eyes.fresh()

@@ -131,6 +131,20 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     start bob
     wait 15870
   `,
+  'a directory is removed, and one above it may not be entered when that is looked at': `
+    seed 100
+    devices ann bob cyd
+    ann tree c
+    wait 376
+    bob wrap c/a/b/y.txt
+    bob wrap c/a/b/y.txt/inside
+    power cyd 553527
+    start cyd
+    wait 2038
+    cyd rmdir c/a/b/y.txt/inside
+    deny cyd c/a/b
+    wait 19
+  `,
   'on a disk with coarse stamps a file is edited in the moment in which it was put there': `
     seed 53
     devices ann cyd:coarse

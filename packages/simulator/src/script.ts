@@ -31,6 +31,8 @@ export const TROUBLES: ReadonlySet<string> = new Set([
   'cut',
   'garble',
   'falsify',
+  'extend',
+  'stranger',
   'kill',
   'power',
   'trap',

@@ -1,18 +1,18 @@
-import { decodeMessage, encodeMessage, type Message, parseReplicaId } from '@tidemark/protocol'
+import { encodeMessage, type Message, parseReplicaId } from '@tidemark/protocol'
+import { decoded, extended, garbled } from './mutation.js'
 import type { SimRandom } from './random.js'
 
 /** What is done to a line, once: a frame comes out broken, or a sync point claims what nobody ever wrote. */
 export type Lie = 'garble' | 'falsify'
 export type End = 'device' | 'hub'
 
+/** Frames in a row that are as a later minor version might say them. */
+const EXTENDED_FRAMES = 20
+
 const NOBODY = parseReplicaId('00decea5ed000000')
 /** The second byte of a frame says which message it is: not every one needs to be decoded. */
 const OPEN_NUMBER = 2
 const SYNC_POINT_NUMBER = 5
-/** Bytes that begin long or forbidden values. */
-const NASTY = [0x00, 0x80, 0x92, 0x9f, 0xc0, 0xc1, 0xc4, 0xc6, 0xcf, 0xd3, 0xd9, 0xdb, 0xdd, 0xdf, 0xff]
-const TRIES = 30
-const RANDOM_BYTES_MAX = 64
 
 /** Somebody on a line who breaks the protocol. Whoever hears it must end the session, and be none the worse. */
 export class Tampering {
@@ -20,6 +20,7 @@ export class Tampering {
   /** What was said that must be refused, and has not been yet. */
   #said: { readonly lie: Lie; readonly by: End } | undefined
   #complaint: string | undefined
+  #extending: { readonly random: SimRandom; left: number } | undefined
   /** Whether this end is known to have something: an empty one trusts whoever comes first. */
   readonly #isBegun = { device: false, hub: false }
 
@@ -32,8 +33,14 @@ export class Tampering {
     this.#planned = { lie, random }
   }
 
+  /** The next frames come with fields that nobody here knows: no reason to do anything. */
+  extend(random: SimRandom): void {
+    this.#extending = { random, left: EXTENDED_FRAMES }
+  }
+
   cancel(): void {
     this.#planned = undefined
+    this.#extending = undefined
   }
 
   /** The connection is over. */
@@ -44,7 +51,7 @@ export class Tampering {
   /** @returns what comes out at the other end. */
   passed(frame: Uint8Array, by: End): Uint8Array {
     const saysWhatItHas = frame[1] === OPEN_NUMBER || (frame[1] === SYNC_POINT_NUMBER && !this.#isBegun[by])
-    if (!saysWhatItHas && !this.#planned && !this.#said) return frame
+    if (!saysWhatItHas && !this.#planned && !this.#said) return this.#extended(frame)
     const message = decoded(frame)
     if (message?.type === 'open') this.#isBegun[by] = message.frontier.size > 0 && message.anew !== true
     if (message?.type === 'sync-point') this.#isBegun[by] = message.frontier.size > 0
@@ -55,10 +62,15 @@ export class Tampering {
       return frame
     }
     const changed = this.#planned && this.#changed(frame, message, by, this.#planned)
-    if (!changed || !this.#planned) return frame
+    if (!changed || !this.#planned) return this.#extended(frame)
     this.#said = { lie: this.#planned.lie, by }
     this.#planned = undefined
     return changed
+  }
+
+  #extended(frame: Uint8Array): Uint8Array {
+    if (!this.#extending || this.#extending.left-- <= 0) return frame
+    return extended(frame, this.#extending.random)
   }
 
   #changed(
@@ -72,52 +84,4 @@ export class Tampering {
     if (message?.type !== 'sync-point' || !isBegun) return undefined
     return encodeMessage({ ...message, frontier: new Map([...message.frontier, [NOBODY, 3]]) })
   }
-}
-
-function decoded(frame: Uint8Array): Message | undefined {
-  try {
-    return decodeMessage(frame)
-  } catch {
-    return undefined
-  }
-}
-
-/** Something that is no message, and looks as much like this one as possible. */
-function garbled(frame: Uint8Array, random: SimRandom): Uint8Array {
-  for (let i = 0; i < TRIES; i++) {
-    const broken = mutated(frame, random)
-    if (!decoded(broken)) return broken
-  }
-  return new Uint8Array()
-}
-
-/** Bytes like these, with one to four things changed; or any bytes. */
-export function mutated(frame: Uint8Array, random: SimRandom): Uint8Array {
-  if (random.chance(10)) return random.bytes(random.below(RANDOM_BYTES_MAX))
-  const bytes = [...frame]
-  for (let left = 1 + random.below(4); left > 0; left--) {
-    const at = random.below(bytes.length + 1)
-    // Most of what is interesting stands at the start: heads, numbers of fields, lengths.
-    const near = random.chance(2) ? random.below(Math.min(bytes.length, 24) + 1) : at
-    switch (random.below(6)) {
-      case 0:
-        bytes.length = at
-        break
-      case 1:
-        bytes.splice(near, 1 + random.below(3))
-        break
-      case 2:
-        bytes.splice(near, 0, ...random.bytes(1 + random.below(8)))
-        break
-      case 3:
-        bytes.splice(near, 0, ...bytes.slice(near, near + 1 + random.below(16)))
-        break
-      case 4:
-        if (near < bytes.length) bytes[near] = random.pick(NASTY)!
-        break
-      default:
-        if (near < bytes.length) bytes[near]! ^= 1 << random.below(8)
-    }
-  }
-  return Uint8Array.from(bytes)
 }

@@ -154,6 +154,10 @@ export class World {
       this.hub.storeTrouble = about === 'heals' ? 'none' : (about as StoreTrouble)
       return 'done'
     }
+    if (verb === 'stranger') {
+      this.hub.admitStranger(new SimRandom(Number(about)))
+      return 'done'
+    }
     if (about === 'hub') return this.#happenToHub(verb, new SimRandom(Number(value)))
     const site = this.sites.get(about)
     if (!site) return 'refused: nobody'
@@ -214,6 +218,9 @@ export class World {
       case 'garble':
       case 'falsify':
         hub.tamper(device.name, verb, new SimRandom(Number(value)))
+        return true
+      case 'extend':
+        hub.extend(device.name, new SimRandom(Number(value)))
         return true
       case 'slow':
       case 'fast':

@@ -167,9 +167,9 @@ class LocalPass {
         const path = dir.pathOf(finding.row.localName)
         const { watcher, context } = this.options
         const isNew = watcher !== undefined && !watcher.covers(path, finding.stat.ino)
-        // A directory above it could not be entered: whoever opened it again told of that one only.
-        const wasUnknown = context.problems.has(`${path}/`, 'unreadable')
-        if (isDeep || isNew || wasUnknown) this.#enter(DirRef.ofRow(finding.row, path, finding.stat.ino))
+        // Whoever opens a directory is told of that one, not of those below it.
+        const isDue = isDeep || isNew || context.problems.isUnlisted(path)
+        if (isDue) this.#enter(DirRef.ofRow(finding.row, path, finding.stat.ino))
         return
       }
       case 'create':

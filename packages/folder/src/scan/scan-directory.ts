@@ -1,5 +1,6 @@
 import { errnoOf } from '../adapters/node-file-system.js'
 import type { FileStat, FileSystem } from '../ports/file-system.js'
+import { UNLISTED } from '../problems.js'
 import type { Problem } from '../rows.js'
 import { decodeName, refusalOf } from './carried.js'
 import { IGNORE_FILE, IGNORE_FILE_BYTES_MAX, type IgnoreRules } from './ignore-rules.js'
@@ -57,7 +58,7 @@ export function scanDirectory(files: FileSystem, rules: IgnoreRules, target: Sca
       state: 'unknown',
       problem: {
         path,
-        cause: 'unreadable',
+        cause: UNLISTED,
         detail: `the directory cannot be listed (${errno})`,
         fix: 'give this user the right to read and enter it',
       },
