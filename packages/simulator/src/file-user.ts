@@ -4,7 +4,17 @@ import { fromScriptPath } from './names.js'
 import { isFile } from './shown.js'
 
 /** Refusals that a person shrugs at: something else stands there by now. */
-const REFUSED = new Set(['ENOENT', 'ENOTDIR', 'ENOTEMPTY', 'EISDIR', 'EEXIST', 'EINVAL', 'EPERM', 'ELOOP'])
+const REFUSED = new Set([
+  'ENOENT',
+  'ENOTDIR',
+  'ENOTEMPTY',
+  'EISDIR',
+  'EEXIST',
+  'EINVAL',
+  'EPERM',
+  'ELOOP',
+  'ENAMETOOLONG',
+])
 /** Verbs that need no room on the disk. */
 const SHRINKS = new Set(['remove', 'rmdir', 'rename', 'case', 'truncate'])
 

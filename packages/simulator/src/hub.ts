@@ -36,6 +36,9 @@ import type { VirtualTime } from './virtual-time.js'
 /** Time that a frame takes, at most, milliseconds. */
 const LATENCY_MS_MAX = 40
 
+/** They share a space, and each is sent away for what it says first. */
+const STRANGERS_AT_ONCE = 4
+
 /** Pings and their answers: what a silent line has. */
 const HEARTBEATS: ReadonlySet<string> = new Set(['ping', 'pong'])
 
@@ -197,14 +200,15 @@ export class SimHub {
     this.#line(device).tampering.extend(random)
   }
 
-  /** Somebody dials whom nobody knows. */
+  /** Some dial whom nobody knows. */
   admitStranger(random: SimRandom): void {
     const schedule = (task: () => void): void => void this.time.after(random.below(LATENCY_MS_MAX), task)
-    const { near, far } = createMemoryConnectionPair({ schedule })
-    if (!this.#engine) return
-    this.#engine.accept(far, { logger: silentLogger })
     const space = parseSpaceName(`strange-${this.#strangers.length}`)
-    this.#strangers.push(new Stranger(near, space, this.#heard, random))
+    for (let left = STRANGERS_AT_ONCE; left > 0 && this.#engine; left--) {
+      const { near, far } = createMemoryConnectionPair({ schedule })
+      this.#engine.accept(far, { logger: silentLogger })
+      this.#strangers.push(new Stranger(near, space, this.#heard, random))
+    }
   }
 
   /** Those who went on talking to somebody who breaks the protocol, or who broke themselves by it. */

@@ -77,6 +77,10 @@ const AMID_CALLS_BITS_MAX = 7
 const DICE = 1_000_000
 /** Somebody on a line breaks the protocol, in one of so many steps. */
 const HOSTILE_ONE_IN = 20
+/** Nobody has anything on for months, and one comes back later than the others. */
+const HOLIDAYS_ONE_IN = 600
+const HOLIDAYS_DAYS_MAX = 200
+const MS_PER_DAY = 24 * 3_600_000
 const HOSTILE = { garble: 2, falsify: 1, extend: 1, stranger: 3 }
 const END_ONE_IN = 12
 const DAYS_MAX = 3_650
@@ -115,6 +119,7 @@ export class RandomActs {
       if (act) yield act
       if (this.#mortal.chance(DEATH_ONE_IN)) yield this.#death(world)
       if (this.#hostile.chance(HOSTILE_ONE_IN)) yield this.#lie(world)
+      if (this.#hostile.chance(HOLIDAYS_ONE_IN)) yield* this.#holidays(world)
       if (this.#random.chance(3)) {
         const ms = this.#random.below(this.#random.chance(5) ? 20_000 : 400)
         yield { verb: 'wait', args: [String(ms)] }
@@ -181,6 +186,16 @@ export class RandomActs {
     const places = world.devices.flatMap(({ name }) => [[name], [name, 'db']])
     const count = String(random.below(DEATH_WRITES_MAX))
     return { verb: 'trap', args: [...random.pick([...places, ['hub']])!, count, random.pick(DEATHS)!] }
+  }
+
+  *#holidays(world: World): Generator<Act> {
+    const random = this.#hostile
+    const names = world.devices.map(({ name }) => name)
+    for (const name of names) yield { verb: 'kill', args: [name] }
+    const days = 30 + random.below(HOLIDAYS_DAYS_MAX)
+    yield { verb: 'wait', args: [String(days * MS_PER_DAY)] }
+    const late = random.pick(names)
+    for (const name of names) if (name !== late) yield { verb: 'start', args: [name] }
   }
 
   #lie(world: World): Act {

@@ -145,6 +145,21 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     deny cyd c/a/b
     wait 19
   `,
+  'a program dies when a file got out of the way of another, and the file is removed before the next one starts': `
+    devices ann bob
+    bob mkdir d
+    bob create d/x
+    wait 1000
+    away ann
+    wait 10
+    ann create A
+    bob rename d/x A
+    wait 3000
+    trap ann 4
+    return ann
+    wait 40000
+    ann remove A#1
+  `,
   'on a disk with coarse stamps a file is edited in the moment in which it was put there': `
     seed 53
     devices ann cyd:coarse

@@ -1,10 +1,21 @@
 import { decodeMessage, encodeMessage, type Message } from '@tidemark/protocol'
 import { describe, expect, test } from 'vitest'
-import { extended, mutated } from './mutation.js'
+import { changedTree, readTree, writeTree } from './message-tree.js'
+import { decoded, extended, mutated } from './mutation.js'
 import { SimRandom } from './random.js'
 import { replay } from './simulate.js'
 
 const PING: Message = { type: 'ping', nonce: 300 }
+const HELLO: Message = {
+  type: 'hello',
+  minor: [0, 70_000],
+  features: ['a', 'b'.repeat(40)],
+  required: [],
+  frameBytesMax: 4_194_304,
+  device: '00000000000000ff' as never,
+  role: 'replica',
+  agent: 'é'.repeat(20),
+}
 
 describe('[SE1] strangers at the hub', () => {
   test('harm nobody, whatever they say', async () => {
@@ -49,6 +60,22 @@ describe('[SE1] strangers at the hub', () => {
       expect(frame.length).toBeGreaterThan(encodeMessage(PING).length)
       expect(decodeMessage(frame)).toMatchObject(PING)
     }
+  })
+
+  test('a message, read as a tree and written again, is the same bytes', () => {
+    for (const message of [PING, HELLO]) {
+      const frame = encodeMessage(message)
+      expect(writeTree(readTree(frame))).toEqual(frame)
+    }
+  })
+
+  test('a changed tree is now a message, now none', () => {
+    const random = new SimRandom(1)
+    const tree = readTree(encodeMessage(HELLO))
+    const made = Array.from({ length: 200 }, () => decoded(writeTree(changedTree(tree, random))))
+    const messages = made.filter((message) => message !== undefined).length
+    expect(messages).toBeGreaterThan(20)
+    expect(messages).toBeLessThan(180)
   })
 
   test('mutations of one frame are many', () => {

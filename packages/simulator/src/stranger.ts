@@ -9,6 +9,7 @@ import {
   parseDeviceId,
   type SpaceName,
 } from '@tidemark/protocol'
+import { changedTree, readTree, writeTree } from './message-tree.js'
 import { decoded, extended, mutated } from './mutation.js'
 import type { SimRandom } from './random.js'
 
@@ -58,8 +59,11 @@ export class Stranger {
     connection.send(random.chance(20) ? mutated(preamble, random) : preamble)
     connection.send(encodeMessage(helloOf(random)))
     connection.send(encodeMessage(openOf(space)))
-    for (let left = 1 + random.below(FRAMES_MAX); left > 0; left--)
-      connection.send(this.#frame(heard, space, random))
+    for (let left = 1 + random.below(FRAMES_MAX); left > 0; left--) {
+      const frame = heard.any(random)
+      if (random.chance(2)) connection.send(keptApart(frame, space))
+      connection.send(keptApart(changed(frame, random), space))
+    }
   }
 
   /** What the hub did that it must not, if anything. */
@@ -70,17 +74,15 @@ export class Stranger {
   leave(): void {
     this.connection.close('bored')
   }
-
-  #frame(heard: Heard, space: SpaceName, random: SimRandom): Uint8Array {
-    const frame = heard.any(random)
-    const message = decoded(frame)
-    // The space of others is theirs: a writer among them may do as it likes.
-    const own = message?.type === 'open' ? encodeMessage({ ...message, space }) : frame
-    if (random.chance(3)) return own
-    return random.chance(4) ? extended(own, random) : keptApart(mutated(own, random), space)
-  }
 }
 
+function changed(frame: Uint8Array, random: SimRandom): Uint8Array {
+  if (random.chance(5)) return mutated(frame, random)
+  if (!decoded(frame)) return frame
+  return random.chance(6) ? extended(frame, random) : writeTree(changedTree(readTree(frame), random))
+}
+
+/** The space of others is theirs: a writer among them may do as it likes. */
 function keptApart(frame: Uint8Array, space: SpaceName): Uint8Array {
   const message = decoded(frame)
   return message?.type === 'open' ? encodeMessage({ ...message, space }) : frame

@@ -211,6 +211,16 @@ export class World {
         return true
       case 'start':
         return device.start()
+      case 'backup':
+        device.backUp()
+        return true
+      case 'rollback': {
+        if (!(await device.rollBack())) return false
+        this.hasOldDatabases = true
+        this.thrownBack.add(device.name)
+        await device.start()
+        return true
+      }
       case 'away':
       case 'return':
         hub.setAway(device.name, verb === 'away')
@@ -234,16 +244,6 @@ export class World {
   async #happenToFolder(verb: string, device: FolderDevice, value: string): Promise<boolean> {
     const { troubles } = device
     switch (verb) {
-      case 'backup':
-        device.backUp()
-        return true
-      case 'rollback': {
-        if (!(await device.rollBack())) return false
-        this.hasOldDatabases = true
-        this.thrownBack.add(device.name)
-        await device.start()
-        return true
-      }
       case 'deny':
         return this.#deny(device, value)
       case 'allow':

@@ -101,6 +101,20 @@ async function settleBatch(ctx: ApplyContext, intents: readonly Intent[]): Promi
       unsettled.push(intent)
     }
   }
+  const taken = new Set(intents.filter(({ key }) => rows.get(key) !== stored.get(key)).map(({ to }) => to))
+  for (const intent of [...failed]) {
+    if (!taken.has(intent.from)) continue
+    try {
+      const row = new Settling(ctx, intent, rows.get(intent.key)).movedAway()
+      if (!row) continue
+      rows.set(intent.key, row)
+      if (intent.shown) done.push(intent)
+    } catch (error) {
+      problems.push(refusedByDisk(intent.to ?? '', mustBeSystemError(error)))
+      unsettled.push(intent)
+    }
+    failed.splice(failed.indexOf(intent), 1)
+  }
   const shown: Materialised[] = []
   const whole = untorn(done, [...failed, ...unsettled])
   const shownNow = new Set(whole.map(({ key }) => key))

@@ -58,6 +58,21 @@ export class Settling {
     }
   }
 
+  /**
+   * For a move that is not done although its old place is another's: it was done, and what was moved is gone
+   * since. The next scan misses it where it was moved to.
+   *
+   * @returns the row there; `undefined`: it may be elsewhere.
+   * @throws system errors.
+   */
+  movedAway(): SyncedRow | undefined {
+    const { after, type, shown, key } = this.intent
+    if (type !== 'move' || !after || !this.row || this.#stat(this.#to)) return undefined
+    if (this.#stat(dirname(this.#to!))?.kind !== 'dir') return undefined
+    const { dir, localName, entry } = after
+    return { key: shown ? key : this.row.key, dir, localName, entry, fingerprint: this.row.fingerprint }
+  }
+
   #settleContent(): { readonly row: SyncedRow } | undefined {
     const { staged, after } = this.intent
     const stat = this.#stat(this.#to)
