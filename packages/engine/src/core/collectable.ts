@@ -90,11 +90,18 @@ export function withoutHidden(entry: NodeEntry): NodeEntry {
   return { ...entry, content: [...content] }
 }
 
-/** The dots of a node, as a vector that takes them in. */
-export function dotsOf(entries: readonly NodeEntry[]): Vector {
+/**
+ * What goes with these nodes, as a vector that takes it in: their dots, and what is known here of what they
+ * cover, which nothing may show any more.
+ */
+export function goneWith(entries: readonly NodeEntry[], frontier: Vector): Vector {
   const out = new Map<ReplicaId, number>()
-  for (const { dot } of entries.flatMap(siblingsOf)) {
-    if ((out.get(dot.rid) ?? 0) < dot.seq) out.set(dot.rid, dot.seq)
+  const raise = (rid: ReplicaId, seq: number): void => {
+    if ((out.get(rid) ?? 0) < seq) out.set(rid, seq)
+  }
+  for (const { dot, ctx } of entries.flatMap(siblingsOf)) {
+    raise(dot.rid, dot.seq)
+    for (const [rid, seq] of ctx.vector) raise(rid, Math.min(seq, frontier.get(rid) ?? 0))
   }
   return out
 }

@@ -273,9 +273,10 @@ export class SpaceDatabase {
     const { state } = this.#rejoin
     const endsRejoin = this.#rejoin.isEndedBy(peer, point.frontier)
     await this.#store.write(async (txn) => {
+      const isBootstrap = state !== undefined || this.frontier.size === 0
       // To one that begins a peer cannot show what was collected.
-      const isBootstrap = state !== undefined || this.#hasOnlyOwn
-      if (!isBootstrap && !vectorAtMost(point.frontier, this.met)) {
+      const hidden = this.#hasOnlyOwn ? point.floor : new Map()
+      if (!isBootstrap && !vectorAtMost(point.frontier, joinVectors(this.met, hidden))) {
         throw new ProtocolError('FRONTIER_UNFOUNDED', 'the peer claims writes that it never showed')
       }
       if (!vectorAtMost(point.floor, point.frontier)) {

@@ -9,7 +9,7 @@ import {
   type Vector,
   vectorAtMost,
 } from '@tidemark/protocol'
-import { type Acknowledgement, dotsOf, type MemberList, type Reach, reachOf } from '../core/collectable.js'
+import { type Acknowledgement, goneWith, type MemberList, type Reach, reachOf } from '../core/collectable.js'
 import type { KeyValueReader } from '../ports/key-value-store.js'
 import type { Random } from '../ports/random.js'
 import type { ChangeLog } from './change-log.js'
@@ -211,7 +211,10 @@ export class SpaceGc {
       const { gone, stripped, bare, isHeldUp } = await this.#collector.collect(txn, ids, reach)
       const less = [...gone, ...stripped]
       // Even if the floor stays where it is: something went.
-      const publish = less.length > 0 ? this.setFloor(txn, joinVectors(this.#floor, dotsOf(less))) : undefined
+      const publish =
+        less.length > 0
+          ? this.setFloor(txn, joinVectors(this.#floor, goneWith(less, this.#options.frontier())))
+          : undefined
       return { value: { count: gone.length, bare, isThrough: !isHeldUp && bare.length === 0 }, publish }
     })
   }
