@@ -107,7 +107,7 @@ export class Oracle {
   checkTrash(): void {
     for (const device of this.world.folders) {
       if (this.world.thrownBack.has(device.name)) this.#trash.forget(device)
-      const emptied = this.#trash.emptied(device)
+      const emptied = this.#trash.emptied(device, this.world.time.monotonicMs())
       if (emptied.length > 0) this.fail('emptied', `${device.name} has no more of ${list(emptied)}`)
     }
   }

@@ -45,6 +45,40 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     return bob
     start bob
   `,
+  // Each renaming of one name changed the other's stamps: a swap of the two went round and round.
+  'two names of one file are to be swapped, and the database that knew why there are two went back': `
+    seed 30
+    devices ann bob cyd app:api
+    trap ann 1
+    wait 180
+    bob create c
+    cyd create y.txt
+    trap bob db 7 before
+    wait 9011
+    away ann
+    ann create a
+    start bob
+    start ann
+    wait 5
+    ann create b
+    garble bob 581501
+    cyd symlink d c
+    wait 17202
+    app remove y.txt
+    return ann
+    wait 241
+    cyd tree y.txt
+    wait 3084
+    bob create d
+    backup ann
+    wait 14864
+    cyd swap d#1 a
+    trap ann 8
+    cyd rename y.txt/x.txt y.txt/b
+    cyd edit d#1
+    wait 183
+    rollback ann
+  `,
   // Seed 529 of the simulator as it was then: the row that came for it was dropped and made again for ever.
   'a directory that is dead by itself lives through what is in it, and a file has its name on disk': `
     seed 13

@@ -27,15 +27,18 @@ const RACY_BYTES_MAX = 1 << 20
 
 /**
  * Whether what stands at `path` is what the row says. Stamps of a racy row prove nothing: a small file is
- * read, a large one counts as changed until the next scan.
+ * read, a large one counts as changed until the next scan. Nor does the time of change of a file with several
+ * names: what is done here to one of them changes it for all.
  */
 export function matchesRow(files: FileSystem, path: string, row: SyncedRow): boolean {
   const stat = files.lstat(path)
   if (!stat || stat.kind !== row.entry.kind) return false
   if (stat.kind === 'dir') return stat.dev === row.fingerprint.dev && stat.ino === row.fingerprint.ino
-  if (!untouched(stat, row.fingerprint)) return false
+  const isUntouched = untouched(stat, row.fingerprint)
+  const isShared = stat.kind === 'file' && stat.nlink > 1 && sameFile(stat, row.fingerprint)
+  if (!isUntouched && !isShared) return false
   const version = row.entry.version
-  if (!row.racy || stat.kind !== 'file' || !version) return true
+  if ((!row.racy && isUntouched) || stat.kind !== 'file' || !version) return true
   if (version.height > 0 || stat.size > RACY_BYTES_MAX) return false
   return createHash('sha256').update(files.readFile(path)).digest('hex') === version.root
 }
