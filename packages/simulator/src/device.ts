@@ -113,7 +113,7 @@ export abstract class Device {
     await this.#end()
     const isRowless = this.death === 'rowless'
     this.#store = this.#store.crash(isRowless ? 0 : this.#store.unsyncedBatches)
-    this.#hasLost ||= isRowless
+    this.#hasLost ||= isRowless || this.death === 'bare'
     this.death = undefined
   }
 

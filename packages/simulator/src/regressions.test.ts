@@ -79,6 +79,33 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     wait 183
     rollback ann
   `,
+  'a conflict copy is chosen by renaming it over its file, while another person saves the file': `
+    seed 38
+    devices ann bob
+    bob create b
+    wait 12510
+    bob rename b a
+    wait 203
+    ann savebeside a
+    bob append a
+    wait 327
+    ann replace a#1 a
+    bob savebeside a
+  `,
+  'a file is put into a new directory of its own name, which may not be entered a moment later': `
+    seed 134
+    devices ann bob
+    ann mkdir d
+    wait 263
+    bob create d/a
+    bob link d/a A
+    wait 349
+    ann edit A
+    wait 156
+    ann wrap A
+    deny ann A
+    wait 1733
+  `,
   // Seed 529 of the simulator as it was then: the row that came for it was dropped and made again for ever.
   'a directory that is dead by itself lives through what is in it, and a file has its name on disk': `
     seed 13
