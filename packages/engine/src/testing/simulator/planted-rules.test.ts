@@ -161,8 +161,8 @@ const NOTICED_BY: Readonly<Partial<Record<PlantedRuleName, readonly [seed: numbe
   'seen-not-carried-on': [1, 'VW14'],
   'no-pins': [2, 'VW14'],
   'pins-as-ordinary-writes': [641, 'NR12'],
-  'acknowledges-what-is-only-received': [816, 'SE1'],
-  'collects-in-one-step': [497, 'J5'],
+  'acknowledges-what-is-only-received': [263, 'NR12'],
+  'collects-in-one-step': [1599, 'SE1'],
 }
 const NAMES = Object.keys(PROFILES) as PlantedRuleName[]
 
@@ -186,25 +186,27 @@ afterEach(() => {
 const ruleBroken = (run: typeof runSimulation, profile: Profile, seed: number): Promise<string | undefined> =>
   run({ profile, seed, steps: STEPS[profile] }).then(() => undefined, ruleOf)
 
-describe.skipIf(SEARCH)('a mistake in a rule is noticed, and without it there is nothing to notice:', () => {
-  it.each(NAMES.filter((name) => NOTICED_BY[name]))('%s', async (name) => {
-    const [profile, [seed, rule]] = [PROFILES[name], NOTICED_BY[name]!]
-    expect(await ruleBroken(await planted(name), profile, seed)).toBe(rule)
-    expect(await ruleBroken(runSimulation, profile, seed)).toBeUndefined()
+if (!SEARCH)
+  describe('a mistake in a rule is noticed, and without it there is nothing to notice:', () => {
+    it.each(NAMES.filter((name) => NOTICED_BY[name]))('%s', async (name) => {
+      const [profile, [seed, rule]] = [PROFILES[name], NOTICED_BY[name]!]
+      expect(await ruleBroken(await planted(name), profile, seed)).toBe(rule)
+      expect(await ruleBroken(runSimulation, profile, seed)).toBeUndefined()
+    })
   })
-})
 
-describe.runIf(SEARCH)('seeds that notice a mistake in a rule', () => {
-  it.each(NAMES)(
-    '%s',
-    async (name) => {
-      const [first, last] = SEARCH!.split('-').map(Number) as [number, number]
-      const run = await planted(name)
-      const seeds = Array.from({ length: last - first + 1 }, (_, i) => first + i)
-      console.log(
-        tellFindings(name, await searchSeeds(seeds, (seed) => ruleBroken(run, PROFILES[name], seed))),
-      )
-    },
-    SEARCH_MS_MAX,
-  )
-})
+if (SEARCH)
+  describe('seeds that notice a mistake in a rule', () => {
+    it.each(NAMES)(
+      '%s',
+      async (name) => {
+        const [first, last] = SEARCH!.split('-').map(Number) as [number, number]
+        const run = await planted(name)
+        const seeds = Array.from({ length: last - first + 1 }, (_, i) => first + i)
+        console.log(
+          tellFindings(name, await searchSeeds(seeds, (seed) => ruleBroken(run, PROFILES[name], seed))),
+        )
+      },
+      SEARCH_MS_MAX,
+    )
+  })

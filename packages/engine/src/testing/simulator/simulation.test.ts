@@ -62,7 +62,7 @@ const NOTICED_BY: Readonly<Record<PlantedBug, readonly [seed: number, rule: stri
   'echo-by-node': [1, 'SE1'],
   'answers-every-sync-point': [1, 'EX10'],
   'collects-alone': [1, 'GC15'],
-  'collects-by-age': [1, 'GC15'],
+  'collects-by-age': [4, 'GC15'],
   'tombstones-dropped': [1, 'SE1'],
 }
 const PLANTED_STEPS = 200
