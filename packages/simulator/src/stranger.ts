@@ -111,7 +111,8 @@ function helloOf(random: SimRandom): Hello {
   }
 }
 
-const openOf = (space: SpaceName): Message => ({
+/** The first word of one that has nothing. */
+export const openOf = (space: SpaceName): Message => ({
   type: 'open',
   space,
   channel: 1,

@@ -1,24 +1,12 @@
-import { decodeMessage, encodeMessage, type Message, NO_SWEEP, parseReplicaId } from '@tidemark/protocol'
+import { decodeMessage, encodeMessage, type Message, parseReplicaId } from '@tidemark/protocol'
 import { describe, expect, test } from 'vitest'
 import { SimRandom } from './random.js'
 import { replay } from './simulate.js'
+import { openOf } from './stranger.js'
 import { Tampering } from './tampering.js'
 
 const RID = parseReplicaId('0000000000000001')
-const OPEN: Message = {
-  type: 'open',
-  space: 'default' as never,
-  channel: 1,
-  frontier: new Map([[RID, 1]]),
-  remembered: new Map(),
-  met: new Map(),
-  own: new Map(),
-  floor: new Map(),
-  acked: new Map(),
-  number: 1,
-  answers: 0,
-  sweep: NO_SWEEP,
-}
+const OPEN = { ...openOf('default' as never), frontier: new Map([[RID, 1]]) } as Message
 const SYNC_POINT: Message = {
   type: 'sync-point',
   channel: 1,
