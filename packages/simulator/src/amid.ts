@@ -4,6 +4,7 @@ import type { FileSystem, OpenFile } from '@tidemark/folder'
 export class Amid {
   #callsLeft = 0
   #act: ((path: string) => void) | undefined
+  #lastPath: string | undefined
 
   constructor(
     /** What people see is below it, but for what is below `hidden`. */
@@ -15,6 +16,11 @@ export class Amid {
   arm(calls: number, act: (path: string) => void): void {
     this.#callsLeft = calls
     this.#act = act
+  }
+
+  /** What the last call was about (relative), if people see it. */
+  get lastPath(): string | undefined {
+    return this.#lastPath
   }
 
   disarm(): void {
@@ -49,12 +55,14 @@ export class Amid {
   }
 
   #called(paths: readonly string[]): void {
-    if (!this.#act) return
-    const path = paths.find((each) => this.#isSeen(each))
-    if (path === undefined || this.#callsLeft-- > 0) return
+    const seen = paths.find((each) => this.#isSeen(each))
+    if (seen === undefined) return
+    const path = seen.slice(this.root.length + 1)
+    this.#lastPath = path
+    if (!this.#act || this.#callsLeft-- > 0) return
     const act = this.#act
     this.#act = undefined
-    act(path.slice(this.root.length + 1))
+    act(path)
   }
 
   #isSeen(path: string): boolean {

@@ -11,6 +11,8 @@ export const LONG_NAMES = NAMES.map((name) => (name === 'd' ? `long${'é'.repeat
 /** What a person sees on a disk at one moment, as paths that a script can say. */
 export class Eyes {
   readonly #tree: readonly (readonly [path: string, text: string])[]
+  /** The file that the program was about when it died: what is done to it now, it must find out later. */
+  readonly #near: string | undefined
 
   constructor(
     device: FolderDevice,
@@ -26,9 +28,13 @@ export class Eyes {
       })
     }
     this.#tree = tree.map(([path, text]) => [toScriptPath(path, namesIn), text])
+    const last = device.isRunning ? undefined : tree.findIndex(([path]) => path === device.amid.lastPath)
+    const near = this.#tree[last ?? -1]
+    this.#near = near && isFile(near[1]) ? near[0] : undefined
   }
 
   file(): string | undefined {
+    if (this.#near !== undefined && this.random.chance(2)) return this.#near
     return this.#pick((text) => isFile(text))
   }
 

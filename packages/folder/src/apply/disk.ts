@@ -14,9 +14,11 @@ export function mustBeSystemError(error: unknown): string {
   return errno
 }
 
+export const isInode = (a: Fingerprint, b: Fingerprint): boolean => a.dev === b.dev && a.ino === b.ino
+
 /** The same file with the same bytes, as far as stamps that a rename leaves alone can tell. */
 export const sameFile = (a: Fingerprint, b: Fingerprint): boolean =>
-  a.dev === b.dev && a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs
+  isInode(a, b) && a.size === b.size && a.mtimeNs === b.mtimeNs
 
 /** Nothing happened to it at all. */
 export const untouched = (a: Fingerprint, b: Fingerprint): boolean =>
@@ -33,7 +35,7 @@ const RACY_BYTES_MAX = 1 << 20
 export function matchesRow(files: FileSystem, path: string, row: SyncedRow): boolean {
   const stat = files.lstat(path)
   if (!stat || stat.kind !== row.entry.kind) return false
-  if (stat.kind === 'dir') return stat.dev === row.fingerprint.dev && stat.ino === row.fingerprint.ino
+  if (stat.kind === 'dir') return isInode(stat, row.fingerprint)
   const isUntouched = untouched(stat, row.fingerprint)
   const isShared = stat.kind === 'file' && stat.nlink > 1 && sameFile(stat, row.fingerprint)
   if (!isUntouched && !isShared) return false
@@ -72,22 +74,36 @@ export function placeNew(files: FileSystem, from: string, to: string, kind: File
 /** An earlier attempt may have ended between the two names. */
 function finishPlacing(files: FileSystem, from: string, to: string): boolean {
   const [a, b] = [files.lstat(from), files.lstat(to)]
-  if (!a || !b || a.dev !== b.dev || a.ino !== b.ino) return false
+  if (!a || !b || !isInode(a, b)) return false
   files.unlink(from)
   return true
 }
 
-/**
- * Gives the user back what turned out to be theirs: at its own name, or beside it when that is taken.
- * @returns the name that it got.
- */
-export function putBack(files: FileSystem, from: string, directory: string, name: string): string {
-  const kind: FileStat['kind'] = files.lstat(from)?.kind ?? 'file'
-  if (placeNew(files, from, `${directory}/${name}`, kind)) return name
+/** A name, and those beside it when it is taken: `f.txt`, `f (local 1).txt`, `f (local 2).txt`, … without end. */
+export function* namesBeside(name: string): Generator<string, never> {
+  yield name
   const dot = name.lastIndexOf('.')
   const split = dot > 0 ? dot : name.length
-  for (let n = 1; ; n++) {
-    const beside = `${name.slice(0, split)} (local ${n})${name.slice(split)}`
-    if (placeNew(files, from, `${directory}/${beside}`, kind)) return beside
+  for (let n = 1; ; n++) yield `${name.slice(0, split)} (local ${n})${name.slice(split)}`
+}
+
+/**
+ * Gives the user back what turned out to be theirs: at its own name, or beside it when that is taken.
+ *
+ * @param isFree Whether a name may be used if nothing stands there.
+ * @returns the name that it got.
+ */
+export function putBack(
+  files: FileSystem,
+  from: string,
+  directory: string,
+  name: string,
+  isFree = (_name: string): boolean => true,
+): string {
+  const kind: FileStat['kind'] = files.lstat(from)?.kind ?? 'file'
+  const names = namesBeside(name)
+  for (;;) {
+    const { value } = names.next()
+    if (isFree(value) && placeNew(files, from, `${directory}/${value}`, kind)) return value
   }
 }

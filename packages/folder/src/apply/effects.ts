@@ -1,7 +1,7 @@
 import { join, relative, sep } from 'node:path'
 import type { FileStat, FileSystem } from '../ports/file-system.js'
 import type { SyncedRow } from '../rows.js'
-import { errnoOf, matchesRow, mustBeSystemError, placeNew, putBack, sameFile } from './disk.js'
+import { errnoOf, isInode, matchesRow, mustBeSystemError, placeNew, putBack, sameFile } from './disk.js'
 
 /** A path on disk, taken apart. */
 export interface Spot {
@@ -22,10 +22,13 @@ export type Outcome =
   | { readonly done: true; readonly stat: FileStat | undefined }
   /** What stands there is not what the rows say: the user's, left alone. */
   | { readonly done: false; readonly cause: 'changed' }
+  /** The old content is aside, and its place is no longer free: whatever stands there is new. */
+  | { readonly done: false; readonly cause: 'taken' }
   | { readonly done: false; readonly cause: 'not-empty' }
   | { readonly done: false; readonly cause: 'refused'; readonly errno: string }
 
 const CHANGED: Outcome = { done: false, cause: 'changed' }
+const TAKEN: Outcome = { done: false, cause: 'taken' }
 
 /** The disk is no longer as it was when it was looked at. */
 const MOVED_ON = new Set(['ENOENT', 'ENOTDIR', 'EEXIST', 'EISDIR', 'ELOOP'])
@@ -78,7 +81,11 @@ export class Effects {
 
   create(at: Spot, staged: string): Outcome {
     const path = pathOf(at)
-    return placeNew(this.files, staged, path, 'file') ? this.#shown(path) : CHANGED
+    const ours = this.files.lstat(staged)
+    if (!placeNew(this.files, staged, path, 'file')) return CHANGED
+    const stat = this.files.lstat(path)
+    // Saved over or taken away in this very moment: that is for the next scan to see, which looks for ours.
+    return { done: true, stat: stat && ours && isInode(stat, ours) ? stat : ours }
   }
 
   createSymlink(at: Spot, target: string): Outcome {
@@ -95,15 +102,23 @@ export class Effects {
   /** The old content goes aside, the new one in; the name is missing only between two system calls. */
   replace(at: Spot, row: SyncedRow, aside: string, create: () => Outcome): Outcome {
     if (!this.#moveAside(at, row, aside)) return CHANGED
-    let outcome: Outcome
     try {
-      outcome = create()
+      const outcome = create()
+      return outcome.done ? outcome : TAKEN
     } catch (error) {
       mustBeSystemError(error)
-      placeNew(this.files, aside, pathOf(at), row.entry.kind === 'file' ? 'file' : 'symlink')
-      throw error
+      if (this.#isBack(aside, pathOf(at), row)) throw error
+      return TAKEN
     }
-    return outcome
+  }
+
+  #isBack(aside: string, path: string, { entry }: SyncedRow): boolean {
+    try {
+      return placeNew(this.files, aside, path, entry.kind === 'file' ? 'file' : 'symlink')
+    } catch (error) {
+      mustBeSystemError(error)
+      return false
+    }
   }
 
   chmod(at: Spot, row: SyncedRow, mode: number): Outcome {
@@ -124,8 +139,7 @@ export class Effects {
     if (row.entry.kind !== 'file') {
       this.files.rename(source, target)
       const stat = this.files.lstat(target)
-      if (stat && stat.dev === row.fingerprint.dev && stat.ino === row.fingerprint.ino)
-        return { done: true, stat }
+      if (stat && isInode(stat, row.fingerprint)) return { done: true, stat }
       putBack(this.files, target, from.directory, from.name)
       return CHANGED
     }
@@ -173,7 +187,7 @@ export class Effects {
 
   #isRow(path: string, { fingerprint }: SyncedRow): boolean {
     const stat = this.files.lstat(path)
-    return stat !== undefined && stat.dev === fingerprint.dev && stat.ino === fingerprint.ino
+    return stat !== undefined && isInode(stat, fingerprint)
   }
 
   #moveAside(at: Spot, row: SyncedRow, aside: string): boolean {

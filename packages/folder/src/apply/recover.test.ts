@@ -103,3 +103,23 @@ test('[CR18] a staging area and a trash that cannot be looked at stop no start',
   await expect(recoverProvisional(world.ctx(failingAt('/staging', 'EACCES')))).resolves.toEqual([])
   await expect(recoverProvisional(world.ctx(failingAt('/trash', 'EACCES')))).resolves.toEqual([])
 })
+
+test('[CR18] what its user saved over the new version, before it was recorded, is an edit of that one', async () => {
+  await interruptedReplace([2, 'f'])
+  fs.renameSync(world.path('.tidemark/staging/new-f'), world.path('d/f'))
+  const { ino } = fs.statSync(world.path('d/f'))
+  fs.writeFileSync(world.path('saved'), 'of the user')
+  fs.renameSync(world.path('saved'), world.path('d/f'))
+  await recoverProvisional(world.ctx())
+  expect(world.disk()).toEqual({ d: '/', 'd/f': 'of the user', 'd/g': 'old too' })
+  // The row is that of the version that came: the scan finds another file in its place.
+  expect((await world.ctx().rows.get(nodeId(2)))!.fingerprint.ino).toBe(BigInt(ino).toString())
+})
+
+test('[CR18] what its user made where the old version was gone and the new one still to come is new', async () => {
+  await interruptedReplace([2, 'f'])
+  fs.writeFileSync(world.path('d/f'), 'of the user')
+  await recoverProvisional(world.ctx())
+  expect(world.disk()).toEqual({ d: '/', 'd/f': 'of the user', 'd/g': 'old too' })
+  expect(await world.ctx().rows.get(nodeId(2))).toBeUndefined()
+})

@@ -2,9 +2,9 @@ import { dirname, join } from 'node:path'
 import type { EntryKey, Materialised } from '@tidemark/engine'
 import { ROOT } from '@tidemark/protocol'
 import type { ApplyContext } from '../apply-context.js'
-import type { Fingerprint, Problem, SyncedRow } from '../rows.js'
+import type { Problem, SyncedRow } from '../rows.js'
 import { type RowChange, rowOps } from '../rows-store.js'
-import { mustBeSystemError, putBack, sameFile } from './disk.js'
+import { isInode, mustBeSystemError, namesBeside, putBack, sameFile } from './disk.js'
 import { makeDurable } from './durable.js'
 import { heldRow } from './held-row.js'
 import {
@@ -61,8 +61,8 @@ function ifAllowed(effect: () => void): void {
  */
 export async function settleProvisional(ctx: ApplyContext): Promise<readonly Problem[]> {
   const problems: Problem[] = []
-  const intents = [...(await readUnsettled(ctx.space.rows)), ...(await readBatch(ctx.space.rows))]
-  if (intents.length > 0) problems.push(...(await settleBatch(ctx, intents)))
+  const intents = { unsettled: await readUnsettled(ctx.space.rows), batch: await readBatch(ctx.space.rows) }
+  if (intents.unsettled.length + intents.batch.length > 0) problems.push(...(await settleBatch(ctx, intents)))
   for (const lift of await readLifts(ctx.space.rows)) {
     try {
       await settleLift(ctx, lift)
@@ -74,7 +74,13 @@ export async function settleProvisional(ctx: ApplyContext): Promise<readonly Pro
   return problems
 }
 
-async function settleBatch(ctx: ApplyContext, intents: readonly Intent[]): Promise<Problem[]> {
+async function settleBatch(
+  ctx: ApplyContext,
+  { unsettled: earlier, batch }: { unsettled: readonly Intent[]; batch: readonly Intent[] },
+): Promise<Problem[]> {
+  const intents = [...earlier, ...batch]
+  const settling = (intent: Intent) =>
+    new Settling(ctx, intent, rows.get(intent.key), !earlier.includes(intent))
   const stored = new Map<EntryKey, SyncedRow | undefined>()
   const rows = new Map<EntryKey, SyncedRow | undefined>()
   const done: Intent[] = []
@@ -90,12 +96,12 @@ async function settleBatch(ctx: ApplyContext, intents: readonly Intent[]): Promi
       rows.set(key, row)
     }
     try {
-      const settled = new Settling(ctx, intent, rows.get(key)).run()
+      const settled = settling(intent).run()
       for (const path of [to, from])
         if (path !== undefined) directories.add(dirname(join(ctx.directory, path)))
       if (settled) rows.set(key, settled.row)
-      else failed.push(intent)
-      if (settled && intent.shown) done.push(intent)
+      if (!settled || settled.isHalf) failed.push(intent)
+      else if (intent.shown) done.push(intent)
     } catch (error) {
       problems.push(refusedByDisk(to ?? from ?? '', mustBeSystemError(error)))
       unsettled.push(intent)
@@ -103,16 +109,10 @@ async function settleBatch(ctx: ApplyContext, intents: readonly Intent[]): Promi
   }
   const taken = new Set(intents.filter(({ key }) => rows.get(key) !== stored.get(key)).map(({ to }) => to))
   for (const intent of [...failed]) {
-    if (!taken.has(intent.from)) continue
-    try {
-      const row = new Settling(ctx, intent, rows.get(intent.key)).movedAway()
-      if (!row) continue
-      rows.set(intent.key, row)
-      if (intent.shown) done.push(intent)
-    } catch (error) {
-      problems.push(refusedByDisk(intent.to ?? '', mustBeSystemError(error)))
-      unsettled.push(intent)
-    }
+    const row = taken.has(intent.from) ? settling(intent).movedAway() : undefined
+    if (!row) continue
+    rows.set(intent.key, row)
+    if (intent.shown) done.push(intent)
     failed.splice(failed.indexOf(intent), 1)
   }
   const shown: Materialised[] = []
@@ -195,9 +195,12 @@ async function settleLift(ctx: ApplyContext, { row, path }: Lift): Promise<void>
   const dir =
     above === undefined || ctx.files.lstat(join(ctx.directory, above))?.kind !== 'dir' ? ROOT : row.dir
   const directory = dir === ROOT ? ctx.directory : join(ctx.directory, above!)
+  // A place has one row: its own may have been given to another meanwhile.
+  const claimed = await ctx.rows.inDirectory(dir)
+  const isFree = (name: string) => (claimed.get(name)?.key ?? row.key) === row.key
   const localName = ctx.files.lstat(lifted)
-    ? putBack(ctx.files, lifted, directory, row.localName)
-    : nameOf(ctx, directory, row.fingerprint)
+    ? putBack(ctx.files, lifted, directory, row.localName, isFree)
+    : nameWhereReturned(ctx, directory, row, isFree)
   const ops = [liftDel(row.key)]
   if (localName !== undefined) {
     const stat = ctx.files.lstat(join(directory, localName))!
@@ -212,12 +215,17 @@ async function settleLift(ctx: ApplyContext, { row, path }: Lift): Promise<void>
   await ctx.space.writeRows(ops, { sync: true })
 }
 
-/** The name that a thing has in a directory, where an interrupted return has put it. */
-function nameOf(ctx: ApplyContext, directory: string, { dev, ino }: Fingerprint): string | undefined {
-  for (const bytes of ctx.files.readdir(directory)) {
-    const name = Buffer.from(bytes).toString('utf8')
+/** The name that an interrupted return has given to a thing; any other name is its user's doing. */
+function nameWhereReturned(
+  ctx: ApplyContext,
+  directory: string,
+  { localName, fingerprint }: SyncedRow,
+  isFree: (name: string) => boolean,
+): string | undefined {
+  for (const name of namesBeside(localName)) {
     const stat = ctx.files.lstat(join(directory, name))
-    if (stat?.dev === dev && stat.ino === ino) return name
+    if (!stat) return undefined
+    if (isInode(stat, fingerprint) && isFree(name)) return name
   }
   return undefined
 }

@@ -107,6 +107,13 @@ export class RunState {
     if (this.isLast(step)) this.#finished.add(key)
   }
 
+  /** What stood for an item is gone, and nothing came. */
+  lose(key: EntryKey): void {
+    this.locator.remove(this.rows.get(key)!.key)
+    this.rows.set(key, undefined)
+    this.#stand(key, undefined)
+  }
+
   #stand(key: EntryKey, place: Place | undefined): void {
     const before = this.#places.get(key)
     if (before && this.#holders.get(placeText(before)) === key) this.#holders.delete(placeText(before))

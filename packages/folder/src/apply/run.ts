@@ -171,6 +171,7 @@ export class Run {
     const { ctx, report } = this.tools
     const spot = from ?? to!
     const path = relativeTo(ctx.directory, pathOf(spot))
+    if (outcome.cause === 'taken') this.#state.lose(step.item.key)
     if (outcome.cause === 'refused') report.problem(refusedByDisk(path, outcome.errno))
     this.#fail(step.item, outcome.cause === 'not-empty' ? path : relativeTo(ctx.directory, spot.directory))
     // A place that is taken is another directory than the one that the thing stands in.
@@ -193,11 +194,15 @@ export class Run {
       const dir = hasDir ? old.dir : ROOT
       const directory = locator.absoluteDir(dir)!
       const from = join(ctx.staging, staged.localName)
-      const localName = putBack(ctx.files, from, directory, old.localName)
+      const dirKey = this.#dirKey(dir)
+      // A place has one row: its own may have been given to another meanwhile.
+      const claimed = await ctx.rows.inDirectory(dirKey)
+      const isFree = (name: string) => !claimed.has(name)
+      const localName = putBack(ctx.files, from, directory, old.localName, isFree)
       const stat = ctx.files.lstat(join(directory, localName))
       const after = {
         ...old,
-        dir: this.#dirKey(dir),
+        dir: dirKey,
         localName,
         fingerprint: stat ? fresh(old, stat) : old.fingerprint,
       }

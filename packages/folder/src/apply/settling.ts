@@ -2,9 +2,15 @@ import { basename, dirname, join } from 'node:path'
 import type { ApplyContext } from '../apply-context.js'
 import type { FileStat } from '../ports/file-system.js'
 import type { Fingerprint, SyncedRow } from '../rows.js'
-import { placeNew, putBack, sameFile } from './disk.js'
+import { isInode, placeNew, putBack, sameFile } from './disk.js'
 import type { Intent } from './journal.js'
 import { stamps } from './stamps.js'
+
+export interface Settled {
+  readonly row: SyncedRow | undefined
+  /** The effect ended half way, and cannot be finished: only its row is gone. */
+  readonly isHalf?: boolean
+}
 
 /** One effect of the interrupted batch, looked at on disk. */
 export class Settling {
@@ -17,6 +23,8 @@ export class Settling {
     private readonly ctx: ApplyContext,
     private readonly intent: Intent,
     private readonly row: SyncedRow | undefined,
+    /** Nobody used staging since the effect. */
+    private readonly isFirstLook: boolean,
   ) {
     const absolute = (path: string | undefined) =>
       path === undefined ? undefined : join(ctx.directory, path)
@@ -29,10 +37,10 @@ export class Settling {
   /**
    * Idempotent.
    *
-   * @returns the row after, when the effect is done; `undefined`: it is not, and the row stays.
+   * @returns what has the place of the row now; `undefined`: the effect is not done, and the row stays.
    * @throws system errors: it can be asked again.
    */
-  run(): { readonly row: SyncedRow | undefined } | undefined {
+  run(): Settled | undefined {
     switch (this.intent.type) {
       case 'create':
         return this.#settleContent()
@@ -60,20 +68,16 @@ export class Settling {
 
   /**
    * For a move that is not done although its old place is another's: it was done, and what was moved is gone
-   * since. The next scan misses it where it was moved to.
+   * since. The next scan misses it where it was moved to, or finds it where its user moved it.
    *
-   * @returns the row there; `undefined`: it may be elsewhere.
-   * @throws system errors.
+   * @returns the row there; `undefined`: it was no move.
    */
   movedAway(): SyncedRow | undefined {
-    const { after, type, shown, key } = this.intent
-    if (type !== 'move' || !after || !this.row || this.#stat(this.#to)) return undefined
-    if (this.#stat(dirname(this.#to!))?.kind !== 'dir') return undefined
-    const { dir, localName, entry } = after
-    return { key: shown ? key : this.row.key, dir, localName, entry, fingerprint: this.row.fingerprint }
+    return this.intent.type === 'move' && this.row ? this.#movedRow(undefined) : undefined
   }
 
-  #settleContent(): { readonly row: SyncedRow } | undefined {
+  /** @param wasFree Whether nothing stands there that stood there before. */
+  #settleContent(wasFree = true): { readonly row: SyncedRow } | undefined {
     const { staged, after } = this.intent
     const stat = this.#stat(this.#to)
     if (!stat) return undefined
@@ -85,26 +89,32 @@ export class Settling {
     }
     const { fingerprint } = staged
     const isStaged = (each: FileStat) => isInode(each, fingerprint)
-    if (!isStaged(stat)) return undefined
     const left = this.#stat(this.#staged)
+    if (!isStaged(stat)) {
+      // It was given this name, and somebody saved over it: what stands here is an edit of the new version.
+      const wasLinked = !left || (isStaged(left) && left.ctimeNs !== fingerprint.ctimeNs)
+      const wasHere = wasFree && this.isFirstLook && wasLinked
+      return wasHere ? { row: this.#rowOf(undefined, fingerprint) } : undefined
+    }
     if (left && isStaged(left)) this.ctx.files.unlink(this.#staged!)
     // Written to since, or gone by now: the old stamps stay, so that the scan finds an edit of the new version.
     return { row: this.#rowOf(this.#stat(this.#to), fingerprint) }
   }
 
-  #settleReplace(): { readonly row: SyncedRow | undefined } | undefined {
-    const done = this.#settleContent()
+  #settleReplace(): Settled | undefined {
+    const aside = this.#stat(this.#aside)
+    const done = this.#settleContent(aside !== undefined)
     if (done) {
       this.#returnUsersFile()
       return done
     }
-    const aside = this.#stat(this.#aside)
     if (!aside) return undefined
     if (!this.#isRow(aside)) {
       this.#returnUsersFile()
       return undefined
     }
-    if (this.#stat(this.#to)) return undefined
+    // Its user made a file where the name was missing: that is none of the versions, it is new.
+    if (this.#stat(this.#to)) return { row: undefined, isHalf: true }
     // The directory is gone or went elsewhere: the old content is in the trash, the new one comes again.
     if (this.#stat(dirname(this.#to!))?.kind !== 'dir') return undefined
     // The name is missing: the new content if it is whole, else the old.
@@ -142,16 +152,27 @@ export class Settling {
       if (this.#hasRowsInode(held) && target && this.#hasRowsInode(target)) this.ctx.files.unlink(this.#aside)
       else this.#putBack(this.#aside)
     }
-    if (!target || !this.#hasRowsInode(target)) return undefined
     const source = this.#stat(this.#from)
+    const isThere = target !== undefined && this.#hasRowsInode(target)
+    if (!isThere && !this.#hasLeft(source)) return undefined
     if (source && this.#hasRowsInode(source) && this.row!.entry.kind === 'file') {
       // Both names: the first is ours to take away.
       this.ctx.files.unlink(this.#from!)
     }
     const { after, type } = this.intent
     if (type === 'lift' || !after) return undefined
-    const row = this.#rowOf(this.#stat(this.#to), this.row!.fingerprint)
-    return { row: { ...row, key: this.intent.shown ? this.intent.key : this.row!.key } }
+    return { row: this.#movedRow(isThere ? this.#stat(this.#to) : undefined) }
+  }
+
+  /** Whether what waited in staging has had its place, although it is not there: its user has moved it on. */
+  #hasLeft(source: FileStat | undefined): boolean {
+    if (this.intent.type !== 'land' || !this.row) return false
+    return !source || (this.#hasRowsInode(source) && source.nlink > this.row.fingerprint.nlink)
+  }
+
+  #movedRow(stat: FileStat | undefined): SyncedRow {
+    const row = this.#rowOf(stat, this.row!.fingerprint)
+    return { ...row, key: this.intent.shown ? this.intent.key : this.row!.key }
   }
 
   #returnUsersFile(): void {
@@ -197,5 +218,3 @@ export class Settling {
     return this.row !== undefined && sameFile(stat, this.row.fingerprint)
   }
 }
-
-const isInode = (a: Fingerprint, b: Fingerprint): boolean => a.dev === b.dev && a.ino === b.ino

@@ -1,6 +1,7 @@
 import { isRacy } from '../local/identity.js'
 import type { FileStat } from '../ports/file-system.js'
 import type { Fingerprint, SyncedRow } from '../rows.js'
+import { sameFile } from './disk.js'
 
 export function stamps(stat: Fingerprint): Fingerprint {
   const { dev, ino, birthtimeNs, size, mtimeNs, ctimeNs, mode, nlink } = stat
@@ -10,7 +11,7 @@ export function stamps(stat: Fingerprint): Fingerprint {
 /** Stamps after a rename; what was written meanwhile stays a difference for the next scan. */
 export function fresh(row: SyncedRow, stat: FileStat): Fingerprint {
   const old = row.fingerprint
-  if (stat.kind !== 'dir' && (stat.size !== old.size || stat.mtimeNs !== old.mtimeNs)) return old
+  if (stat.kind !== 'dir' && !sameFile(stat, old)) return old
   return stamps(stat)
 }
 
