@@ -103,7 +103,10 @@ export abstract class Device {
         },
       },
     })
-    replica.connect(hub.transport(this.name, life), { blobClient: hub.blobClient })
+    replica.connect(hub.transport(this.name, life), {
+      blobClient: hub.blobClient,
+      token: this.name,
+    })
     await this.run(replica, life, timers)
   }
 

@@ -1,5 +1,6 @@
 import { MemoryKeyValueStore, PackFormat } from '@tidemark/engine'
 import {
+  AccessError,
   type BlobClient,
   type BlobStore,
   type Connection,
@@ -20,8 +21,8 @@ import {
   HubBlobs,
   type HubEngine,
   openHubReplica,
+  type Subject,
   silentLogger,
-  TokenAuthenticator,
 } from '@tidemark/server-reference'
 import type { Adapters } from './adapters.js'
 import { type StoreTrouble, troubledBlobClient } from './blob-link.js'
@@ -45,6 +46,9 @@ const HEARTBEATS: ReadonlySet<string> = new Set(['ping', 'pong'])
 /** Its name, among those of devices. */
 export const HUB = 'hub'
 
+/** What a device may do. */
+export type Access = 'write' | 'read' | 'nothing'
+
 /** One device's way to the hub. */
 class Line {
   pair: MemoryTransportPair | undefined
@@ -52,6 +56,8 @@ class Line {
   /** Added to the time that each frame takes, milliseconds. */
   slowMs = 0
   readonly tampering = new Tampering()
+  /** What the hub lets the device do. */
+  access: Access = 'write'
 
   constructor(readonly random: SimRandom) {}
 }
@@ -136,14 +142,13 @@ export class SimHub {
       logger: silentLogger,
       rebuildAtStart: false,
     })
-    const authenticator = new TokenAuthenticator([], { anonymous: true })
     const open = openHubReplica({ timers: this.time, random: { bytes: this.#random.bytes }, hasher })
     const engine = await open({
       storage,
       blobs: this.blobs,
       clock: this.time,
       logger: silentLogger,
-      authenticate: (token) => authenticator.authenticate(token),
+      authenticate: (token) => this.#authenticate(token),
       blobAuthority: (space) => {
         const authority = blobs.authority(space)
         return this.planted?.authority?.(authority) ?? authority
@@ -151,6 +156,19 @@ export class SimHub {
       blobAudit: (space) => blobs.audit(space),
     })
     if (life.isAlive) this.#engine = engine
+  }
+
+  /** The token of a device is its name; strangers have none. */
+  #authenticate(token: string | undefined): Subject {
+    const access = token === undefined ? 'write' : this.#line(token).access
+    if (access === 'nothing') throw new AccessError('UNAUTHENTICATED', 'the token is not valid')
+    return { subject: token ?? 'a stranger', may: (_, wanted) => wanted === 'read' || access === 'write' }
+  }
+
+  /** From now on the device may do this; what it was told before is over. */
+  setAccess(device: string, access: Access): void {
+    this.#line(device).access = access
+    this.cut(device)
   }
 
   /** A device's way to this hub, whichever process it is. */
@@ -225,9 +243,10 @@ export class SimHub {
 
   /** All lines are fast, and the store answers. */
   heal(): void {
-    for (const line of this.#lines.values()) {
+    for (const [device, line] of this.#lines) {
       Object.assign(line, { isAway: false, slowMs: 0 })
       line.tampering.cancel()
+      if (line.access !== 'write') this.setAccess(device, 'write')
     }
     for (const stranger of this.#strangers) stranger.leave()
     this.storeTrouble = 'none'

@@ -81,7 +81,7 @@ const HOSTILE_ONE_IN = 20
 const HOLIDAYS_ONE_IN = 600
 const HOLIDAYS_DAYS_MAX = 200
 const MS_PER_DAY = 24 * 3_600_000
-const HOSTILE = { garble: 2, falsify: 1, extend: 1, stranger: 3 }
+const HOSTILE = { garble: 2, falsify: 1, extend: 1, stranger: 3, demote: 1, banish: 1 }
 const END_ONE_IN = 12
 const DAYS_MAX = 3_650
 
@@ -202,6 +202,7 @@ export class RandomActs {
     const random = this.#hostile
     const { name } = random.pick(world.devices)!
     const verb = random.weighted(HOSTILE)
+    if (verb === 'demote' || verb === 'banish') return this.#lasting(verb, [name], 'readmit', [name])
     const dice = String(random.below(DICE))
     return { verb, args: verb === 'stranger' ? [dice] : [name, dice] }
   }

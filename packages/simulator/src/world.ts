@@ -19,6 +19,8 @@ const MS_PER_DAY = 24 * 3_600_000
 /** The path of `amid` that is whatever the call is about. */
 const HERE = '.'
 
+const ACCESS = { demote: 'read', banish: 'nothing', readmit: 'write' } as const
+
 /** A device and who sits at it. */
 export type Site =
   | { readonly device: FolderDevice; readonly user: FileUser }
@@ -224,6 +226,11 @@ export class World {
       case 'away':
       case 'return':
         hub.setAway(device.name, verb === 'away')
+        return true
+      case 'demote':
+      case 'banish':
+      case 'readmit':
+        hub.setAccess(device.name, ACCESS[verb])
         return true
       case 'garble':
       case 'falsify':
