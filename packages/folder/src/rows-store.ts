@@ -36,7 +36,9 @@ export class RowsStore {
     const place = await this.#kv.get(keyIndex(key))
     if (place === undefined) return undefined
     const at = decoder.decode(place)
-    return decodeSynced(at, await this.#kv.get(at))
+    const row = decodeSynced(at, await this.#kv.get(at))
+    // Whatever an index says: never the row of another.
+    return row?.key === key ? row : undefined
   }
 
   /** Rows of these keys, in order. Two reads however many keys. */
@@ -46,7 +48,10 @@ export class RowsStore {
     const known = places.filter((place) => place !== undefined)
     const values = known.length === 0 ? [] : await this.#kv.getMany(known)
     let next = 0
-    return places.map((place) => (place === undefined ? undefined : decodeSynced(place, values[next++])))
+    return places.map((place, i) => {
+      const row = place === undefined ? undefined : decodeSynced(place, values[next++])
+      return row?.key === keys[i] ? row : undefined
+    })
   }
 
   /** What stands under a name on disk, by its directory's key (ROOT: the bound directory). */

@@ -1,5 +1,6 @@
 import type { Vector } from '@tidemark/protocol'
 import { ApiDevice } from './api-device.js'
+import { crossedRows } from './crossed-rows.js'
 import { FileUser } from './file-user.js'
 import type { FolderDevice } from './folder-device.js'
 import { frontierOf, ownWritesOf } from './frontier.js'
@@ -131,6 +132,14 @@ export class Oracle {
       for (const text of await device.holds([...missing])) missing.delete(text)
     }
     if (missing.size > 0) this.fail('lost', list([...missing].map(brief)))
+  }
+
+  /** One row a place, and one place a row. */
+  async checkRows(): Promise<void> {
+    for (const { name, storage } of this.world.folders) {
+      const crossed = await crossedRows(storage)
+      if (crossed.length > 0) this.fail('crossed', `${name}: ${list(crossed)}`)
+    }
   }
 
   /** No replica has forgotten what it had, unless its database went back. */

@@ -24,6 +24,8 @@ export type Rule =
   | 'strange'
   /** A replica forgot what it had, although its database did not go back. */
   | 'frontier'
+  /** A folder's database says in two ways what stands where. */
+  | 'crossed'
   /** A program turns in a circle without waiting for anything: a busy processor. */
   | 'restless'
   /** Somebody who broke the protocol was not sent away. */

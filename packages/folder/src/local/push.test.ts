@@ -1,7 +1,7 @@
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { MemoryKeyValueStore, type SpaceBinding, type UserOp } from '@tidemark/engine'
+import { type CommitResult, MemoryKeyValueStore, type SpaceBinding, type UserOp } from '@tidemark/engine'
 import { PathError, ROOT } from '@tidemark/protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { nodeFileSystem } from '../adapters/node-file-system.js'
@@ -53,6 +53,17 @@ async function pushMove(
   space: Partial<SpaceBinding>,
   meanwhile: () => void = () => undefined,
 ): Promise<Stale[]> {
+  const stat = nodeFileSystem.lstat(join(directory, 'g'))!
+  const dir = DirRef.root('1')
+  return pushAll(space, [{ type: 'move', path: 'g', row, dir, name: 'g', entryName: 'g', stat }], meanwhile)
+}
+
+/** @returns what was left out. */
+async function pushAll(
+  space: Partial<SpaceBinding>,
+  items: readonly Item[],
+  meanwhile: () => void = () => undefined,
+): Promise<Stale[]> {
   const clock = { nowMs: Date.now }
   const rows = new RowsStore(store)
   const parts: Partial<SpaceBinding> = {
@@ -73,11 +84,8 @@ async function pushMove(
   const large = new LargeFiles({ ...context, onSettled: () => undefined })
   const { signal } = new AbortController()
   const options = { context, large, retries: new Retries(), isImport: false, monotonicMs: Date.now, signal }
-  const stat = nodeFileSystem.lstat(join(directory, 'g'))!
-  const dir = DirRef.root('1')
-  const item: Item = { type: 'move', path: 'g', row, dir, name: 'g', entryName: 'g', stat }
   const stale: Stale[] = []
-  await push([item], options, Promise.resolve().then(meanwhile), (each) => stale.push(each))
+  await push(items, options, Promise.resolve().then(meanwhile), (each) => stale.push(each))
   return stale
 }
 
@@ -120,3 +128,52 @@ test('[FB10] a moved file that is written to before the move is sent is moved', 
   expect(stale).toEqual([])
   expect(committed.flat()).toMatchObject([{ type: 'move', entry: row.key, name: 'g' }])
 })
+
+/** A space that takes moves, and no batch with a directory called `bad` in it. */
+const refusingBad: SpaceBinding['commit'] = async (ops, withRows) => {
+  if (ops.some((op) => op.type === 'create' && op.name === 'bad')) throw new PathError('NOT_FOUND', 'bad')
+  committed.push(ops)
+  const changes = ops.map((op) => {
+    const { entry: key, name } = op as UserOp & { type: 'move' }
+    const node = key as SyncedRow['entry']['node']
+    const before = { ...row.entry, node, backing: [node] }
+    return { key, before, after: { ...before, name } }
+  })
+  const result: CommitResult = { created: new Map(), changes }
+  await store.batch((await withRows!(result)).ops, { sync: false })
+  return result
+}
+
+test.each([
+  ['first', true],
+  ['last', false],
+])(
+  '[FB10] two files that swap their names have one row each, whatever else of their batch is refused (%s)',
+  async (_, isFirst) => {
+    writeFileSync(join(directory, 'f'), 'v2')
+    mkdirSync(join(directory, 'bad'))
+    const statOf = (name: string) => nodeFileSystem.lstat(join(directory, name))!
+    const node = '2'.repeat(32) as SyncedRow['entry']['node']
+    const entry = { ...row.entry, node, backing: [node], name: 'g' }
+    const other: SyncedRow = { key: node, dir: ROOT, localName: 'g', entry, fingerprint: statOf('f') }
+    await store.batch(rowOps([{ before: undefined, after: other }]), { sync: false })
+    const rows = new RowsStore(store)
+    const moved = async (name: string, key: SyncedRow['key']): Promise<Item> => {
+      const was = (await rows.get(key))!
+      const dir = DirRef.root('1')
+      return { type: 'move', path: name, row: was, dir, name, entryName: name, stat: statOf(name) }
+    }
+    const moves = [await moved('g', row.key), await moved('f', node)]
+    const dir = DirRef.root('1')
+    const bad: Item = { type: 'create', path: 'bad', dir, name: 'bad', entryName: 'bad', stat: statOf('bad') }
+    const stale = await pushAll({ commit: refusingBad }, isFirst ? [bad, ...moves] : [...moves, bad])
+    // What was not sent is looked at again; of what was, there is one row at one place.
+    const sent = committed.flat().map((op) => (op as UserOp & { type: 'move' }).entry)
+    expect([...sent, ...stale.map(({ item }) => 'row' in item && item.row.key)]).toEqual([row.key, node])
+    for (const key of sent) {
+      const { dir, localName } = (await rows.get(key))!
+      expect((await rows.at(dir, localName))!.key).toBe(key)
+    }
+    expect(await rows.count()).toBe(sent.length)
+  },
+)

@@ -66,17 +66,14 @@ export async function push(
   if (uploads.length > 0) await context.space.ensureStored(uploads, { signal })
   await previous
   signal.throwIfAborted()
-  const stale = await findStale(planned, context)
+  planned = await withoutStale(planned, { ...options, onStale })
   const overtaken: Item[] = []
   planned = planned.flatMap((entry) => {
-    if (stale.has(entry.item)) return []
     const now = stillThere(entry, options)
     if (!now && entry.item.type === 'move') overtaken.push(entry.item)
     return now ?? []
   })
-  for (const item of [...stale, ...overtaken]) {
-    onStale({ item, directories: await oldDirectory(item, context), isRowless: false })
-  }
+  for (const item of overtaken) await tellStale(item, { ...options, onStale })
   const found = options.isImport || unsent ? await findAdoptions(context, planned) : []
   const adoptions = unsent ? found.filter(({ isEqual }) => isEqual) : found
   const adopted = new Set<Item>(adoptions.map(({ planned }) => planned.item))
@@ -100,10 +97,25 @@ function keepUnsent(planned: readonly Planned[], unsent: Unsent, { isImport }: P
 
 type CommitOptions = PushOptions & { readonly onStale: (stale: Stale) => void }
 
-async function findStale(planned: readonly Planned[], { rows }: PushContext): Promise<Set<Item>> {
-  const items = planned.flatMap(({ item }) => (item.type === 'create' ? [] : [item]))
-  const now = await rows.getMany(items.map(({ row }) => row.key))
-  return new Set(items.filter(({ row }, i) => JSON.stringify(now[i]) !== JSON.stringify(row)))
+/** Leaves out, and tells of, items whose row is not what it was when the item was found. */
+async function withoutStale(planned: readonly Planned[], options: CommitOptions): Promise<Planned[]> {
+  const keys = planned.flatMap(({ item }) => (item.type === 'create' ? [] : [item.row.key]))
+  const now = new Map(keys.map((key) => [key, undefined] as [EntryKey, SyncedRow | undefined]))
+  for (const row of await options.context.rows.getMany([...now.keys()])) if (row) now.set(row.key, row)
+  const [fresh, stale]: [Planned[], Item[]] = [[], []]
+  for (const entry of planned) {
+    const { item } = entry
+    const isSame =
+      item.type === 'create' || JSON.stringify(now.get(item.row.key)) === JSON.stringify(item.row)
+    if (isSame) fresh.push(entry)
+    else stale.push(item)
+  }
+  for (const item of stale) await tellStale(item, options)
+  return fresh
+}
+
+async function tellStale(item: Item, { context, onStale }: CommitOptions): Promise<void> {
+  onStale({ item, directories: await oldDirectory(item, context), isRowless: false })
 }
 
 /**
@@ -278,7 +290,7 @@ async function commit(
       if (known.length > 0) return commitAdopting(planned, [...adoptions, ...known], options)
       return commit(await withFreeNames(space, planned), adoptions, options, true)
     }
-    if (planned.length + adoptions.length > 1) return commitEach(planned, adoptions, options)
+    if (planned.length + adoptions.length > 1) return commitHalves(planned, adoptions, options)
     const { item } = planned[0] ?? adoptions[0]!.planned
     const rowless = await dropUnshown(item, context)
     if (rowless.length > 0) return options.onStale({ item, directories: rowless, isRowless: true })
@@ -340,19 +352,28 @@ async function commitAdopting(
   return commit(rest, others, options)
 }
 
-/** One bad change must not stop the others: in order, so that directories come before what is in them. */
-async function commitEach(
+/**
+ * One bad change must not stop the others. In order, so that directories come before what is in them; in halves,
+ * so that names that change hands mostly do so in one batch.
+ */
+async function commitHalves(
   planned: readonly Planned[],
   adoptions: readonly Adoption[],
   options: CommitOptions,
 ): Promise<void> {
-  for (const entry of planned) {
-    const { item } = entry
-    if (item.type === 'create' && item.dir.node === undefined) continue
-    if (item.type === 'move' && item.dir.node === undefined) continue
-    await commit([entry], [], options)
+  const middle = Math.ceil(planned.length / 2)
+  for (const half of [planned.slice(0, middle), planned.slice(middle)]) {
+    // The other half may have taken a row away: whoever goes on with it would take another's.
+    const possible = await withoutStale(half.filter(hasDirectory(half)), options)
+    if (possible.length > 0) await commit(possible, [], options)
   }
   for (const adoption of adoptions) await commit([], [adoption], options)
+}
+
+/** Whether the directory in which an item wants to stand is there, or made together with it. */
+function hasDirectory(planned: readonly Planned[]): (entry: Planned) => boolean {
+  const made = new Set(planned.flatMap(({ item }) => (item.type === 'create' ? [item.self] : [])))
+  return ({ item }) => !('dir' in item) || item.dir.node !== undefined || made.has(item.dir)
 }
 
 function opsOf({ item, read }: Planned, isImport: boolean): UserOp[] {
