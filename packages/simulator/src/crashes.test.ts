@@ -6,8 +6,8 @@ import { replay } from './simulate.js'
 const TRAP = '(trap)'
 
 /**
- * What people do while a program dies at one of its writes to a disk or a database. What stands above the
- * trap is done in peace.
+ * What people do while a program dies at one of its calls that change a disk, write to a database, or are
+ * about a blob store. What stands above the trap is done in peace.
  */
 const CRASH_SCRIPTS: Readonly<Record<string, string>> = {
   'a new tree comes': `
@@ -97,13 +97,63 @@ const CRASH_SCRIPTS: Readonly<Record<string, string>> = {
     bob rename a x.txt/c
     wait 4000
   `,
+  'a conflict copy is chosen, and links and a mode come': `
+    devices ann bob
+    ann create x.txt
+    ann create y.txt
+    wait 3000
+    away bob
+    ann edit x.txt
+    bob edit x.txt
+    wait 1500
+    return bob
+    wait 6000
+    (trap)
+    bob replace x.txt#1 x.txt
+    bob chmod y.txt 755
+    bob link y.txt k
+    bob symlink s y.txt
+    wait 4000
+  `,
+  'a directory of many names is replaced by a file while others move it': `
+    devices ann bob
+    ann tree d
+    ann create d/c 70000
+    wait 4000
+    (trap)
+    bob rename d/c e
+    bob rmdir d
+    bob create d
+    ann rename d g
+    wait 5000
+  `,
 }
 
-/** Each way to die at each write, and a second death in each recovery: minutes. Else two of four ways. */
+/** Each way to die at each call, and a second death in each recovery: minutes. */
 const IS_THOROUGH = process.env.TIDEMARK_CRASHES === 'all'
 const TIMEOUT_MS = 20 * 60_000
-/** Whose writes are counted: those to a disk, or to a database. */
-const VICTIMS = ['ann', 'bob', 'ann db', 'bob db', 'hub']
+
+/** Whose calls are counted, and how one may die at the call after so many others. */
+interface Victim {
+  readonly name: string
+  ways(calls: number): readonly string[]
+}
+
+/** On each disk each call that changes it: killed before it, and the power goes right after it. */
+const onDisk = (name: string): Victim => ({ name, ways: () => ['before', 'bare'] })
+/** Two of the four ways at each write. */
+const inDatabase = (name: string): Victim => ({
+  name,
+  ways: (calls) => DEATHS.filter((_, i) => (i + calls) % 2 === 0),
+})
+/** A store has a blob or has it not: nothing of it goes with the power. */
+const atStore = (name: string): Victim => ({ name, ways: () => ['before', 'after'] })
+
+const VICTIMS: readonly Victim[] = [
+  ...['ann', 'bob'].map(onDisk),
+  ...['ann db', 'bob db', 'hub'].map(inDatabase),
+  ...['ann store', 'bob store', 'hub store'].map(atStore),
+]
 /** What people do before a dead program starts again. */
 const MEANWHILE = `
   ann create z
@@ -122,17 +172,21 @@ const START = `
 
 /** @returns how many died. */
 async function deathsIn(script: string): Promise<number> {
-  const { trace } = await replay(script)
+  const { trace } = await replay(script).catch((cause: unknown) => {
+    throw new Error(`${String(cause)}, in${script}`, { cause })
+  })
   return trace.filter((line) => / dies /.test(line)).length
 }
 
-/** At write 0, 1, 2, … in some of the ways, until there is no such write. @returns how many there are. */
-async function atEachWrite(run: (write: number, death: string) => Promise<boolean>): Promise<number> {
-  for (let write = 0; ; write++) {
+/** At call 0, 1, 2, … in some of the ways, until there is no such call. @returns how many there are. */
+async function atEachCall(
+  { ways }: Victim,
+  run: (calls: number, death: string) => Promise<boolean>,
+): Promise<number> {
+  for (let calls = 0; ; calls++) {
     let isThere = false
-    for (const [i, death] of DEATHS.entries())
-      if (IS_THOROUGH || (i + write) % 2 === 0) isThere = (await run(write, death)) || isThere
-    if (!isThere) return write
+    for (const death of IS_THOROUGH ? DEATHS : ways(calls)) isThere = (await run(calls, death)) || isThere
+    if (!isThere) return calls
   }
 }
 
@@ -140,33 +194,31 @@ describe.each(Object.entries(CRASH_SCRIPTS))(
   '[CR18] nothing is lost or torn, and all becomes equal, when %s and',
   (_, script) => {
     test(
-      'a program dies at any one of its writes',
+      'a program dies at any one of its calls',
       async () => {
-        let writes = 0
+        let calls = 0
         for (const victim of VICTIMS)
-          writes += await atEachWrite(async (write, death) => {
-            const meanwhile = write % 3 === 2 ? MEANWHILE : ''
-            const trapped = script.replace(TRAP, `trap ${victim} ${write} ${death}`)
+          calls += await atEachCall(victim, async (calls, death) => {
+            const meanwhile = calls % 3 === 2 ? MEANWHILE : ''
+            const trapped = script.replace(TRAP, `trap ${victim.name} ${calls} ${death}`)
             return (await deathsIn(trapped + meanwhile + START)) > 0
           })
         // Else nothing was tried.
-        expect(writes).toBeGreaterThan(15)
+        expect(calls).toBeGreaterThan(20)
       },
       TIMEOUT_MS,
     )
 
     if (IS_THOROUGH)
-      test(
-        'the one after it dies as well, at any one of its writes',
-        async () => {
-          for (const victim of VICTIMS) {
-            const dying = (write: number): string => script.replace(TRAP, `trap ${victim} ${write} after`)
-            for (let write = 0; (await deathsIn(dying(write) + START)) > 0; write++)
-              await atEachWrite(async (next, death) => {
-                const again = `trap ${victim} ${next} ${death}`
-                return (await deathsIn(dying(write) + again + START + START)) > 1
-              })
-          }
+      test.each(VICTIMS)(
+        'the one after it dies as well, at any one of the calls of $name',
+        async (victim) => {
+          const dying = (calls: number): string => script.replace(TRAP, `trap ${victim.name} ${calls} after`)
+          for (let calls = 0; (await deathsIn(dying(calls) + START)) > 0; calls++)
+            await atEachCall(victim, async (next, death) => {
+              const again = `trap ${victim.name} ${next} ${death}`
+              return (await deathsIn(dying(calls) + again + START + START)) > 1
+            })
         },
         TIMEOUT_MS,
       )

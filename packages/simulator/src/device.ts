@@ -4,6 +4,7 @@ import type { Adapters } from './adapters.js'
 import { hasher } from './hasher.js'
 import type { SimHub } from './hub.js'
 import { type Death, isNoSpace, Life, mortalStore, Trap, Volume } from './life.js'
+import { mortalClient } from './mortal-blobs.js'
 import type { PlantedBug } from './planted-bug.js'
 import { SimRandom } from './random.js'
 import type { Shown } from './shown.js'
@@ -26,6 +27,8 @@ export abstract class Device {
   /** For what nobody decides: ids, late watch events. */
   protected readonly random: SimRandom
   readonly database = { trap: new Trap(), volume: new Volume() }
+  /** Waits at calls to the blob store. */
+  readonly storeTrap = new Trap()
   /** How the program died by itself, if it did. */
   protected death: Death | undefined
   #hasLost = false
@@ -103,10 +106,15 @@ export abstract class Device {
         },
       },
     })
-    replica.connect(hub.transport(this.name, life), {
-      blobClient: hub.blobClient,
-      token: this.name,
+    const blobClient = mortalClient(hub.blobClient, {
+      life,
+      trap: this.storeTrap,
+      onDeath: (death) => {
+        this.death = death
+        this.parts.note(`${this.name} dies at a call to the blob store`)
+      },
     })
+    replica.connect(hub.transport(this.name, life), { blobClient, token: this.name })
     await this.run(replica, life, timers)
   }
 

@@ -27,7 +27,8 @@ import {
 import type { Adapters } from './adapters.js'
 import { type StoreTrouble, troubledBlobClient } from './blob-link.js'
 import { hasher } from './hasher.js'
-import { isNoSpace, Life, mortalStore, Trap, Volume } from './life.js'
+import { type Death, isNoSpace, Life, mortalStore, Trap, Volume } from './life.js'
+import { mortalBlobStore } from './mortal-blobs.js'
 import type { PlantedBug } from './planted-bug.js'
 import { SimRandom } from './random.js'
 import { Heard, Stranger } from './stranger.js'
@@ -78,6 +79,8 @@ export class SimHub {
   #engine: HubEngine | undefined
   #life: Life | undefined
   readonly database = { trap: new Trap(), volume: new Volume() }
+  /** Waits at its calls to its blob store. */
+  readonly storeTrap = new Trap()
   #isPowerless = false
 
   /** @param note Gets lines for the trace. */
@@ -127,15 +130,18 @@ export class SimHub {
   }
 
   async #boot(life: Life): Promise<void> {
-    const storage = mortalStore(this.#store, life, this.database, (death) => {
+    const dyingAt = (call: string) => (death: Death) => {
       this.#isPowerless = death === 'rowless'
       this.#engine = undefined
-      this.note('the hub dies at a write to its database')
+      this.note(`the hub dies at a ${call}`)
       // Its lines break, but not within its own call.
       this.time.after(0, () => this.#cutAll())
-    })
+    }
+    const storage = mortalStore(this.#store, life, this.database, dyingAt('write to its database'))
+    const onDeath = dyingAt('call to its blob store')
+    const store = mortalBlobStore(this.blobs, { life, trap: this.storeTrap, onDeath })
     const blobs = new HubBlobs({
-      blobs: this.blobs,
+      blobs: store,
       index: new BlobIndex(storage),
       packs: new PackFormat(hasher),
       hasher,
@@ -145,7 +151,7 @@ export class SimHub {
     const open = openHubReplica({ timers: this.time, random: { bytes: this.#random.bytes }, hasher })
     const engine = await open({
       storage,
-      blobs: this.blobs,
+      blobs: store,
       clock: this.time,
       logger: silentLogger,
       authenticate: (token) => this.#authenticate(token),
@@ -251,6 +257,7 @@ export class SimHub {
     for (const stranger of this.#strangers) stranger.leave()
     this.storeTrouble = 'none'
     this.database.trap.clear()
+    this.storeTrap.clear()
     this.database.volume.isFull = false
   }
 

@@ -1,5 +1,6 @@
-import type { FileSystem } from '@tidemark/folder'
-import { type Death, Trap } from './life.js'
+import type { FileSystem, OpenFile } from '@tidemark/folder'
+import { Trap } from './life.js'
+import { EndedError, type Mortal, MortalCalls, mortalFile } from './mortal-calls.js'
 
 /** What is the matter with a disk, for a while. */
 export class DiskTroubles {
@@ -50,24 +51,17 @@ const CALLS: Readonly<Record<Call, CallTraits>> = {
   setMtime: {},
 }
 
-export class EndedError extends Error {
-  override readonly name = 'EndedError'
-}
-
 const systemError = (code: string, call: string, path: string): Error =>
   Object.assign(new Error(`${code}: ${call} '${path}'`), { code, syscall: call, path })
 
-export interface TroubledDiskParts {
+export interface TroubledDiskParts extends Mortal {
   readonly troubles: DiskTroubles
-  /** Whether the program that makes the calls still runs. */
-  isAlive(): boolean
-  /** The program dies: nothing that it does from now on is carried out. */
-  onTrap(death: Death): void
 }
 
 /** A disk as a program sees it: refusing while there is trouble, and deaf to programs that ended. */
 export function troubledDisk(disk: FileSystem, parts: TroubledDiskParts): FileSystem {
-  const { troubles, isAlive, onTrap } = parts
+  const { troubles, isAlive } = parts
+  const mortal = new MortalCalls(troubles.trap, parts)
   const check = (call: Call, args: readonly unknown[]): void => {
     const { isGrowth, hasTwoPaths } = CALLS[call]
     if (!isAlive()) throw new EndedError(call)
@@ -87,15 +81,15 @@ export function troubledDisk(disk: FileSystem, parts: TroubledDiskParts): FileSy
   for (const call of Object.keys(CALLS) as Call[]) {
     const { isRead } = CALLS[call]
     const carriedOut = disk[call].bind(disk) as (...args: unknown[]) => unknown
-    calls[call] = (...args: unknown[]): unknown => {
-      const death = isAlive() && !isRead ? troubles.trap.springs() : undefined
-      if (death === 'before') onTrap(death)
+    const answered = (args: readonly unknown[]): unknown => {
       check(call, args)
       if (call === 'room' && troubles.isFull) return { freeBytes: 0, totalBytes: 1 << 30 }
-      const result = carriedOut(...args)
-      if (death === undefined || death === 'before') return result
-      onTrap(death)
-      throw new EndedError(call)
+      return carriedOut(...args)
+    }
+    calls[call] = (...args: unknown[]): unknown => {
+      const isChange = !isRead || (call === 'open' && args[1] === 'rw')
+      const result = isChange ? mortal.change(call, () => answered(args)) : answered(args)
+      return call === 'open' ? mortalFile(result as OpenFile, mortal) : result
     }
   }
   return calls as FileSystem

@@ -5,9 +5,9 @@ import { STORE_TROUBLES, type StoreTrouble } from './blob-link.js'
 import type { Device, DeviceParts } from './device.js'
 import { FileUser } from './file-user.js'
 import { FolderDevice, ROOT } from './folder-device.js'
-import { SimHub } from './hub.js'
+import { HUB, SimHub } from './hub.js'
 import { Ledger } from './ledger.js'
-import { DEATHS, type Death } from './life.js'
+import { DEATHS, type Death, type Trap } from './life.js'
 import { fromScriptPath, toScriptPath } from './names.js'
 import type { PlantedBug } from './planted-bug.js'
 import { SimRandom } from './random.js'
@@ -111,6 +111,7 @@ export class World {
     if (this.hub.isOut) await this.hub.start()
     for (const { device } of this.sites.values()) {
       device.database.trap.clear()
+      device.storeTrap.clear()
       device.database.volume.isFull = false
       device.heal()
     }
@@ -167,18 +168,24 @@ export class World {
     return isDone ? 'done' : 'refused'
   }
 
-  /** @returns whether it is set: in the database of the hub or of a device, or on a disk. */
+  /** @returns whether it is set: at a database, at a disk, or on the way to the blob store. */
   #trap(about: string, words: readonly string[]): boolean {
-    const device = this.sites.get(about)?.device
-    const isOfDatabase = about === 'hub' || words[0] === 'db'
-    const [count = '', death = 'before'] = words[0] === 'db' ? words.slice(1) : words
+    const isOfPlace = words[0] === 'db' || words[0] === 'store'
+    const [count = '', death = 'before'] = isOfPlace ? words.slice(1) : words
     if (!/^\d+$/.test(count) || !DEATHS.includes(death)) return false
-    const databaseTrap = about === 'hub' ? this.hub.database.trap : device?.database.trap
     // Deletions that nobody made durable are undone.
     this.hasPowerCuts ||= death === 'bare' || death === 'rowless'
-    if (isOfDatabase) databaseTrap?.set(Number(count), death as Death)
-    else if (device instanceof FolderDevice) device.troubles.trap.set(Number(count), death as Death)
-    return isOfDatabase ? databaseTrap !== undefined : device instanceof FolderDevice
+    const trap = this.#trapAt(about, isOfPlace ? words[0] : undefined)
+    trap?.set(Number(count), death as Death)
+    return trap !== undefined
+  }
+
+  /** @param place A device's disk, and the hub's database, if it is not said. */
+  #trapAt(about: string, place: string | undefined): Trap | undefined {
+    const device = about === HUB ? this.hub : this.sites.get(about)?.device
+    if (place === 'store') return device?.storeTrap
+    if (place === 'db' || device === this.hub) return device?.database.trap
+    return device instanceof FolderDevice ? device.troubles.trap : undefined
   }
 
   async #happenToHub(verb: string, random: SimRandom): Promise<string> {
