@@ -10,9 +10,9 @@ import { contentDiffers, executableDiffers, type Item, wantedLocalName } from '.
 import { keptEntries } from './kept.js'
 import { Locator, soundDirs } from './locator.js'
 import { pairRows } from './pair.js'
-import { plan } from './plan.js'
 import { type Applied, Report } from './report.js'
 import { Run } from './run.js'
+import { planSharing } from './shared-parts.js'
 import { stage } from './stage.js'
 import { type Staged, StagingArea } from './staging.js'
 import { Trash } from './trash.js'
@@ -90,18 +90,12 @@ async function applyBatch(tools: BatchTools, batch: Gathered): Promise<void> {
   const dirs = soundDirs(locator, batch.dirs)
   const untouchable = new Set([...keptEntries(tools, items, batch.settled), ...changedOnDisk(tools, items)])
   const free = items.filter(({ key }) => !untouchable.has(key))
-  const { staged, waiting } = await stage(
-    ctx,
-    area,
-    downloads,
-    free,
-    report,
-    (item) => paths.of(item),
-    signal,
-  )
+  const pathOf = (item: Item) => paths.of(item)
+  const bytes = await stage(ctx, area, downloads, free, report, pathOf, signal)
+  const { staged } = bytes
   try {
-    const blocked = new Set([...untouchable, ...waiting])
-    const steps = plan({ items, dirs, settled: batch.settled, blocked })
+    const input = { items, dirs, settled: batch.settled, blocked: untouchable }
+    const steps = await planSharing({ ctx, area, report, signal, pathOf }, input, bytes)
     await new Run({ ctx, locator, trash, staging: area, staged, report }, steps).execute(signal)
   } finally {
     removeUnused(ctx, area, staged)

@@ -15,6 +15,8 @@ export interface StagingResult {
   readonly staged: Map<EntryKey, Staged>
   /** Entries whose bytes are not in staging. */
   readonly waiting: Set<EntryKey>
+  /** Those of them whose bytes are there, at this path, but for another entry. */
+  readonly sharing: Map<EntryKey, string>
 }
 
 const isSmall = ({ height, size }: Version): boolean => height === 0 && size <= INLINE_BYTES_MAX
@@ -34,7 +36,7 @@ export async function stage(
   pathOf: (item: Item) => string,
   signal: AbortSignal,
 ): Promise<StagingResult> {
-  const result: StagingResult = { staged: new Map(), waiting: new Set() }
+  const result: StagingResult = { staged: new Map(), waiting: new Set(), sharing: new Map() }
   const room = new Room(ctx.files, ctx.staging)
   const small = new Map<ChunkId, Item[]>()
   const sizes: { root: ChunkId; size: number }[] = []
@@ -79,7 +81,7 @@ function needsBytes({ row, want }: Item): boolean {
 }
 
 /** A file that is replaced keeps the permissions that its owner gave it, but for the executable bit. */
-function modeOf({ row, want }: Item): number {
+export function modeOf({ row, want }: Item): number {
   const executable = want!.executable
   if (row) return modeFor(row.fingerprint.mode, executable)
   return executable ? EXECUTABLE_MODE : FILE_MODE
@@ -120,8 +122,12 @@ function takeDownload(
   const version = item.want!.version!
   const path = area.partPath(version.root)
   // Of two files with equal bytes one takes the part; the other asks again.
-  const isTaken = [...result.staged.values()].some((staged) => staged.path === path)
-  const download = isTaken ? { state: 'running' as const } : downloads.ask(ctx, area, version)
+  if ([...result.staged.values()].some((staged) => staged.path === path)) {
+    result.waiting.add(item.key)
+    result.sharing.set(item.key, path)
+    return
+  }
+  const download = downloads.ask(ctx, area, version)
   if (download.state === 'complete') {
     try {
       ctx.files.chmod(path, modeOf(item))

@@ -20,6 +20,9 @@ const SCRATCH_PREFIX = 'hold-'
 export const isStagedContent = (name: string): boolean => name.startsWith(NEW_PREFIX)
 export const isPart = (name: string): boolean => name.startsWith(PART_PREFIX)
 
+/** Copied in one go. */
+const COPY_BYTES = 1024 * 1024
+
 /** Names in the staging directory. */
 export class StagingArea {
   #count = 0
@@ -43,19 +46,61 @@ export class StagingArea {
     }
   }
 
+  /** A copy of a file in staging. @throws system errors, and the signal's reason: then there is none. */
+  async copy(
+    from: string,
+    { mode, mtimeMs }: { readonly mode: number; readonly mtimeMs: number },
+    signal: AbortSignal,
+  ): Promise<Staged> {
+    const path = this.#free(NEW_PREFIX)
+    try {
+      await copyBytes(this.files, from, path, signal)
+      this.files.chmod(path, mode)
+      this.files.setMtime(path, mtimeMs)
+      return { path, fingerprint: this.files.lstat(path)! }
+    } catch (error) {
+      if (this.files.lstat(path)) this.files.unlink(path)
+      throw error
+    }
+  }
+
   partPath(root: string): string {
     return join(this.directory, `${PART_PREFIX}${root}`)
   }
 
   /** A free path for something that is the user's. */
   scratch(): string {
+    return this.#free(SCRATCH_PREFIX)
+  }
+
+  #free(prefix: string): string {
     for (;;) {
-      const path = this.#next(SCRATCH_PREFIX)
+      const path = this.#next(prefix)
       if (!this.files.lstat(path)) return path
     }
   }
 
   #next(prefix: string): string {
     return join(this.directory, `${prefix}${this.nowMs().toString(36)}-${this.#count++}`)
+  }
+}
+
+async function copyBytes(files: FileSystem, from: string, to: string, signal: AbortSignal): Promise<void> {
+  const source = files.open(from, 'r')
+  try {
+    const target = files.open(to, 'rw')
+    try {
+      for (let offset = 0; ; ) {
+        signal.throwIfAborted()
+        const bytes = await source.read(offset, COPY_BYTES)
+        if (bytes.length === 0) return
+        await target.write(offset, bytes)
+        offset += bytes.length
+      }
+    } finally {
+      await target.close()
+    }
+  } finally {
+    await source.close()
   }
 }
