@@ -115,6 +115,23 @@ const CRASH_SCRIPTS: Readonly<Record<string, string>> = {
     bob symlink s y.txt
     wait 4000
   `,
+  'two files change places, and then have one large content': `
+    devices ann bob
+    ann create x.txt
+    ann create y.txt
+    wait 3000
+    away bob
+    ann swap x.txt y.txt
+    wait 1000
+    ann edit x.txt 70000
+    wait 1000
+    ann link x.txt k
+    ann replace k y.txt
+    wait 1000
+    (trap)
+    return bob
+    wait 6000
+  `,
   'a directory of many names is replaced by a file while others move it': `
     devices ann bob
     ann tree d

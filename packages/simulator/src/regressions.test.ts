@@ -410,6 +410,22 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     return bob
     wait 3000
   `,
+  'a program dies when two files have changed places and not their bytes, and one of them is edited': `
+    devices ann bob
+    ann create x
+    ann create y
+    wait 375
+    away bob
+    ann swap x y
+    wait 500
+    ann edit x 70000
+    ann link x k
+    ann replace k y
+    trap bob 17
+    return bob
+    wait 750
+    bob edit x
+  `,
   // The scan that was due waited a moment for quiet, and nothing slept until then.
   'nobody does anything for an hour, and then all is scanned': `
     devices ann bob

@@ -64,6 +64,28 @@ test('a new row takes its place from the row that another thing has there, which
   expect(touch).toContain(NODE)
 })
 
+test('of two files that change places one that stands where the space shows the other still keeps its key', async () => {
+  const stat = { ...stamps, kind: 'file' as const }
+  const there: SyncedRow = {
+    key: OTHER,
+    dir: ROOT,
+    localName: 'f',
+    entry: entryOf('g', 'b', OTHER),
+    fingerprint: stamps,
+  }
+  const edited: SyncedRow = { ...row, localName: 'g' }
+  const planned: Planned[] = [
+    { item: { type: 'verify', path: 'f', row: there, stat } },
+    { item: { type: 'verify', path: 'g', row: edited, stat } },
+  ]
+  const result = { created: new Map(), changes: [{ key: NODE, before: row.entry, after: entryOf('f', 'c') }] }
+  const { changes } = await planRows(await rowsWith(there, edited), planned, result)
+  expect(changes.map(({ after }) => [after!.key, after!.localName, after!.entry.version])).toEqual([
+    [OTHER, 'f', version('b')],
+    [NODE, 'g', version('c')],
+  ])
+})
+
 describe('two files that are one entry after an edit', () => {
   const second: SyncedRow = { ...row, key: OTHER, localName: 'f (2)', entry: entryOf('f (2)', 'b', OTHER) }
   const stat = { ...stamps, kind: 'file' as const }

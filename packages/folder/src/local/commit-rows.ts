@@ -167,10 +167,11 @@ class Planner {
   }
 
   #entryOf(row: SyncedRow, place: Pick<SyncedRow, 'dir' | 'localName'>, read?: ReadContent): ViewEntry {
-    const shown =
-      this.#afterByKey.get(row.key) ??
-      this.#afterByPlace.get(placeOf(place.dir, place.localName.normalize('NFC')))
-    if (shown || !this.#gone.has(row.key)) return shown ?? row.entry
+    const same = this.#afterByKey.get(row.key)
+    // Between two steps of an update it may stand where the space shows another one still.
+    if (same || !this.#gone.has(row.key)) return same ?? row.entry
+    const shown = this.#afterByPlace.get(placeOf(place.dir, place.localName.normalize('NFC')))
+    if (shown) return shown
     // With these bytes it is one with another: this file goes away as if others had removed it.
     this.#touch.add(row.key)
     const { version } = row.entry
