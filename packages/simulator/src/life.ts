@@ -76,7 +76,8 @@ export class Trap {
   }
 }
 
-const NEVER = new Promise<never>(() => undefined)
+/** A promise of its own for each who waits: one for all would keep every dead program in memory. */
+export const never = (): Promise<never> => new Promise(() => undefined)
 
 /** A database as a program sees it: what is dead writes nothing, and learns nothing of what it wrote last. */
 export function mortalStore(
@@ -95,18 +96,18 @@ export function mortalStore(
     range: (range) => readable().range(range),
     snapshot: () => readable().snapshot(),
     batch: (ops, options) => {
-      if (!life.isAlive) return NEVER
+      if (!life.isAlive) return never()
       try {
         volume.checkWrite()
       } catch (error) {
         return Promise.reject(error)
       }
       const death = trap.springs()
-      const done = death === 'before' ? NEVER : store.batch(ops, options)
+      const done = death === 'before' ? never() : store.batch(ops, options)
       if (death === undefined) return done
       life.end()
       onDeath(death)
-      return NEVER
+      return never()
     },
     close: () => store.close(),
   }

@@ -1,7 +1,5 @@
 import type { BlobClient, BlobStore } from '@tidemark/protocol'
-import type { Death, Life, Trap } from './life.js'
-
-const NEVER = new Promise<never>(() => undefined)
+import { type Death, type Life, never, type Trap } from './life.js'
 
 /** A program that may die at one of its calls to a blob store. */
 export interface BlobMortal {
@@ -16,20 +14,20 @@ function mortal<A extends unknown[], R>(
   call: (...args: A) => Promise<R>,
 ): (...args: A) => Promise<R> {
   return async (...args) => {
-    if (!life.isAlive) return NEVER
+    if (!life.isAlive) return never()
     const death = trap.springs()
     if (death === undefined) return call(...args)
     if (death === 'before') {
       life.end()
       onDeath(death)
-      return NEVER
+      return never()
     }
     // What was on its way arrives: a store has a blob or has it not.
     const done = call(...args).catch(() => undefined)
     life.end()
     onDeath(death)
     await done
-    return NEVER
+    return never()
   }
 }
 
