@@ -6,6 +6,7 @@ import { Failures } from './failures.js'
 import type { FolderStatus } from './folder-binding.js'
 import { HoldState } from './hold-state.js'
 import { auditRows } from './local/audit.js'
+import { mendCrossed } from './local/crossed.js'
 import { mendOrphans } from './local/orphans.js'
 import { WantedFiles } from './local/wanted-files.js'
 import { LocalSide, type LocalSideOptions } from './local-side.js'
@@ -188,6 +189,7 @@ export class FolderLoop {
     push.problems.set('recovery', problems)
     this.#mustSettle = problems.length > 0
     if (this.#isRecovered) return
+    await mendCrossed(push)
     await mendOrphans(push)
     if (root.imported) await auditRows(push)
     this.#isRecovered = true
