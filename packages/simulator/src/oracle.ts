@@ -79,7 +79,9 @@ export class Oracle {
   /**
    * What could not be seen is not absent: nothing that stands in a directory which its device may not enter
    * was thrown away elsewhere meanwhile. (What a user moved there just before is not known to stand there, and
-   * its old place may be filled or empty for everybody.) To be asked before such directories are opened again.
+   * its old place may be filled or empty for everybody. What is replaced by another version comes again as a
+   * conflict copy, maybe when its bytes can be had: of a device that is not done nothing is known.) To be asked
+   * before such directories are opened again.
    */
   checkDenied(): void {
     const { folders, ledger } = this.world
@@ -90,7 +92,7 @@ export class Oracle {
         ([path, text]) => tree[path] === text && !ledger.givenUp.has(text) && !ledger.hasMoved(text),
       )
       for (const other of folders) {
-        if (other === device) continue
+        if (other === device || !other.isIdle()) continue
         const trash = other.trash()
         const seen = new Set(Object.values(other.tree()))
         for (const [path, text] of hidden) {
