@@ -15,6 +15,8 @@ import { push, type Stale } from './push.js'
 import type { PushContext } from './push-context.js'
 import { Retries } from './retries.js'
 
+type Version = NonNullable<SyncedRow['entry']['version']>
+
 let directory: string
 let store: MemoryKeyValueStore
 let row: SyncedRow
@@ -44,12 +46,19 @@ beforeEach(async () => {
 })
 afterEach(() => rmSync(directory, { recursive: true }))
 
+/** `f`, found as `g`: see `pushItem`. */
+function pushMove(space: Partial<SpaceBinding>, meanwhile?: () => void): Promise<Stale[]> {
+  const stat = nodeFileSystem.lstat(join(directory, 'g'))!
+  const dir = DirRef.root('1')
+  return pushItem({ type: 'move', path: 'g', row, dir, name: 'g', entryName: 'g', stat }, space, meanwhile)
+}
+
 /**
- * `f`, found as `g`.
  * @param meanwhile Happens between the scan and the commit.
  * @returns what was left out.
  */
-async function pushMove(
+async function pushItem(
+  item: Item,
   space: Partial<SpaceBinding>,
   meanwhile: () => void = () => undefined,
 ): Promise<Stale[]> {
@@ -111,6 +120,28 @@ test('a row that the synced tree does not know is dropped, and what stands there
   })
   expect(stale.map(({ item }) => item.path)).toEqual(['g'])
   expect(touched).toEqual([row.key])
+  expect(await new RowsStore(store).get(row.key)).toBeUndefined()
+})
+
+test('a deletion of a file that stood here in another version than the synced tree shows does not take that one away', async () => {
+  const version = (digit: string) => {
+    return { root: digit.repeat(64), height: 0, size: 2, mtimeMs: 1, dots: [] } as unknown as Version
+  }
+  const held = { ...row, localName: 'g', entry: { ...row.entry, version: version('a') } }
+  await store.batch(rowOps([{ before: row, after: held }]), { sync: false })
+  const stored = (await new RowsStore(store).get(row.key))!
+  rmSync(join(directory, 'g'))
+  const top = { path: 'g', row: stored }
+  const item: Item = { type: 'delete', path: 'g', row: stored, top, isDisplaced: false }
+  const entry = { ...row.entry, version: version('b') }
+  const stale = await pushItem(item, {
+    commit: committing,
+    dirty: async () => [row.key],
+    synced: { entry: async () => entry } as unknown as SpaceBinding['synced'],
+  })
+  expect(stale.map(({ item, isRowless }) => [item.path, isRowless])).toEqual([['g', true]])
+  expect(touched).toEqual([row.key])
+  expect(committed).toEqual([])
   expect(await new RowsStore(store).get(row.key)).toBeUndefined()
 })
 

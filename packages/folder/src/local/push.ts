@@ -7,6 +7,7 @@ import { type RowChange, rowOps } from '../rows-store.js'
 import { type Adoption, adoptAll, findAdoptions } from './adopt.js'
 import { type Planned, planRows } from './commit-rows.js'
 import { withFreeNames } from './free-names.js'
+import { dropRows, overOtherVersions } from './held-versions.js'
 import { isExecutable, sameIdentity, sameStamps } from './identity.js'
 import type { Item } from './item.js'
 import { LARGE_BYTES, type LargeFiles } from './large-files.js'
@@ -74,6 +75,10 @@ export async function push(
     return now ?? []
   })
   for (const item of overtaken) await tellStale(item, { ...options, onStale })
+  for (const { item } of await overOtherVersions(planned, context)) {
+    planned = planned.filter((entry) => entry.item !== item)
+    onStale({ item, directories: await dropRows([item.row], context), isRowless: true })
+  }
   const found = options.isImport || unsent ? await findAdoptions(context, planned) : []
   const adoptions = unsent ? found.filter(({ isEqual }) => isEqual) : found
   const adopted = new Set<Item>(adoptions.map(({ planned }) => planned.item))
@@ -322,11 +327,7 @@ async function dropUnshown(item: Item, { space, rows }: PushContext): Promise<st
   for (const row of await rows.getMany(keys)) {
     if (row && !(await space.synced.entry(row.key))) unshown.push(row)
   }
-  if (unshown.length === 0) return []
-  const directories = await Promise.all(unshown.map(({ dir }) => rows.pathOfDirectory(dir)))
-  await space.touch(unshown.map(({ key }) => key))
-  await space.writeRows(rowOps(unshown.map((before) => ({ before, after: undefined }))), { sync: false })
-  return directories.map((directory) => directory ?? '')
+  return dropRows(unshown, { space, rows })
 }
 
 const isTaken = (error: SyncError): boolean => error instanceof PathError && error.code === 'EXISTS'
