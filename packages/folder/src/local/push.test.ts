@@ -46,28 +46,17 @@ beforeEach(async () => {
 })
 afterEach(() => rmSync(directory, { recursive: true }))
 
-/** `f`, found as `g`: see `pushItem`. */
+/** `f`, found as `g`: see `pushAll`. */
 function pushMove(space: Partial<SpaceBinding>, meanwhile?: () => void): Promise<Stale[]> {
   const stat = nodeFileSystem.lstat(join(directory, 'g'))!
   const dir = DirRef.root('1')
-  return pushItem({ type: 'move', path: 'g', row, dir, name: 'g', entryName: 'g', stat }, space, meanwhile)
+  return pushAll(space, [{ type: 'move', path: 'g', row, dir, name: 'g', entryName: 'g', stat }], meanwhile)
 }
 
 /**
  * @param meanwhile Happens between the scan and the commit.
  * @returns what was left out.
  */
-async function pushItem(
-  item: Item,
-  space: Partial<SpaceBinding>,
-  meanwhile: () => void = () => undefined,
-): Promise<Stale[]> {
-  const stat = nodeFileSystem.lstat(join(directory, 'g'))!
-  const dir = DirRef.root('1')
-  return pushAll(space, [{ type: 'move', path: 'g', row, dir, name: 'g', entryName: 'g', stat }], meanwhile)
-}
-
-/** @returns what was left out. */
 async function pushAll(
   space: Partial<SpaceBinding>,
   items: readonly Item[],
@@ -134,11 +123,14 @@ test('a deletion of a file that stood here in another version than the synced tr
   const top = { path: 'g', row: stored }
   const item: Item = { type: 'delete', path: 'g', row: stored, top, isDisplaced: false }
   const entry = { ...row.entry, version: version('b') }
-  const stale = await pushItem(item, {
-    commit: committing,
-    dirty: async () => [row.key],
-    synced: { entry: async () => entry } as unknown as SpaceBinding['synced'],
-  })
+  const stale = await pushAll(
+    {
+      commit: committing,
+      dirty: async () => [row.key],
+      synced: { entry: async () => entry } as unknown as SpaceBinding['synced'],
+    },
+    [item],
+  )
   expect(stale.map(({ item, isRowless }) => [item.path, isRowless])).toEqual([['g', true]])
   expect(touched).toEqual([row.key])
   expect(committed).toEqual([])
