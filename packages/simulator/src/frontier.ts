@@ -14,6 +14,14 @@ export async function frontierOf(storage: MemoryKeyValueStore): Promise<Vector> 
   return (await openCopy(storage)).frontier
 }
 
+/** As `frontierOf`; `undefined` while it takes a peer's state anew. With the ids of which writes were given up. */
+export async function historyOf(
+  storage: MemoryKeyValueStore,
+): Promise<{ readonly frontier: Vector; readonly lost: Vector } | undefined> {
+  const { frontier, lost, isRejoining } = await openCopy(storage)
+  return isRejoining ? undefined : { frontier, lost }
+}
+
 /** How many writes its device has made. */
 export async function ownWritesOf(storage: MemoryKeyValueStore): Promise<number> {
   const frontier = await frontierOf(storage)
@@ -22,6 +30,11 @@ export async function ownWritesOf(storage: MemoryKeyValueStore): Promise<number>
     for (const [key] of page) count += frontier.get(key.slice(OWN.gte.length) as ReplicaId) ?? 0
   }
   return count
+}
+
+/** How many deleted things its database remembers. */
+export async function tombstonesOf(storage: MemoryKeyValueStore): Promise<number> {
+  return (await openCopy(storage)).gc.countDead()
 }
 
 function openCopy(storage: MemoryKeyValueStore): Promise<SpaceDatabase> {

@@ -115,6 +115,7 @@ async function run(
     if (!world.hasOldDatabases) {
       await oracle.checkShown()
       await oracle.checkAsked()
+      await oracle.checkForgotten()
     }
     if (!world.hasOldDatabases && !world.hasPowerCuts) oracle.checkStale()
     const [device] = world.devices

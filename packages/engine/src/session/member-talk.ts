@@ -24,6 +24,7 @@ const BYTES_PER_ACK = 32
 export class MemberTalk {
   readonly #options: MemberTalkOptions
   #toldEpoch = 0
+  #hasToldAcks = false
   /** What was said of each device, as text. */
   readonly #told = new Map<DeviceId, string>()
 
@@ -39,6 +40,13 @@ export class MemberTalk {
     this.#toldEpoch = epoch
     this.#told.clear()
     await send({ type: 'members', channel, epoch, devices })
+  }
+
+  /** Before a round: the list, where it is newer; in the first one of a session acknowledgements too. */
+  async tellFirst(): Promise<void> {
+    if (this.#hasToldAcks) return this.tellMembers()
+    this.#hasToldAcks = true
+    await this.tellAcks()
   }
 
   /** Tells acknowledgements that are news to the peer. Never called because one of the peer's came. */

@@ -183,7 +183,7 @@ export class SpaceExchange implements SpaceEndpoint {
 
   /** Tells the peer what is new about members and acknowledgements; called now and then, never as an answer. */
   async tellMembers(): Promise<void> {
-    if (this.#closed || !this.#theirs || !this.#options.mayWrite) return
+    if (this.#closed || !this.#theirs || !this.#options.mayWrite || this.#isReadOnly) return
     await this.#members.tellAcks()
   }
 
@@ -403,7 +403,7 @@ export class SpaceExchange implements SpaceEndpoint {
       this.#wanted = false
       // What is written here meanwhile stays here, and is sent when the peer takes it.
       if (this.#isReadOnly || !this.#theirs || this.#options.database.isRejoining) return
-      await this.#members.tellMembers()
+      await this.#members.tellFirst()
       const snapshot = await this.#options.database.snapshot()
       try {
         await this.#round(snapshot)
