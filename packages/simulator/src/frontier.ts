@@ -1,5 +1,5 @@
 import { type MemoryKeyValueStore, SpaceDatabase } from '@tidemark/engine'
-import { type DeviceId, parseSpaceName, type ReplicaId, type Vector } from '@tidemark/protocol'
+import { type DeviceId, parseSpaceName, type ReplicaId, type Sibling, type Vector } from '@tidemark/protocol'
 import { SPACE } from './device.js'
 import { hasher } from './hasher.js'
 
@@ -32,9 +32,22 @@ export async function ownWritesOf(storage: MemoryKeyValueStore): Promise<number>
   return count
 }
 
-/** How many deleted things its database remembers. */
+/**
+ * How many deleted things its database remembers. Not those of which a write is in nobody's frontier, because
+ * whoever made it has lost it: that all have heard of it can never be told.
+ */
 export async function tombstonesOf(storage: MemoryKeyValueStore): Promise<number> {
-  return (await openCopy(storage)).gc.countDead()
+  const { gc, received, frontier, lost } = await openCopy(storage)
+  const isLost = ({ dot: { rid, seq } }: Sibling<unknown>): boolean =>
+    lost.has(rid) && (frontier.get(rid) ?? 0) < seq
+  let count = 0
+  for await (const page of gc.dead()) {
+    for (const id of page) {
+      const { loc, content, attr } = (await received.node(id))!
+      if (![...loc, ...content, ...attr].some(isLost)) count++
+    }
+  }
+  return count
 }
 
 function openCopy(storage: MemoryKeyValueStore): Promise<SpaceDatabase> {

@@ -149,9 +149,9 @@ export class Oracle {
     }
   }
 
-  /** No replica has forgotten what it had, unless its database went back. */
+  /** No replica has forgotten what it had, unless its database, or that of the hub, went back. */
   async checkFrontiers(): Promise<void> {
-    const { hub, devices, thrownBack } = this.world
+    const { hub, devices, thrownBack, hasOldHub } = this.world
     for (const name of thrownBack) this.#frontiers.delete(name)
     thrownBack.clear()
     for (const [name, storage] of [
@@ -162,8 +162,9 @@ export class Oracle {
       if (!now) continue
       const { frontier, lost } = now
       for (const [rid, seq] of this.#frontiers.get(name) ?? []) {
-        // What only one had that begins anew is in nobody's frontier any more: it is written again.
-        if ((frontier.get(rid) ?? 0) < seq && !lost.has(rid))
+        // What only one had that begins anew is in nobody's frontier any more: it is written again. And where the
+        // hub went back, a replica claims no more than what is left to show.
+        if ((frontier.get(rid) ?? 0) < seq && !lost.has(rid) && !hasOldHub)
           this.fail('frontier', `${name} had ${seq} of ${rid}, has ${frontier.get(rid)}`)
       }
       this.#frontiers.set(name, frontier)
@@ -210,10 +211,7 @@ export class Oracle {
     }
   }
 
-  /**
-   * Nobody remembers what is deleted. Precondition: no database went back, or was copied: writes that only a
-   * database knew which went back are in nobody's frontier, and are waited for.
-   */
+  /** Nobody remembers what is deleted. */
   async checkForgotten(): Promise<void> {
     const { hub, devices } = this.world
     for (const [name, storage] of [

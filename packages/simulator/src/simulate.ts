@@ -115,9 +115,9 @@ async function run(
     if (!world.hasOldDatabases) {
       await oracle.checkShown()
       await oracle.checkAsked()
-      await oracle.checkForgotten()
     }
     if (!world.hasOldDatabases && !world.hasPowerCuts) oracle.checkStale()
+    await oracle.checkForgotten()
     const [device] = world.devices
     trace.note(`in the end: ${JSON.stringify(await device!.shown())}`)
     return {
