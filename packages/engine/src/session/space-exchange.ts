@@ -107,8 +107,9 @@ export class SpaceExchange implements SpaceEndpoint {
 
   constructor(options: SpaceExchangeOptions) {
     this.#options = options
-    const { database, channel, peer, send } = options
-    this.#members = new MemberTalk({ gc: database.gc, channel, peer, send })
+    const { database, channel, peer, send, isHub = false, isPeerHub = false } = options
+    const { gc, device } = database
+    this.#members = new MemberTalk({ gc, device, channel, peer, send, isHub, isPeerHub })
     this.#rejoins = database.rejoins
     this.#stopListening = options.database.onChange(() => {
       if (this.#rejoins !== database.rejoins) this.#openAnew()
