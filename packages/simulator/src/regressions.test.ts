@@ -425,6 +425,29 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     return bob
     wait 750
     bob edit x
+  // What others deleted came back with the new file beside it.
+  'one is away for longer than the hub waits, and both sides go on': `
+    devices ann bob
+    ann mkdir d
+    ann create d/a
+    ann create d/b
+    ann create e
+    ann create f
+    ann create x.txt
+    wait 9000
+    kill bob
+    ann rmdir d
+    ann remove e
+    ann edit f
+    ann rename x.txt y.txt
+    bob create d/c
+    bob edit e
+    bob edit f
+    bob edit x.txt
+    bob create A
+    wait 9000000
+    start bob
+    wait 20000
   `,
   // The scan that was due waited a moment for quiet, and nothing slept until then.
   'nobody does anything for an hour, and then all is scanned': `
