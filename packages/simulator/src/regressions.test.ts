@@ -425,6 +425,7 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     return bob
     wait 750
     bob edit x
+  `,
   // What others deleted came back with the new file beside it.
   'one is away for longer than the hub waits, and both sides go on': `
     devices ann bob
