@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
 import { replay } from './simulate.js'
-import { SimulationError } from './simulation-error.js'
 
 /** Stands for an act that sets a trap. */
 const TRAP = '(trap)'
@@ -87,20 +86,6 @@ const MEANWHILE = [
 const CALLS_MAX = 12
 const IS_THOROUGH = process.env.TIDEMARK_CRASHES === 'all'
 
-/**
- * Whether nothing is wrong. A file that went away while nobody knew whether it had come comes again: a power
- * cut may have taken it, and then a deletion would be everybody's.
- */
-async function isWell(script: string): Promise<boolean> {
-  try {
-    await replay(script)
-    return true
-  } catch (error) {
-    if (error instanceof SimulationError && error.rule === 'stale' && / remove /.test(script)) return true
-    throw error
-  }
-}
-
 describe.each(Object.entries(UNDER_WAY))('[CR18] her program dies at any call while %s', (_, script) => {
   test.each(MEANWHILE.map((act, i) => [act, i] as const))(
     'and then she does: %s',
@@ -110,7 +95,7 @@ describe.each(Object.entries(UNDER_WAY))('[CR18] her program dies at any call wh
         for (const death of IS_THOROUGH ? ['before', 'after', 'bare'] : ['after']) {
           const dying = script.replace(TRAP, `trap ann ${calls} ${death}`)
           const whole = `devices ann bob\n${dying}\nkill ann\nann ${act}\nstart ann\nwait 5000\n`
-          expect(await isWell(whole)).toBe(true)
+          expect((await replay(whole)).steps).toBeGreaterThan(5)
         }
       }
     },

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import { type FolderDevice, ROOT } from './folder-device.js'
 import { brief, type Ledger } from './ledger.js'
 import { fromScriptPath } from './names.js'
@@ -72,12 +73,22 @@ export class FileUser {
     try {
       if (this.device.troubles.isFull && !SHRINKS.has(verb)) throw refusal('EINVAL', 'the disk is full')
       this.#hasActed = true
+      for (const text of this.#textsInDoubt()) this.ledger.doubt(text)
       return this.#verbs[verb]!(this.#real(first), second)
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       if (code === undefined || !REFUSED.has(code)) throw error
       return `refused: ${(error as Error).message}`
     }
+  }
+
+  /** What a dead program was about: it may not know that it was done. */
+  #textsInDoubt(): string[] {
+    const { lastPath } = this.device.amid
+    if (this.device.isRunning || lastPath === undefined) return []
+    return Object.entries(this.device.tree()).flatMap(([path, text]) =>
+      path === lastPath || dirname(path) === lastPath ? [text] : [],
+    )
   }
 
   namesIn = (directory: string): string[] => {
@@ -113,6 +124,8 @@ export class FileUser {
   #overwrite(path: string, text: string): string {
     const before = this.#read(path)
     this.device.disk.overwrite(`${ROOT}/${path}`, Buffer.from(text))
+    // It is at its other names, too.
+    if (this.device.disk.lstat(`${ROOT}/${path}`)!.nlink > 1) this.ledger.moved(text)
     this.#makeDurable(path)
     return this.#became(before, text)
   }

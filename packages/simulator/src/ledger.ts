@@ -11,6 +11,8 @@ export class Ledger {
   readonly givenUpKeys = new Set<string>()
   /** Content keys of files that somebody moved or linked: others, who did not know, may show them elsewhere. */
   readonly #moved = new Set<string>()
+  /** Texts of which a program may not know that it had shown them. */
+  readonly #doubted = new Set<string>()
   #count = 0
 
   /** A text that no other file has. @param sizeBytes About how long it is. */
@@ -39,12 +41,17 @@ export class Ledger {
     return this.#moved.has(contentKey(text))
   }
 
+  /** A program died and may not know that it had put this in place: it may do it again. */
+  doubt(text: string): void {
+    this.#doubted.add(text)
+  }
+
   /**
    * Whether nobody may show this any more: somebody overwrote or deleted it who saw it, and nobody ever gave it
    * another place.
    */
   isDone(text: string): boolean {
-    return text !== '' && this.givenUp.has(text) && !this.hasMoved(text)
+    return text !== '' && this.givenUp.has(text) && !this.hasMoved(text) && !this.#doubted.has(text)
   }
 
   /** Texts that must be somewhere. */

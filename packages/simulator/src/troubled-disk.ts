@@ -39,6 +39,7 @@ const CALLS: Readonly<Record<Call, CallTraits>> = {
   open: READ,
   fsync: READ,
   syncAll: READ,
+  bootId: READ,
   room: READ,
   mkdir: GROWTH,
   symlink: GROWTH,

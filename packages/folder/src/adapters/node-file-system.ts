@@ -62,6 +62,8 @@ export const nodeFileSystem: FileSystem = {
       fs.closeSync(fd)
     }
   },
+  bootId: readBootId,
+
   async syncAll(path) {
     await run('sync', ['-f', path])
   },
@@ -149,6 +151,15 @@ const writeAt = (fd: number, from: Uint8Array, at: number, position: number) =>
       error ? reject(error) : resolve(count),
     )
   })
+
+/** Linux says it; elsewhere it is not known. */
+function readBootId(): string | undefined {
+  try {
+    return fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  } catch {
+    return undefined
+  }
+}
 
 function toStat(stats: fs.BigIntStats): FileStat {
   return {

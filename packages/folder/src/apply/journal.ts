@@ -41,14 +41,21 @@ const LIFT_PREFIX = 'apply/lift/'
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
-const putIntents = (key: string, intents: readonly Intent[]): KeyValueOp => ({
+/** Intents, and under which start of the machine they were written (see `FileSystem.bootId`). */
+export interface Batch {
+  readonly intents: readonly Intent[]
+  readonly bootId: string | undefined
+}
+
+const putIntents = (key: string, { intents, bootId }: Batch): KeyValueOp => ({
   type: 'put',
   key,
-  value: encoder.encode(JSON.stringify(intents.map(packIntent))),
+  value: encoder.encode(JSON.stringify({ intents: intents.map(packIntent), bootId })),
 })
-export const batchPut = (intents: readonly Intent[]): KeyValueOp => putIntents(BATCH_KEY, intents)
+export const batchPut = (batch: Batch): KeyValueOp => putIntents(BATCH_KEY, batch)
 export const batchDel: KeyValueOp = { type: 'del', key: BATCH_KEY }
-export const unsettledPut = (intents: readonly Intent[]): KeyValueOp => putIntents(UNSETTLED_KEY, intents)
+export const unsettledPut = (intents: readonly Intent[]): KeyValueOp =>
+  putIntents(UNSETTLED_KEY, { intents, bootId: undefined })
 export const unsettledDel: KeyValueOp = { type: 'del', key: UNSETTLED_KEY }
 
 export const liftPut = (lift: Lift): KeyValueOp => ({
@@ -58,13 +65,15 @@ export const liftPut = (lift: Lift): KeyValueOp => ({
 })
 export const liftDel = (rowKey: EntryKey): KeyValueOp => ({ type: 'del', key: LIFT_PREFIX + rowKey })
 
-export const readBatch = (rows: KeyValueReader): Promise<readonly Intent[]> => readIntents(rows, BATCH_KEY)
-export const readUnsettled = (rows: KeyValueReader): Promise<readonly Intent[]> =>
-  readIntents(rows, UNSETTLED_KEY)
+export const readBatch = (rows: KeyValueReader): Promise<Batch> => readIntents(rows, BATCH_KEY)
+export const readUnsettled = async (rows: KeyValueReader): Promise<readonly Intent[]> =>
+  (await readIntents(rows, UNSETTLED_KEY)).intents
 
-async function readIntents(rows: KeyValueReader, key: string): Promise<readonly Intent[]> {
+async function readIntents(rows: KeyValueReader, key: string): Promise<Batch> {
   const value = await rows.get(key)
-  return value === undefined ? [] : (JSON.parse(decoder.decode(value)) as PackedIntent[]).map(unpackIntent)
+  if (value === undefined) return { intents: [], bootId: undefined }
+  const { intents, bootId } = JSON.parse(decoder.decode(value)) as PackedBatch
+  return { intents: intents.map(unpackIntent), bootId }
 }
 
 export async function readLifts(rows: KeyValueReader): Promise<readonly Lift[]> {
@@ -77,6 +86,11 @@ export async function readLifts(rows: KeyValueReader): Promise<readonly Lift[]> 
 
 interface PackedIntent extends Omit<Intent, 'shown'> {
   readonly shown?: { readonly as?: ViewEntry; readonly nodes: readonly string[] }
+}
+
+interface PackedBatch {
+  readonly intents: readonly PackedIntent[]
+  readonly bootId?: string
 }
 
 function packIntent(intent: Intent): PackedIntent {

@@ -42,7 +42,7 @@ async function interruptedReplace(...files: (readonly [id: number, name: string]
       staged: { path: staged, fingerprint },
     })
   }
-  await ctx.space.writeRows([batchPut(intents)], { sync: true })
+  await ctx.space.writeRows([batchPut({ intents, bootId: ctx.files.bootId() })], { sync: true })
 }
 
 /** A disk that fails where a path ends so. */

@@ -8,6 +8,7 @@ import { isInode, mustBeSystemError, namesBeside, putBack, sameFile } from './di
 import { makeDurable } from './durable.js'
 import { heldRow } from './held-row.js'
 import {
+  type Batch,
   batchDel,
   type Intent,
   type Lift,
@@ -62,7 +63,8 @@ function ifAllowed(effect: () => void): void {
 export async function settleProvisional(ctx: ApplyContext): Promise<readonly Problem[]> {
   const problems: Problem[] = []
   const intents = { unsettled: await readUnsettled(ctx.space.rows), batch: await readBatch(ctx.space.rows) }
-  if (intents.unsettled.length + intents.batch.length > 0) problems.push(...(await settleBatch(ctx, intents)))
+  if (intents.unsettled.length + intents.batch.intents.length > 0)
+    problems.push(...(await settleBatch(ctx, intents)))
   for (const lift of await readLifts(ctx.space.rows)) {
     try {
       await settleLift(ctx, lift)
@@ -76,11 +78,14 @@ export async function settleProvisional(ctx: ApplyContext): Promise<readonly Pro
 
 async function settleBatch(
   ctx: ApplyContext,
-  { unsettled: earlier, batch }: { unsettled: readonly Intent[]; batch: readonly Intent[] },
+  { unsettled: earlier, batch }: { readonly unsettled: readonly Intent[]; readonly batch: Batch },
 ): Promise<Problem[]> {
-  const intents = [...earlier, ...batch]
-  const settling = (intent: Intent) =>
-    new Settling(ctx, intent, rows.get(intent.key), !earlier.includes(intent))
+  const intents = [...earlier, ...batch.intents]
+  const isSameBoot = batch.bootId !== undefined && batch.bootId === ctx.files.bootId()
+  const settling = (intent: Intent) => {
+    const isFirstLook = !earlier.includes(intent)
+    return new Settling(ctx, intent, rows.get(intent.key), { isFirstLook, isSameBoot })
+  }
   const stored = new Map<EntryKey, SyncedRow | undefined>()
   const rows = new Map<EntryKey, SyncedRow | undefined>()
   const done: Intent[] = []

@@ -107,7 +107,7 @@ export class Run {
   }
 
   #journal(intents: readonly Intent[]) {
-    const ops = [batchPut(intents)]
+    const ops = [batchPut({ intents, bootId: this.tools.ctx.files.bootId() })]
     for (const { type, key, to } of intents) {
       if (type === 'lift') ops.push(liftPut({ row: this.#state.rows.get(key)!, path: to! }))
     }

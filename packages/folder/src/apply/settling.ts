@@ -12,6 +12,14 @@ export interface Settled {
   readonly isHalf?: boolean
 }
 
+/** What is known about the time since the effect. */
+export interface Evidence {
+  /** Nobody used staging. */
+  readonly isFirstLook: boolean
+  /** The machine ran: what was done is there. */
+  readonly isSameBoot: boolean
+}
+
 /** One effect of the interrupted batch, looked at on disk. */
 export class Settling {
   readonly #to: string | undefined
@@ -23,8 +31,7 @@ export class Settling {
     private readonly ctx: ApplyContext,
     private readonly intent: Intent,
     private readonly row: SyncedRow | undefined,
-    /** Nobody used staging since the effect. */
-    private readonly isFirstLook: boolean,
+    private readonly evidence: Evidence,
   ) {
     const absolute = (path: string | undefined) =>
       path === undefined ? undefined : join(ctx.directory, path)
@@ -80,20 +87,23 @@ export class Settling {
   #settleContent(wasFree = true): { readonly row: SyncedRow } | undefined {
     const { staged, after } = this.intent
     const stat = this.#stat(this.#to)
-    if (!stat) return undefined
     if (!staged) {
       // A symlink has no staged inode: the target tells.
-      if (stat.kind !== 'symlink') return undefined
+      if (stat?.kind !== 'symlink') return undefined
       const target = Buffer.from(this.ctx.files.readlink(this.#to!)).toString('utf8')
       return target === after!.entry.version?.target ? { row: this.#rowOf(stat, stat) } : undefined
     }
     const { fingerprint } = staged
     const isStaged = (each: FileStat) => isInode(each, fingerprint)
     const left = this.#stat(this.#staged)
-    if (!isStaged(stat)) {
-      // It was given this name, and somebody saved over it: what stands here is an edit of the new version.
-      const wasLinked = !left || (isStaged(left) && left.ctimeNs !== fingerprint.ctimeNs)
-      const wasHere = wasFree && this.isFirstLook && wasLinked
+    if (!stat || !isStaged(stat)) {
+      const { isFirstLook, isSameBoot } = this.evidence
+      const isReplace = this.intent.type === 'replace'
+      const wasLinked = !left || (isReplace && isStaged(left) && left.ctimeNs !== fingerprint.ctimeNs)
+      // It was given this name, and somebody saved over it, or took it away: that was done to the new version.
+      // Where nothing else tells that it came, it comes again: staging may have been emptied by hand.
+      const isTheirDoing = stat ? wasLinked : isReplace && !left && isSameBoot
+      const wasHere = wasFree && isFirstLook && isTheirDoing
       return wasHere ? { row: this.#rowOf(undefined, fingerprint) } : undefined
     }
     if (left && isStaged(left)) this.ctx.files.unlink(this.#staged!)

@@ -41,6 +41,11 @@ export interface FileSystem {
   fsync(path: string): void
   /** Makes everything on the file system of `path` durable. */
   syncAll(path: string): Promise<void>
+  /**
+   * Another one after each start of the machine: what was done to a disk under one of them happened in order, and
+   * is there. `undefined`: not known.
+   */
+  bootId(): string | undefined
   /** Bytes free for this user, and the volume's size. */
   room(path: string): { readonly freeBytes: number; readonly totalBytes: number }
 }

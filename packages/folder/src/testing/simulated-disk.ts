@@ -47,6 +47,7 @@ export class SimulatedDisk implements FileSystem {
   /** Numbers of things that are gone, to be given again. */
   readonly #freeNumbers: number[] = []
   #nextNumber = 2
+  #boots = 0
   #stamps = 0
   /** Files whose bytes are not durable. */
   readonly #unsynced = new Set<Inode>()
@@ -195,6 +196,10 @@ export class SimulatedDisk implements FileSystem {
     this.#sync(this.#paths.must(path, 'fsync'))
   }
 
+  bootId(): string {
+    return String(this.#boots)
+  }
+
   async syncAll(): Promise<void> {
     for (const inode of this.#unsynced) inode.durable = inode.data
     this.#unsynced.clear()
@@ -231,6 +236,7 @@ export class SimulatedDisk implements FileSystem {
    */
   powerCut(random: CutRandom): void {
     this.endPrograms()
+    this.#boots++
     for (const inode of this.#unsynced) {
       const { data, durable } = inode
       const fate = random.below(4)

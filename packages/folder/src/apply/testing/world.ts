@@ -107,6 +107,7 @@ export function intercepted(
     open: tell('open', files.open),
     fsync: tell('fsync', files.fsync),
     syncAll: tell('syncAll', files.syncAll),
+    bootId: () => files.bootId(),
     room: tell('room', files.room),
   }
 }
