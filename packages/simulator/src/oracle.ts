@@ -211,7 +211,10 @@ export class Oracle {
     }
   }
 
-  /** Nobody remembers what is deleted. */
+  /**
+   * Nobody remembers what is deleted. Precondition: the hub did not go back: where a device does too, nobody knows
+   * any more that its writes are lost.
+   */
   async checkForgotten(): Promise<void> {
     const { hub, devices } = this.world
     for (const [name, storage] of [

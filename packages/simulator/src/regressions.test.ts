@@ -450,6 +450,54 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     start bob
     wait 20000
   `,
+  // What was put back was not durable when the journal was closed, and lay in the trash after the power cut.
+  'a file is saved in the moment in which it is moved away for others, and the power goes': `
+    seed 24
+    devices ann bob:coarse cyd app:api
+    cyd create x.txt
+    ann create y.txt
+    power ann 810184
+    wait 18838
+    cyd save x.txt
+    wait 1278
+    wait 317
+    kill cyd
+    cyd create c
+    cyd create b
+    wait 9945630
+    start cyd
+    garble ann 684809
+    kill bob
+    wait 324
+    app rename x.txt y.txt
+    wait 124
+    start bob
+    bob edit x.txt
+    cyd create A
+    cut cyd
+    amid ann 2 save .
+    cyd edit y.txt
+    bob symlink c y.txt
+    ann create c
+    cyd create x.txt
+    start ann
+    ann create x.txt
+    falsify cyd 553381
+    wait 17373
+    amid bob 96 save .
+    ann case x.txt
+    trap ann 6
+    wait 13819
+    bob link y.txt a
+    start ann
+    ann wrap X.TXT
+    wait 275
+    bob replace y.txt#1 y.txt
+    wait 383
+    wait 381
+    wait 222
+    power bob 674642
+  `,
   // The scan that was due waited a moment for quiet, and nothing slept until then.
   'nobody does anything for an hour, and then all is scanned': `
     devices ann bob

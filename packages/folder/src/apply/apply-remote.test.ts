@@ -194,6 +194,7 @@ test('ignored places are taken over without an effect', async () => {
 test('[FB9] old content that is written to through an open handle comes back beside the new', async () => {
   await shows([FILE(1, 'f.txt', 'old')])
   const handle = fs.openSync(world.path('f.txt'), 'a')
+  let isWritten = false
   const { nodeFileSystem } = await import('../adapters/node-file-system.js')
   const files = {
     ...nodeFileSystem,
@@ -202,7 +203,10 @@ test('[FB9] old content that is written to through an open handle comes back bes
       setImmediate(() => {})
     },
     fsync: (path: string) => {
-      if (path === world.directory) fs.writeSync(handle, ' and late')
+      if (path === world.directory && !isWritten) {
+        isWritten = true
+        fs.writeSync(handle, ' and late')
+      }
       nodeFileSystem.fsync(path)
     },
   }

@@ -78,9 +78,11 @@ export class Run {
     ctx.expectHints(touchedDirs(ctx.directory, effective))
     const asides: Aside[] = []
     const done: Prepared[] = []
+    const tried: Prepared[] = []
     for (const [i, each] of prepared.entries()) {
       if (i % SLICE_STEPS === SLICE_STEPS - 1) await new Promise((resolve) => setImmediate(resolve))
       if (this.#state.failed.has(each.step.item.key)) continue
+      tried.push(each)
       const outcome = await this.#perform(each)
       if (!outcome.done) this.#explain(each, outcome)
       else {
@@ -91,8 +93,10 @@ export class Run {
       }
     }
     if (effective.length > 0) {
-      await makeDurable(ctx.files, durablePaths(done), ctx.directory)
-      this.#rescueLateWrites(asides)
+      // What was put back too: the journal that tells of it goes next.
+      await makeDurable(ctx.files, durablePaths(tried), ctx.directory)
+      const rescued = this.#rescueLateWrites(asides)
+      if (rescued.length > 0) await makeDurable(ctx.files, rescued, ctx.directory)
     }
     await this.#store(prepared, done, effective.length > 0)
   }
@@ -222,15 +226,22 @@ export class Run {
     return dir
   }
 
-  /** Old content that was written to after it went aside: its writer had it open, and gets it back. */
-  #rescueLateWrites(asides: readonly Aside[]): void {
+  /**
+   * Old content that was written to after it went aside: its writer had it open, and gets it back.
+   *
+   * @returns the directories in which something is back.
+   */
+  #rescueLateWrites(asides: readonly Aside[]): string[] {
     const { ctx, report } = this.tools
+    const directories: string[] = []
     for (const { path, at, dir, stat } of asides) {
       const now = ctx.files.lstat(path)
       if (!now || untouched(now, stat)) continue
       putBack(ctx.files, path, at.directory, at.name)
+      directories.push(at.directory)
       report.rescan(dir)
     }
+    return directories
   }
 
   async #store(prepared: readonly Prepared[], done: readonly Prepared[], journaled: boolean): Promise<void> {
@@ -258,9 +269,9 @@ export class Run {
 const stagedPaths = (prepared: readonly Prepared[], directory: string): string[] =>
   prepared.flatMap(({ intent }) => (intent.staged ? [join(directory, intent.staged.path)] : []))
 
-function durablePaths(done: readonly Prepared[]): string[] {
+function durablePaths(tried: readonly Prepared[]): string[] {
   const paths = new Set<string>()
-  for (const { step, from, to, aside } of done) {
+  for (const { step, from, to, aside } of tried) {
     if (step.type === 'note') continue
     if (from) paths.add(from.directory)
     if (to) paths.add(to.directory)
