@@ -146,6 +146,11 @@ export class SpaceGc {
     return this.#news(list, true)
   }
 
+  /** As the hub that decides: what members acknowledged before one of them went back counts no more. */
+  async renewEpoch(): Promise<void> {
+    if (this.members.epoch > 0) await this.setMembers(this.members.devices)
+  }
+
   /** @returns whether it is newer than what was known. */
   async takeMembers(list: MemberList): Promise<boolean> {
     const isNews = await this.#options.write(async (txn) => {

@@ -194,7 +194,7 @@ export class SpaceExchange implements SpaceEndpoint {
       case 'open':
         return this.#open(message)
       case 'rewind':
-        return this.#options.database.forgetCursor(this.#options.peer)
+        return this.#rewind()
       case 'entries':
         return this.#entries(message)
       case 'sync-point':
@@ -227,6 +227,15 @@ export class SpaceExchange implements SpaceEndpoint {
     this.#options.onChange()
   }
 
+  /** A hub that went back may have caught up with all that this side claims, and show what was collected here. */
+  async #rewind(): Promise<void> {
+    const { database, peer, isPeerHub = false } = this.#options
+    await database.forgetCursor(peer)
+    const frontier = this.#theirs
+    if (!isPeerHub || !frontier || database.isRejoining || database.gc.floor.size === 0) return
+    await database.rejoin(peer, { frontier }, 'relearn')
+  }
+
   async #open(open: Open): Promise<void> {
     const { database, channel, peer, send, mayWrite, custody, isHub } = this.#options
     this.#opens = open.number
@@ -248,7 +257,7 @@ export class SpaceExchange implements SpaceEndpoint {
     const ack = await database.gc.ackOf(peer)
     const isAckVoid = ack !== undefined && !vectorAtMost(ack.applied, open.frontier)
     if (isAckVoid) await database.gc.forgetAck(peer)
-    if (isHub && (wentBack || open.anew || isAckVoid)) await renewEpoch(database)
+    if (isHub && (wentBack || open.anew || isAckVoid)) await database.gc.renewEpoch()
     if (open.cursor && !isGood) {
       await send({ type: 'rewind', channel, reason: wentBack ? 'rolled-back' : 'unknown-run' })
     }
@@ -487,9 +496,4 @@ export class SpaceExchange implements SpaceEndpoint {
     await flush(page.at(-1)!.lseq)
     return sent
   }
-}
-
-/** What members acknowledged before one of them went back counts no more. */
-async function renewEpoch({ gc }: SpaceDatabase): Promise<void> {
-  if (gc.members.epoch > 0) await gc.setMembers(gc.members.devices)
 }
