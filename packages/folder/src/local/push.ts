@@ -343,9 +343,12 @@ async function withoutUnshown(
   planned: readonly Planned[],
   options: CommitOptions,
 ): Promise<readonly Planned[]> {
-  const { context, onStale } = options
+  const { context, isImport, onStale } = options
   const dropped = new Set<Item>()
-  for (const { item } of planned) {
+  for (const entry of planned) {
+    const { item } = entry
+    // Of what changes nothing nobody refused anything.
+    if (opsOf(entry, isImport).length === 0) continue
     const directories = await dropUnshown(item, context)
     if (directories.length === 0) continue
     dropped.add(item)
