@@ -82,10 +82,8 @@ async function settleBatch(
 ): Promise<Problem[]> {
   const intents = [...earlier, ...batch.intents]
   const isSameBoot = batch.bootId !== undefined && batch.bootId === ctx.files.bootId()
-  const settling = (intent: Intent) => {
-    const isFirstLook = !earlier.includes(intent)
-    return new Settling(ctx, intent, rows.get(intent.key), { isFirstLook, isSameBoot })
-  }
+  const settling = (intent: Intent) =>
+    new Settling(ctx, intent, rows.get(intent.key), isSameBoot && !earlier.includes(intent))
   const stored = new Map<EntryKey, SyncedRow | undefined>()
   const rows = new Map<EntryKey, SyncedRow | undefined>()
   const done: Intent[] = []

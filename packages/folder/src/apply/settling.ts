@@ -12,14 +12,6 @@ export interface Settled {
   readonly isHalf?: boolean
 }
 
-/** What is known about the time since the effect. */
-export interface Evidence {
-  /** Nobody used staging. */
-  readonly isFirstLook: boolean
-  /** The machine ran: what was done is there. */
-  readonly isSameBoot: boolean
-}
-
 /** One effect of the interrupted batch, looked at on disk. */
 export class Settling {
   readonly #to: string | undefined
@@ -31,7 +23,8 @@ export class Settling {
     private readonly ctx: ApplyContext,
     private readonly intent: Intent,
     private readonly row: SyncedRow | undefined,
-    private readonly evidence: Evidence,
+    /** Since the effect the machine ran, and nobody used staging: what was done is there, or somebody undid it. */
+    private readonly isSound: boolean,
   ) {
     const absolute = (path: string | undefined) =>
       path === undefined ? undefined : join(ctx.directory, path)
@@ -97,13 +90,12 @@ export class Settling {
     const isStaged = (each: FileStat) => isInode(each, fingerprint)
     const left = this.#stat(this.#staged)
     if (!stat || !isStaged(stat)) {
-      const { isFirstLook, isSameBoot } = this.evidence
       const isReplace = this.intent.type === 'replace'
       const wasLinked = !left || (isReplace && isStaged(left) && left.ctimeNs !== fingerprint.ctimeNs)
       // It was given this name, and somebody saved over it, or took it away: that was done to the new version.
       // Where nothing else tells that it came, it comes again: staging may have been emptied by hand.
-      const isTheirDoing = stat ? wasLinked : isReplace && !left && isSameBoot
-      const wasHere = wasFree && isFirstLook && isTheirDoing
+      const isTheirDoing = stat ? wasLinked : isReplace && !left
+      const wasHere = wasFree && this.isSound && isTheirDoing
       return wasHere ? { row: this.#rowOf(undefined, fingerprint) } : undefined
     }
     if (left && isStaged(left)) this.ctx.files.unlink(this.#staged!)
