@@ -14,7 +14,9 @@ export class DirtyMarks {
   }
 
   /** Marked again: goes to the end. @param after The last order number given out. @returns the new last one. */
-  async mark(txn: Transaction, keys: readonly EntryKey[], after: number): Promise<number> {
+  async mark(txn: Transaction, marked: readonly EntryKey[], after: number): Promise<number> {
+    // Named twice it would have two places, and be cleared at one.
+    const keys = [...new Set(marked)]
     const rows = await txn.getMany(keys.map((key) => this.#byKey + key))
     let order = after
     for (const [i, key] of keys.entries()) {

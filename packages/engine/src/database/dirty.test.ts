@@ -143,3 +143,11 @@ test('what materialising one entry shows otherwise than was received is dirty, a
   expect(await folder.dirty(10)).toContain(loser.key)
   expect(told).toBe(1)
 })
+
+test('an entry that is marked twice at once is clean when it was shown', async () => {
+  const database = await open('bound')
+  const [key] = ['0'.repeat(32)]
+  await database.touch([key!, key!])
+  await database.materialised([{ key: key!, as: undefined, nodes: [] }], [], { sync: false })
+  expect(await database.dirty(10)).toEqual([])
+})
