@@ -1,9 +1,7 @@
 import {
-  AccessError,
   bytesToHex,
   type DeviceId,
   joinVectors,
-  MEMBERS_MAX,
   NO_SWEEP,
   type NodeId,
   REPLICA_ID_BYTES,
@@ -54,7 +52,6 @@ export class SpaceGc {
   #floor: Vector = new Map()
   #sweep = NO_SWEEP
   #running: Promise<number> | undefined
-  readonly #listeners = new Set<() => void>()
 
   constructor(options: SpaceGcOptions) {
     this.#options = options
@@ -74,17 +71,6 @@ export class SpaceGc {
 
   get floor(): Vector {
     return this.#floor
-  }
-
-  /** Called when there are other members, or when others have acknowledged more. @returns stops it. */
-  onNews(listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
-  }
-
-  #news<T>(value: T, isNews: boolean): T {
-    if (isNews) for (const listener of this.#listeners) listener()
-    return value
   }
 
   /** Another one after each collection here, or heard of: what came from here before may be gone since. */
@@ -116,18 +102,11 @@ export class SpaceGc {
     return joinVectors(this.#floor, own?.applied ?? new Map())
   }
 
-  /**
-   * As the hub that decides: this device is a member from now on, and so is the hub.
-   *
-   * @throws {AccessError} FORBIDDEN: there are MEMBERS_MAX.
-   */
+  /** As the hub that decides: this device is a member from now on, and so is the hub. */
   async admit(device: DeviceId): Promise<void> {
     const { devices } = this.members
     const own = this.#options.device
-    if (devices.includes(device) && devices.includes(own)) return
-    const all = new Set([...devices, own, device])
-    if (all.size > MEMBERS_MAX) throw new AccessError('FORBIDDEN', 'too many devices write to this space')
-    await this.setMembers([...all])
+    if (!devices.includes(device) || !devices.includes(own)) await this.setMembers([...devices, own, device])
   }
 
   /** As the hub that decides: this device is none any more. */
@@ -137,40 +116,32 @@ export class SpaceGc {
   }
 
   /** As the hub that decides: these are the members from now on. @returns the list, with the next epoch. */
-  async setMembers(devices: readonly DeviceId[]): Promise<MemberList> {
-    const list = await this.#options.write(async (txn) => {
+  setMembers(devices: readonly DeviceId[]): Promise<MemberList> {
+    return this.#options.write(async (txn) => {
       const list = { epoch: this.members.epoch + 1, devices: [...new Set(devices)].sort() }
       const publish = this.#members.take(txn, list)
       return { value: list, publish }
     })
-    return this.#news(list, true)
-  }
-
-  /** As the hub that decides: what members acknowledged before one of them went back counts no more. */
-  async renewEpoch(): Promise<void> {
-    if (this.members.epoch > 0) await this.setMembers(this.members.devices)
   }
 
   /** @returns whether it is newer than what was known. */
-  async takeMembers(list: MemberList): Promise<boolean> {
-    const isNews = await this.#options.write(async (txn) => {
+  takeMembers(list: MemberList): Promise<boolean> {
+    return this.#options.write(async (txn) => {
       const publish = this.#members.take(txn, list)
       return { value: publish !== undefined, publish }
     })
-    return this.#news(isNews, isNews)
   }
 
   /** @returns whether any of them is news. */
-  async takeAcks(acks: readonly Acknowledgement[]): Promise<boolean> {
+  takeAcks(acks: readonly Acknowledgement[]): Promise<boolean> {
     const { device } = this.#options
-    const isNews = await this.#options.write(async (txn) => {
+    return this.#options.write(async (txn) => {
       let isNews = false
       // What others hold of ours may be of a life that this database does not know.
       for (const ack of acks)
         if (ack.device !== device) isNews = (await this.#members.takeAck(txn, ack)) || isNews
       return { value: isNews }
     })
-    return this.#news(isNews, isNews)
   }
 
   /** A device has begun anew: what it acknowledged before counts no more. */
@@ -192,13 +163,6 @@ export class SpaceGc {
     })
   }
 
-  /** How many nodes are dead, and above nothing that lives. Looks at each of them. */
-  async countDead(): Promise<number> {
-    let count = 0
-    for await (const page of this.dead()) count += page.length
-    return count
-  }
-
   /** Nodes that are dead, and above nothing that lives: what is left of deletions. In pages. */
   async *dead(): AsyncGenerator<readonly NodeId[]> {
     const { storage, received } = this.#options
@@ -208,20 +172,15 @@ export class SpaceGc {
     }
   }
 
-  /**
-   * Collects what may be collected now.
-   *
-   * @param isOver Asked between two batches: ends it before its time.
-   * @returns how many nodes went.
-   */
-  collect(isOver: () => boolean = () => false): Promise<number> {
-    this.#running ??= this.#collect(isOver).finally(() => {
+  /** Collects what may be collected now. @returns how many nodes went. */
+  collect(): Promise<number> {
+    this.#running ??= this.#collect().finally(() => {
       this.#running = undefined
     })
     return this.#running
   }
 
-  async #collect(isOver: () => boolean): Promise<number> {
+  async #collect(): Promise<number> {
     const { epoch } = this.members
     const own = await this.ackOf(this.#options.device)
     if (!own) return 0
@@ -232,7 +191,6 @@ export class SpaceGc {
     const ids: NodeId[] = []
     for await (const page of this.#options.received.dead(this.#options.storage)) ids.push(...page)
     for (let at = 0; at < ids.length; at += PAGE_NODES) {
-      if (isOver()) return count
       const done = await this.#collectPage(ids.slice(at, at + PAGE_NODES), reach, epoch)
       if (done.bare.length > 0) await this.#options.bury(done.bare)
       count += done.count

@@ -1,9 +1,7 @@
 import type { DeviceId, Vector } from '@tidemark/protocol'
-import type { BegunAnew, OrphanedEntry } from '../binding.js'
 import { meetVectors } from '../core/collectable.js'
 import type { UserOp } from '../core/user-op.js'
-import type { KeyValueOp } from '../ports/key-value-store.js'
-import { adoptOrphan, replacedBy } from './orphan.js'
+import { adoptOrphan } from './orphan.js'
 import { Rejoin, type RejoinState } from './rejoin.js'
 import { RejoinSteps } from './rejoin-steps.js'
 import type { SpaceStore } from './space-store.js'
@@ -12,7 +10,7 @@ import type { TreeReader } from './tree-reader.js'
 import { type VectorChange, VectorTable } from './vector-table.js'
 
 /** Carries a rejoin out; a crash in between is taken up at the next open. */
-export class SpaceRejoin implements BegunAnew {
+export class SpaceRejoin {
   readonly #store: SpaceStore
   readonly #steps: RejoinSteps
   readonly #rejoin: Rejoin
@@ -45,53 +43,30 @@ export class SpaceRejoin implements BegunAnew {
     if (!this.state) await this.adoptOrphans()
   }
 
-  /** See `BegunAnew`. */
-  get phase(): BegunAnew['phase'] {
-    if (!this.#rejoin.isUnsettled) return 'no'
-    return this.state ? 'awaited' : 'here'
+  /** What the peer had when this database last forgot: its binder's rows from before may hold more. */
+  unsettled(): Promise<Vector | undefined> {
+    return this.#rejoin.unsettled(this.#store.options.storage)
   }
 
-  async *orphans(): AsyncGenerator<readonly OrphanedEntry[]> {
-    const { received, options } = this.#store
-    const reader = received.reader(options.storage)
-    for await (const page of this.#rejoin.orphans(options.storage)) {
-      yield await Promise.all(
-        page.map(async ({ orphan }) => ({ entry: orphan.entry, replaces: await replacedBy(orphan, reader) })),
-      )
-    }
-  }
-
-  async settled(rows: readonly KeyValueOp[]): Promise<void> {
-    // Only then: after a crash in between they are asked for again.
-    await this.#steps.write(async (txn) => {
-      this.#store.putRows(txn, rows)
-      return { publish: this.#rejoin.setUnsettled(txn, false), view: [] }
+  /** The binder has looked at its rows. */
+  settle(): Promise<void> {
+    return this.#steps.write(async (txn) => {
+      this.#rejoin.settle(txn)
+      return {}
     })
-    await this.#forgetOrphans()
-  }
-
-  async #forgetOrphans(): Promise<void> {
-    for await (const page of this.#rejoin.orphans(this.#store.options.storage)) {
-      await this.#steps.write(async (txn) => {
-        for (const { key } of page) txn.del(key)
-        return {}
-      })
-    }
   }
 
   /** Until it awaits the peer's state nobody else writes. */
   async begin(makeState: () => RejoinState, publishMore: (txn: Transaction) => () => void): Promise<void> {
     await this.#steps.alone(async () => {
       const state = makeState()
-      const { mode } = state
       const left = new VectorTable('').change()
-      if (mode === 'relearn') await this.#readAll(left)
+      if (state.mode === 'relearn') await this.#readAll(left)
       // What was collected here, and is shown by nothing that is left, cannot be claimed to one who has not heard of it.
-      const frontier = mode === 'relearn' ? meetVectors([state.frontier, left.met]) : state.frontier
+      const frontier = state.mode === 'relearn' ? meetVectors([state.frontier, left.met]) : state.frontier
       await this.#steps.writeAlone(async (txn) => {
         const publishes = [
           this.#rejoin.begin(txn, { ...state, frontier }),
-          ...(this.#hasBinder && mode === 'forget' ? [this.#rejoin.setUnsettled(txn, true)] : []),
           this.#steps.reset(txn, left.held),
           publishMore(txn),
         ]
@@ -212,24 +187,16 @@ export class SpaceRejoin implements BegunAnew {
     }
   }
 
-  /** Once the peer's state is here: what is shown nowhere comes back as new. A binder sends what its disk has. */
+  /** Once the peer's state is here: what is shown nowhere comes back as new. A folder sends its own files. */
   async adoptOrphans(): Promise<void> {
     const { storage } = this.#store.options
     await this.#clearAside()
-    if (this.#rejoin.isUnsettled) return
-    if (this.#hasBinder) return this.#forgetOrphans()
-    for await (const page of this.#rejoin.orphans(storage)) {
-      for (const { key, orphan } of page) {
-        await this.#commit((tree) => adoptOrphan(orphan, tree))
-        await this.#steps.write(async (txn) => {
-          txn.del(key)
-          return {}
-        })
-      }
+    for (const { key, orphan } of await this.#rejoin.orphans(storage)) {
+      if (!this.#store.synced) await this.#commit((tree) => adoptOrphan(orphan, tree))
+      await this.#steps.write(async (txn) => {
+        txn.del(key)
+        return {}
+      })
     }
-  }
-
-  get #hasBinder(): boolean {
-    return this.#store.synced !== undefined
   }
 }

@@ -7,7 +7,6 @@ import {
   type KeyValueReader,
   type Materialised,
   MemoryKeyValueStore,
-  type SpaceBinding,
   type TreeReader,
   type Version,
   type ViewEntry,
@@ -143,12 +142,6 @@ export class FakeSpace {
         syncedNodes: new Map(this.#syncedNodes),
         dirty: new Set(this.#dirty),
       })
-  }
-
-  readonly begunAnew: SpaceBinding['begunAnew'] = {
-    phase: 'no',
-    orphans: async function* () {},
-    settled: async () => undefined,
   }
 
   async dirty(limit: number): Promise<readonly EntryKey[]> {
