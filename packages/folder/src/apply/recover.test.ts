@@ -123,3 +123,18 @@ test('[CR18] what its user made where the old version was gone and the new one s
   expect(world.disk()).toEqual({ d: '/', 'd/f': 'of the user', 'd/g': 'old too' })
   expect(await world.ctx().rows.get(nodeId(2))).toBeUndefined()
 })
+
+test('[CR18] a place where a move ended is no longer that of another row, as in a database that went back', async () => {
+  const ctx = world.ctx()
+  const [moved, left] = [(await ctx.rows.get(nodeId(2)))!, (await ctx.rows.get(nodeId(3)))!]
+  fs.rmSync(world.path('d/g'))
+  fs.renameSync(world.path('d/f'), world.path('d/g'))
+  const { key, dir, entry } = moved
+  const after = { dir, localName: 'g', entry }
+  const intent: Intent = { type: 'move', key, rowKey: key, after, from: 'd/f', to: 'd/g' }
+  await ctx.space.writeRows([batchPut({ intents: [intent], bootId: ctx.files.bootId() })], { sync: true })
+  await recoverProvisional(ctx)
+  expect((await ctx.rows.get(key))!.localName).toBe('g')
+  expect(await ctx.rows.get(left.key)).toBeUndefined()
+  expect(await ctx.rows.count()).toBe(2)
+})

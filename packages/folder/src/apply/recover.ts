@@ -147,12 +147,25 @@ async function settleBatch(
     const after = rows.get(key)
     if (after !== before) changes.push({ before, after })
   }
+  changes.push(...(await occupantsOf(ctx, changes)))
   const landed = intents.filter(({ type, key }) => type === 'land' && rows.get(key) !== stored.get(key))
   changes.push(...(await childrenOfRekeyed(ctx.rows, changes)))
   const rest = unsettled.length === 0 ? unsettledDel : unsettledPut(unsettled)
   const ops = [...rowOps(changes), ...landed.map(({ rowKey }) => liftDel(rowKey!)), batchDel, rest]
   await ctx.space.materialised(shown, ops, { sync: true })
   return problems
+}
+
+/**
+ * One row a place: a database that went back may still have there what has long left. Its entry is looked at
+ * again, and what stands elsewhere without a row is found.
+ */
+async function occupantsOf(ctx: ApplyContext, changes: readonly RowChange[]): Promise<RowChange[]> {
+  const own = new Set(changes.flatMap(({ before, after }) => [before?.key, after?.key]))
+  const there = await ctx.rows.atMany(changes.flatMap(({ after }) => after ?? []))
+  const occupants = there.filter((row) => row !== undefined && !own.has(row.key)) as SyncedRow[]
+  if (occupants.length > 0) await ctx.space.touch(occupants.map(({ key }) => key))
+  return occupants.map((before) => ({ before, after: undefined }))
 }
 
 /**

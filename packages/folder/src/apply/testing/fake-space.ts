@@ -144,6 +144,10 @@ export class FakeSpace {
       })
   }
 
+  async touch(keys: readonly EntryKey[]): Promise<void> {
+    for (const key of keys) this.#dirty.add(key)
+  }
+
   async dirty(limit: number): Promise<readonly EntryKey[]> {
     return [...this.#dirty].slice(0, limit)
   }
