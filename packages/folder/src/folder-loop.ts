@@ -1,7 +1,7 @@
 import type { LinkState } from '@tidemark/engine'
 import { AccessError } from '@tidemark/protocol'
 import { BehaviorSubject, type Subscription } from 'rxjs'
-import { recoverProvisional, settleProvisional } from './apply/index.js'
+import { recover, settleUnderWay } from './apply/index.js'
 import { Failures } from './failures.js'
 import type { FolderStatus } from './folder-binding.js'
 import { HoldState } from './hold-state.js'
@@ -184,7 +184,7 @@ export class FolderLoop {
   async #recover(root: BoundRoot): Promise<void> {
     if (!this.#mustSettle) return
     const { apply, push } = this.options
-    const settle = this.#isRecovered ? settleProvisional : recoverProvisional
+    const settle = this.#isRecovered ? settleUnderWay : recover
     const problems = await settle(apply)
     push.problems.set('recovery', problems)
     this.#mustSettle = problems.length > 0

@@ -1,12 +1,13 @@
 import type { EntryKey } from '@tidemark/engine'
 import { Trash } from './apply/trash.js'
+import { changeRows } from './change-rows.js'
 import { sameIdentity } from './local/identity.js'
 import type { Item } from './local/item.js'
 import { makeRow } from './local/make-row.js'
 import type { PushContext } from './local/push-context.js'
 import type { FileStat } from './ports/file-system.js'
 import type { SyncedRow } from './rows.js'
-import { type RowChange, type RowsStore, rowOps } from './rows-store.js'
+import type { RowChange, RowsStore } from './rows-store.js'
 
 /**
  * Throws local changes away that this device may not send. What was made or edited goes to the trash, what
@@ -24,7 +25,7 @@ export async function revertUnsent(
   const plan = await planOf(context, items)
   // One batch: half of it, after a crash, would leave rows that look like local changes.
   await space.touch([...plan.changes.keys()])
-  await space.writeRows(rowOps([...plan.changes.values()]), { sync: true })
+  await changeRows(context, [...plan.changes.values()], { sync: true })
   const trash = new Trash(files, trashDirectory, () => clock.nowMs())
   for (const path of plan.discarded) {
     const absolute = `${directory}/${path}`

@@ -38,13 +38,12 @@ async function storeWith(...rows: SyncedRow[]) {
 
 test('a row is found by key, by place, by directory and by inode', async () => {
   const a = row(1, ROOT, 'a b_ü%')
-  const b = row(2, id(1), 'b', { racy: true, provisional: { stagedIno: '9', oldRoot: 'ff' } })
+  const b = row(2, id(1), 'b', { racy: true })
   const { rows } = await storeWith(a, b)
   expect(await rows.get(a.key)).toEqual(a)
   expect(await rows.at(ROOT, a.localName)).toEqual(a)
   expect([...(await rows.inDirectory(id(1)))]).toEqual([['b', b]])
   expect(await rows.byInode('1', '2')).toEqual([b])
-  expect(await rows.provisional()).toEqual([b])
   expect(await rows.localPathOf(b)).toBe(`${a.localName}/b`)
   expect(await rows.count()).toBe(2)
 })
@@ -64,7 +63,7 @@ test('two rows that swap their places in one batch keep both places and both key
 })
 
 test('a row that is removed leaves no index behind', async () => {
-  const a = row(1, ROOT, 'a', { provisional: { stagedIno: '3' } })
+  const a = row(1, ROOT, 'a')
   const { kv } = await storeWith(a)
   await kv.batch(rowOps([{ before: a, after: undefined }]), { sync: false })
   const left: string[] = []
@@ -100,4 +99,31 @@ test('rows of many inodes are found in one call, and only theirs', async () => {
 test('directories that rows name and that have no row are found', async () => {
   const { rows } = await storeWith(row(1, ROOT, 'a'), row(2, id(1), 'b'), row(3, id(9), 'c'))
   expect(await rows.orphanDirectories()).toEqual([id(9)])
+})
+
+test('a change of rows leaves one row a place and one place a row, and says whom it displaced', async () => {
+  const [old, stays, other] = [row(1, ROOT, 'a'), row(2, ROOT, 'b'), row(3, ROOT, 'c')]
+  const { kv, rows } = await storeWith(old, stays, other)
+  // It was read before `old` had its row: where it says that it stands, `stays` stands.
+  const stale = row(1, ROOT, 'b')
+  const { ops, displaced } = await rows.change([{ before: stale, after: row(1, ROOT, 'c') }])
+  await kv.batch(ops, { sync: false })
+  expect(displaced).toEqual([other])
+  expect(await rows.inDirectory(ROOT)).toEqual(
+    new Map([
+      ['b', stays],
+      ['c', row(1, ROOT, 'c')],
+    ]),
+  )
+  expect(await rows.getMany([id(1), id(2), id(3)])).toEqual([row(1, ROOT, 'c'), stays, undefined])
+})
+
+test('of two that go to one place the later one is there', async () => {
+  const { kv, rows } = await storeWith(row(1, ROOT, 'a'))
+  const [early, late] = [row(1, ROOT, 'x'), row(2, ROOT, 'x')]
+  const { ops, displaced } = await rows.change([early, late].map((after) => ({ before: undefined, after })))
+  await kv.batch(ops, { sync: false })
+  expect(displaced).toEqual([early])
+  expect(await rows.getMany([id(1), id(2)])).toEqual([undefined, late])
+  expect(await rows.byInode('1', '1')).toEqual([])
 })

@@ -1,6 +1,6 @@
 import type { EntryKey, KeyValueOp, KeyValueReader, ViewEntry } from '@tidemark/engine'
 import { ROOT } from '@tidemark/protocol'
-import type { Fingerprint, ProvisionalPlace, SyncedRow } from './rows.js'
+import { type Fingerprint, STAGING_DIR, type SyncedRow } from './rows.js'
 
 /** What the database says about the bound directory itself. */
 export interface BoundRoot {
@@ -68,6 +68,35 @@ export class RowsStore {
     const keys = places.map(({ dir, localName }) => placeKey(dir, localName))
     const values = await this.#kv.getMany(keys)
     return keys.map((key, i) => decodeSynced(key, values[i]))
+  }
+
+  /**
+   * The ops that make these changes, whatever the rows are by now: an entry has one row, and a place has one.
+   * Changes of one batch belong into one call.
+   *
+   * @returns with them the rows of other entries that stood where one of these goes. They are gone with the ops;
+   *   their entries must be marked as not shown.
+   */
+  async change(
+    changes: readonly RowChange[],
+  ): Promise<{ readonly ops: KeyValueOp[]; readonly displaced: readonly SyncedRow[] }> {
+    if (changes.length === 0) return { ops: [], displaced: [] }
+    const own = new Set(changes.flatMap(({ before, after }) => [...keyOf(before), ...keyOf(after)]))
+    const [stored, occupants] = await Promise.all([
+      this.getMany([...own]),
+      this.atMany(changes.flatMap(({ after }) => after ?? [])),
+    ])
+    // Of two that go to one place the later one was looked at later.
+    const afters = new Map<string, SyncedRow>()
+    for (const { after } of changes) if (after) afters.set(placeKey(after.dir, after.localName), after)
+    const shown = new Set([...afters.values()].map(({ key }) => key))
+    const crowdedOut = changes.flatMap(({ after }) => (after && !shown.has(after.key) ? after : []))
+    const others = occupants.filter((row) => row !== undefined && !own.has(row.key)) as SyncedRow[]
+    const gone = [...stored.filter((row) => row !== undefined), ...others]
+    const stale = new Set([...own].map(keyIndex))
+    for (const row of gone) for (const key of indexKeys(row)) stale.add(key)
+    for (const { before } of changes) if (before) stale.add(inodeKey(before))
+    return { ops: opsOf(stale, [...afters.values()]), displaced: [...others, ...crowdedOut] }
   }
 
   /** All rows of one directory, by local name. */
@@ -152,7 +181,7 @@ export class RowsStore {
     }
   }
 
-  /** Directories that have rows below them and none of their own. Reads all keys. */
+  /** Directories that have rows below them and none of their own, but for staging. Reads all keys. */
   async orphanDirectories(): Promise<EntryKey[]> {
     const orphans: EntryKey[] = []
     let last: EntryKey = ROOT
@@ -162,7 +191,7 @@ export class RowsStore {
         const [dir] = splitPlace(place)
         if (dir === last) continue
         last = dir
-        if (dir !== ROOT) found.push(dir)
+        if (dir !== ROOT && dir !== STAGING_DIR) found.push(dir)
       }
       if (found.length === 0) continue
       const known = await this.#kv.getMany(found.map(keyIndex))
@@ -178,42 +207,37 @@ export class RowsStore {
     return count
   }
 
-  /** Rows whose rename into place was under way when the process ended, or is now. */
-  async provisional(): Promise<SyncedRow[]> {
-    const keys: EntryKey[] = []
-    for await (const page of this.#kv.range({ gte: 'p/', lt: 'p0' })) {
-      for (const [at] of page) keys.push(at.slice(2))
-    }
-    return (await this.getMany(keys)).filter((row) => row !== undefined)
-  }
-
   async root(): Promise<BoundRoot | undefined> {
     const value = await this.#kv.get(ROOT_RECORD)
     return value === undefined ? undefined : (JSON.parse(decoder.decode(value)) as BoundRoot)
   }
 }
 
-/**
- * The ops that make these changes, all keys that vanish first: rows may swap places in one call. Changes
- * of one batch belong into one call.
- */
+/** As `RowsStore.change`, where all that is stored is known: rows may swap places in one call. */
 export function rowOps(changes: readonly RowChange[]): KeyValueOp[] {
-  const vanished = new Set<string>()
+  const stale = new Set(changes.flatMap(({ before }) => (before ? indexKeys(before) : [])))
+  return opsOf(
+    stale,
+    changes.flatMap(({ after }) => after ?? []),
+  )
+}
+
+/** All keys that vanish first. */
+function opsOf(stale: ReadonlySet<string>, afters: readonly SyncedRow[]): KeyValueOp[] {
   const puts = new Map<string, Uint8Array>()
-  for (const { before } of changes) if (before) for (const key of indexKeys(before)) vanished.add(key)
-  for (const { after } of changes) {
-    if (!after) continue
+  for (const after of afters) {
     const place = placeKey(after.dir, after.localName)
     puts.set(place, encodeSynced(after))
     puts.set(keyIndex(after.key), encoder.encode(place))
     puts.set(inodeKey(after), EMPTY)
-    if (after.provisional) puts.set(provisionalKey(after.key), EMPTY)
   }
   const ops: KeyValueOp[] = []
-  for (const key of vanished) if (!puts.has(key)) ops.push({ type: 'del', key })
+  for (const key of stale) if (!puts.has(key)) ops.push({ type: 'del', key })
   for (const [key, value] of puts) ops.push({ type: 'put', key, value })
   return ops
 }
+
+const keyOf = (row: SyncedRow | undefined): EntryKey[] => (row ? [row.key] : [])
 
 export function rootOps(root: BoundRoot): KeyValueOp[] {
   return [{ type: 'put', key: ROOT_RECORD, value: encoder.encode(JSON.stringify(root)) }]
@@ -225,7 +249,6 @@ const EMPTY = new Uint8Array(0)
 const ROOT_RECORD = 'root'
 
 const keyIndex = (key: EntryKey): string => `k/${key}`
-const provisionalKey = (key: EntryKey): string => `p/${key}`
 const placeKey = (dir: EntryKey, localName: string): string => `d/${dir}/${encodeURIComponent(localName)}`
 /** Decimal digits of 2^64: padded, numbers order like text. */
 const padInode = (ino: string): string => ino.padStart(20, '0')
@@ -233,11 +256,11 @@ const inodeKey = ({ key, fingerprint: { dev, ino } }: SyncedRow): string => `i/$
 /** Inodes this near each other are read in one range. */
 const INODE_GAP = 256n
 
-function indexKeys(row: SyncedRow): string[] {
-  const keys = [placeKey(row.dir, row.localName), keyIndex(row.key), inodeKey(row)]
-  if (row.provisional) keys.push(provisionalKey(row.key))
-  return keys
-}
+const indexKeys = (row: SyncedRow): string[] => [
+  placeKey(row.dir, row.localName),
+  keyIndex(row.key),
+  inodeKey(row),
+]
 
 /** '0' is the character after '/'. */
 const rangeBelow = (prefix: string): { gte: string; lt: string } => ({
@@ -257,7 +280,6 @@ type Packed = [
   entry: ViewEntry,
   fingerprint: [string, string, string, number, string, string, number, number],
   racy: 0 | 1,
-  provisional?: ProvisionalPlace,
 ]
 
 function encodeSynced(row: SyncedRow): Uint8Array {
@@ -268,13 +290,12 @@ function encodeSynced(row: SyncedRow): Uint8Array {
     [dev, ino, birthtimeNs, size, mtimeNs, ctimeNs, mode, nlink],
     row.racy ? 1 : 0,
   ]
-  if (row.provisional) packed.push(row.provisional)
   return encoder.encode(JSON.stringify(packed))
 }
 
 function decodeSynced(place: string, value: Uint8Array | undefined): SyncedRow | undefined {
   if (value === undefined) return undefined
-  const [key, entry, stamps, racy, provisional] = JSON.parse(decoder.decode(value)) as Packed
+  const [key, entry, stamps, racy] = JSON.parse(decoder.decode(value)) as Packed
   const [dir, localName] = splitPlace(place)
   const [dev, ino, birthtimeNs, size, mtimeNs, ctimeNs, mode, nlink] = stamps
   const fingerprint: Fingerprint = { dev, ino, birthtimeNs, size, mtimeNs, ctimeNs, mode, nlink }
@@ -285,6 +306,5 @@ function decodeSynced(place: string, value: Uint8Array | undefined): SyncedRow |
     entry,
     fingerprint,
     ...(racy ? { racy: true } : {}),
-    ...(provisional ? { provisional } : {}),
   }
 }

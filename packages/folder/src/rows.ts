@@ -16,6 +16,9 @@ export interface Fingerprint {
   readonly nlink: number
 }
 
+/** The `dir` of a row whose thing was lifted and waits in staging. */
+export const STAGING_DIR: EntryKey = '*staging'
+
 /**
  * The synced tree: one row for each thing on disk that is an entry of the space. The row says what the
  * disk shows; `entry` says what of the space that is. It is the base of three-way comparison.
@@ -32,17 +35,6 @@ export interface SyncedRow {
   readonly fingerprint: Fingerprint
   /** Read within the stamp granularity: equal stamps prove nothing, read it again at the next scan. */
   readonly racy?: boolean
-  /** A rename into place was under way: settled by looking, at start. */
-  readonly provisional?: ProvisionalPlace
-}
-
-/** What a crash between rename and sync leaves to decide. */
-export interface ProvisionalPlace {
-  /** Inode of the staged file that was to be renamed into place. */
-  readonly stagedIno: string
-  /** Root and fingerprint that stood there before; absent: nothing did. */
-  readonly oldRoot?: string
-  readonly oldFingerprint?: Fingerprint
 }
 
 /** Something that could not be synced, and what to do about it. Never stops the rest. */

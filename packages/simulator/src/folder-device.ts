@@ -100,8 +100,13 @@ export class FolderDevice extends Device {
     this.troubles.denied.clear()
     // As chmod: whoever watches is told.
     for (const path of denied) {
-      const stat = this.disk.lstat(path)
-      if (stat) this.disk.chmod(path, stat.mode)
+      try {
+        const stat = this.disk.lstat(path)
+        if (stat) this.disk.chmod(path, stat.mode)
+      } catch (error) {
+        // On the way there a link may stand by now that leads to itself.
+        if (!String(error).includes('ELOOP')) throw error
+      }
     }
   }
 

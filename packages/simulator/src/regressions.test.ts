@@ -447,6 +447,65 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     wait 222
     power bob 674642
   `,
+  // Between looking at a second name and taking the first one away a file was saved: the new one went.
+  'a file is saved at the moment in which a program, started again, ends the move that was under way': `
+    seed 70981
+    devices ann bob
+    fill bob db
+    ann tree a
+    wait 47
+    amid ann 38 rename . c
+    wait 242
+    ann rmdir a/a
+    wait 1199
+    room bob
+    bob create c
+    trap bob 1 rowless
+    wait 3423
+    amid bob 2 save c
+    start bob
+  `,
+  // The row of the directory that had stood there stayed, with the place of the file that was adopted.
+  'a folder goes back to an old backup, in which a directory stands where there is a file by now': `
+    seed 80149
+    devices ann bob app:api
+    app create x.txt
+    wait 287
+    ann wrap x.txt
+    wait 9
+    app mkdir c
+    wait 159
+    wait 255
+    wait 352
+    wait 304
+    bob rename c x.txt/x.txt
+    backup ann
+    bob rmdir x.txt
+    demote ann
+    bob create c
+    wait 1456
+    rollback ann
+    wait 1697
+  `,
+  // The name beside the taken one was too long, and its row was taken for one without a directory.
+  'a program dies while two files change places, one of which has a name of 255 bytes': `
+    seed 70112
+    devices ann bob app:api
+    bob create b
+    bob case b
+    wait 108
+    away bob
+    app create a
+    wait 354
+    return bob
+    clone ann eve
+    wait 1491
+    bob create longéééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé.txt
+    wait 352
+    bob swap longéééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé.txt B
+    trap eve 6
+    wait 148
+  `,
 }
 
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {

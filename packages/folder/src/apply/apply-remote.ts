@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import type { EntryKey, Materialised, ViewEntry } from '@tidemark/engine'
 import { RESERVED_NAME, ROOT } from '@tidemark/protocol'
 import type { ApplyContext } from '../apply-context.js'
-import { type RowChange, rowOps } from '../rows-store.js'
+import { changeRows } from '../change-rows.js'
+import type { RowChange } from '../rows-store.js'
 import { matchesRow, mustBeSystemError } from './disk.js'
 import { Downloads } from './downloads.js'
 import { type Gathered, gather } from './gather.js'
@@ -193,7 +194,7 @@ async function dropHidden(ctx: ApplyContext, items: readonly Item[], paths: Want
       if (row) changes.push({ before: row, after })
     }
   }
-  if (shown.length > 0) await ctx.space.materialised(shown, rowOps(changes), { sync: false })
+  await changeRows(ctx, changes, { shown, sync: false })
   return kept
 }
 

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs'
 import { expect, test } from 'vitest'
 import { applyRemote } from './apply-remote.js'
-import { recoverProvisional } from './recover.js'
+import { recover } from './recover.js'
 import { AFTER, BEFORE } from './testing/every-step.js'
 import type { Thing } from './testing/fake-space.js'
 import { foundByScan } from './testing/found-by-scan.js'
@@ -56,7 +56,7 @@ async function crashedAt(at: number, crashesInRecovery: boolean): Promise<boolea
     expectNothingTornOrLost(world, `after crash ${at}`)
     if (crashesInRecovery) await crashInRecovery(world, at)
     world.space.beforeWrite = () => {}
-    await recoverProvisional(world.ctx(unsyncedFileSystem))
+    await recover(world.ctx(unsyncedFileSystem))
     expectNothingTornOrLost(world, `after recovery from ${at}`)
     expect(
       await foundByScan(world.ctx(unsyncedFileSystem), world.disk()),
@@ -80,7 +80,7 @@ async function crashInRecovery(world: World, seed: number): Promise<void> {
     if (left-- <= 0) throw new Crash('in recovery')
   }
   world.space.beforeWrite = crash
-  await recoverProvisional(world.ctx(intercepted(unsyncedFileSystem, crash))).catch((error) => {
+  await recover(world.ctx(intercepted(unsyncedFileSystem, crash))).catch((error) => {
     if (!(error instanceof Crash)) throw error
   })
 }
@@ -188,7 +188,7 @@ test.each(Object.entries(ACTS))(
             true,
           )
         }
-        await recoverProvisional(world.ctx(unsyncedFileSystem))
+        await recover(world.ctx(unsyncedFileSystem))
       } finally {
         world.close()
       }

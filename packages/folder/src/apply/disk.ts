@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { FileKind, FileStat, FileSystem } from '../ports/file-system.js'
 import type { Fingerprint, SyncedRow } from '../rows.js'
+import { suffixedName } from '../suffixed-name.js'
 
 /** The `code` of a system error, `undefined` for anything else. */
 export function errnoOf(error: unknown): string | undefined {
@@ -82,9 +83,7 @@ function finishPlacing(files: FileSystem, from: string, to: string): boolean {
 /** A name, and those beside it when it is taken: `f.txt`, `f (local 1).txt`, `f (local 2).txt`, … without end. */
 export function* namesBeside(name: string): Generator<string, never> {
   yield name
-  const dot = name.lastIndexOf('.')
-  const split = dot > 0 ? dot : name.length
-  for (let n = 1; ; n++) yield `${name.slice(0, split)} (local ${n})${name.slice(split)}`
+  for (let n = 1; ; n++) yield suffixedName(name, ` (local ${n})`)
 }
 
 /**

@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import type { EntryKey } from '@tidemark/engine'
 import { ROOT } from '@tidemark/protocol'
 import type { FileStat, FileSystem } from '../ports/file-system.js'
-import type { SyncedRow } from '../rows.js'
+import { STAGING_DIR, type SyncedRow } from '../rows.js'
 import { mustBeSystemError } from './disk.js'
-import { type DirId, type Place, STAGING_DIR } from './step.js'
+import type { DirId, Place } from './step.js'
 
 interface KnownDir {
   place: Place

@@ -1,8 +1,8 @@
 import type { EntryKey } from '@tidemark/engine'
 import { ROOT } from '@tidemark/protocol'
-import type { SyncedRow } from '../rows.js'
+import { STAGING_DIR, type SyncedRow } from '../rows.js'
 import { compareText, type Item } from './item.js'
-import { type DirId, newDirId, type Place, type PlannedPlace, STAGING_DIR, type Step } from './step.js'
+import { type DirId, newDirId, type Place, type PlannedPlace, type Step } from './step.js'
 
 interface Pending {
   readonly type: 'mkdir' | 'move' | 'rmdir'

@@ -7,7 +7,7 @@ import { RowsStore } from '../rows-store.js'
 import { type DiskTree, textsBelow, userTree } from '../testing/disk-tree.js'
 import { SimulatedDisk } from '../testing/simulated-disk.js'
 import { applyRemote } from './apply-remote.js'
-import { recoverProvisional } from './recover.js'
+import { recover } from './recover.js'
 import { AFTER, BEFORE } from './testing/every-step.js'
 import { FakeSpace, type Thing } from './testing/fake-space.js'
 import { foundByScan } from './testing/found-by-scan.js'
@@ -119,7 +119,7 @@ async function cutAt(at: number, seed: number): Promise<boolean> {
   world.space.powerCut(dice.below(world.space.unsyncedWrites + 1))
   const when = `the power went before call ${at}, outcome ${seed}`
   expectNothingTornOrLost(world, when)
-  await recoverProvisional(world.ctx())
+  await recover(world.ctx())
   expectNothingTornOrLost(world, `recovered after ${when}`)
   expect(await foundByScan(world.ctx(), world.tree()), `recovered after ${when}`).toEqual([])
   await world.show(AFTER, when)

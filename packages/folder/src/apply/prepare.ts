@@ -1,5 +1,6 @@
 import type { EntryKey } from '@tidemark/engine'
 import type { ApplyContext } from '../apply-context.js'
+import { STAGING_DIR } from '../rows.js'
 import { changesPlace } from './batches.js'
 import { pathOf, relativeTo, type Spot } from './effects.js'
 import type { Intent } from './journal.js'
@@ -7,7 +8,7 @@ import type { Locator } from './locator.js'
 import type { Report } from './report.js'
 import type { RunState } from './run-state.js'
 import type { Staged, StagingArea } from './staging.js'
-import { liftName, newDirId, type Place, STAGING_DIR, type Step } from './step.js'
+import { liftName, newDirId, type Place, type Step } from './step.js'
 import type { Trash } from './trash.js'
 
 export interface RunTools {

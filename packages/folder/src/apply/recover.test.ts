@@ -4,7 +4,7 @@ import { nodeFileSystem } from '../adapters/node-file-system.js'
 import type { FileSystem } from '../ports/file-system.js'
 import { applyRemote } from './apply-remote.js'
 import { batchPut, type Intent } from './journal.js'
-import { recoverProvisional, settleProvisional } from './recover.js'
+import { recover, settleUnderWay } from './recover.js'
 import { nodeId } from './testing/fake-space.js'
 import { intercepted, World } from './testing/world.js'
 
@@ -55,7 +55,7 @@ function failingAt(end: string, code: string): FileSystem {
 test('[CR18] a start after a crash does not fail where the directory was renamed meanwhile', async () => {
   await interruptedReplace([2, 'f'])
   fs.renameSync(world.path('d'), world.path('e'))
-  await recoverProvisional(world.ctx())
+  await recover(world.ctx())
   expect(world.disk()).toEqual({ e: '/', 'e/g': 'old too' })
   expect(fs.readFileSync(world.path('.tidemark/trash/f'), 'utf8')).toBe('old')
 })
@@ -64,20 +64,20 @@ test('[CR18] what its user had written is given back above a directory that is g
   await interruptedReplace([2, 'f'])
   fs.renameSync(world.path('d'), world.path('e'))
   fs.writeFileSync(world.path('.tidemark/trash/f'), 'of the user')
-  await recoverProvisional(world.ctx())
+  await recover(world.ctx())
   expect(world.disk()).toEqual({ e: '/', 'e/g': 'old too', f: 'of the user' })
 })
 
 test('[CR18] what the disk does not let be settled is a problem at its path, and the rest is settled', async () => {
   await interruptedReplace([2, 'f'], [3, 'g'])
-  const problems = await recoverProvisional(world.ctx(failingAt('trash/f', 'EIO')))
+  const problems = await recover(world.ctx(failingAt('trash/f', 'EIO')))
   expect(problems.map(({ path, cause }) => [path, cause])).toEqual([['d/f', 'cannot-write']])
   expect(world.disk()).toEqual({ d: '/', 'd/g': 'new g' })
 })
 
 test('[CR18] what could not be settled is settled when the disk lets it, whatever was done meanwhile', async () => {
   await interruptedReplace([2, 'f'])
-  expect(await settleProvisional(world.ctx(failingAt('trash/f', 'EACCES')))).toHaveLength(1)
+  expect(await settleUnderWay(world.ctx(failingAt('trash/f', 'EACCES')))).toHaveLength(1)
   world.space.show([
     { id: 1, in: 0, name: 'd' },
     { id: 2, in: 1, name: 'f', bytes: 'old' },
@@ -85,23 +85,23 @@ test('[CR18] what could not be settled is settled when the disk lets it, whateve
   ])
   await applyRemote(world.ctx(), new AbortController().signal)
   expect(world.disk()).toEqual({ d: '/', 'd/g': 'other' })
-  expect(await settleProvisional(world.ctx())).toEqual([])
+  expect(await settleUnderWay(world.ctx())).toEqual([])
   expect(world.disk()).toEqual({ d: '/', 'd/f': 'new f', 'd/g': 'other' })
 })
 
 test('[CR18] a directory whose names cannot be made durable leaves the whole batch for later', async () => {
   await interruptedReplace([3, 'g'])
   const cannotSync = { ...nodeFileSystem, fsync: failingAt('/d', 'EIO').fsync }
-  expect(await settleProvisional(world.ctx(cannotSync))).toHaveLength(1)
+  expect(await settleUnderWay(world.ctx(cannotSync))).toHaveLength(1)
   const row = await world.ctx().rows.get(nodeId(3))
   expect(row!.fingerprint.size).toBe('old too'.length)
-  expect(await settleProvisional(world.ctx())).toEqual([])
+  expect(await settleUnderWay(world.ctx())).toEqual([])
   expect((await world.ctx().rows.get(nodeId(3)))!.fingerprint.size).toBe('new g'.length)
 })
 
 test('[CR18] a staging area and a trash that cannot be looked at stop no start', async () => {
-  await expect(recoverProvisional(world.ctx(failingAt('/staging', 'EACCES')))).resolves.toEqual([])
-  await expect(recoverProvisional(world.ctx(failingAt('/trash', 'EACCES')))).resolves.toEqual([])
+  await expect(recover(world.ctx(failingAt('/staging', 'EACCES')))).resolves.toEqual([])
+  await expect(recover(world.ctx(failingAt('/trash', 'EACCES')))).resolves.toEqual([])
 })
 
 test('[CR18] what its user saved over the new version, before it was recorded, is an edit of that one', async () => {
@@ -110,7 +110,7 @@ test('[CR18] what its user saved over the new version, before it was recorded, i
   const { ino } = fs.statSync(world.path('d/f'))
   fs.writeFileSync(world.path('saved'), 'of the user')
   fs.renameSync(world.path('saved'), world.path('d/f'))
-  await recoverProvisional(world.ctx())
+  await recover(world.ctx())
   expect(world.disk()).toEqual({ d: '/', 'd/f': 'of the user', 'd/g': 'old too' })
   // The row is that of the version that came: the scan finds another file in its place.
   expect((await world.ctx().rows.get(nodeId(2)))!.fingerprint.ino).toBe(BigInt(ino).toString())
@@ -119,7 +119,7 @@ test('[CR18] what its user saved over the new version, before it was recorded, i
 test('[CR18] what its user made where the old version was gone and the new one still to come is new', async () => {
   await interruptedReplace([2, 'f'])
   fs.writeFileSync(world.path('d/f'), 'of the user')
-  await recoverProvisional(world.ctx())
+  await recover(world.ctx())
   expect(world.disk()).toEqual({ d: '/', 'd/f': 'of the user', 'd/g': 'old too' })
   expect(await world.ctx().rows.get(nodeId(2))).toBeUndefined()
 })
@@ -133,7 +133,7 @@ test('[CR18] a place where a move ended is no longer that of another row, as in 
   const after = { dir, localName: 'g', entry }
   const intent: Intent = { type: 'move', key, rowKey: key, after, from: 'd/f', to: 'd/g' }
   await ctx.space.writeRows([batchPut({ intents: [intent], bootId: ctx.files.bootId() })], { sync: true })
-  await recoverProvisional(ctx)
+  await recover(ctx)
   expect((await ctx.rows.get(key))!.localName).toBe('g')
   expect(await ctx.rows.get(left.key)).toBeUndefined()
   expect(await ctx.rows.count()).toBe(2)

@@ -2,8 +2,9 @@ import { dirname, join } from 'node:path'
 import type { EntryKey, Materialised } from '@tidemark/engine'
 import { ROOT } from '@tidemark/protocol'
 import type { ApplyContext } from '../apply-context.js'
-import type { Problem, SyncedRow } from '../rows.js'
-import { type RowChange, rowOps } from '../rows-store.js'
+import { changeRows } from '../change-rows.js'
+import { type Problem, STAGING_DIR, type SyncedRow } from '../rows.js'
+import type { RowChange } from '../rows-store.js'
 import { isInode, mustBeSystemError, namesBeside, putBack, sameFile } from './disk.js'
 import { makeDurable } from './durable.js'
 import { heldRow } from './held-row.js'
@@ -24,7 +25,6 @@ import { childrenOfRekeyed } from './rekeyed.js'
 import { Settling } from './settling.js'
 import { isPart, isStagedContent } from './staging.js'
 import { stamps } from './stamps.js'
-import { STAGING_DIR } from './step.js'
 import { pruneTrash, Trash } from './trash.js'
 
 /** A download that nobody continued for this long is given up. */
@@ -34,10 +34,10 @@ const PART_AGE_MS_MAX = 7 * 24 * 3_600_000
  * Settles what was under way when the process ended, before the first scan; then staging is cleared and the
  * trash pruned. Idempotent, and safe to be interrupted itself.
  *
- * @returns what could not be settled: see `settleProvisional`.
+ * @returns what could not be settled: see `settleUnderWay`.
  */
-export async function recoverProvisional(ctx: ApplyContext): Promise<readonly Problem[]> {
-  const problems = await settleProvisional(ctx)
+export async function recover(ctx: ApplyContext): Promise<readonly Problem[]> {
+  const problems = await settleUnderWay(ctx)
   // What is not settled may be there.
   if (problems.length === 0) ifAllowed(() => clearStaging(ctx))
   ifAllowed(() => pruneTrash(ctx.files, ctx.trash, ctx.clock.nowMs()))
@@ -60,7 +60,7 @@ function ifAllowed(effect: () => void): void {
  * @returns one problem for each thing that the disk does not let be looked at, or put right, now. It stays in
  *   the journal: call again before the next scan, which would take it for the user's doing.
  */
-export async function settleProvisional(ctx: ApplyContext): Promise<readonly Problem[]> {
+export async function settleUnderWay(ctx: ApplyContext): Promise<readonly Problem[]> {
   const problems: Problem[] = []
   const intents = { unsettled: await readUnsettled(ctx.space.rows), batch: await readBatch(ctx.space.rows) }
   if (intents.unsettled.length + intents.batch.intents.length > 0)
@@ -147,25 +147,12 @@ async function settleBatch(
     const after = rows.get(key)
     if (after !== before) changes.push({ before, after })
   }
-  changes.push(...(await occupantsOf(ctx, changes)))
   const landed = intents.filter(({ type, key }) => type === 'land' && rows.get(key) !== stored.get(key))
   changes.push(...(await childrenOfRekeyed(ctx.rows, changes)))
   const rest = unsettled.length === 0 ? unsettledDel : unsettledPut(unsettled)
-  const ops = [...rowOps(changes), ...landed.map(({ rowKey }) => liftDel(rowKey!)), batchDel, rest]
-  await ctx.space.materialised(shown, ops, { sync: true })
+  const ops = [...landed.map(({ rowKey }) => liftDel(rowKey!)), batchDel, rest]
+  await changeRows(ctx, changes, { shown, ops, sync: true })
   return problems
-}
-
-/**
- * One row a place: a database that went back may still have there what has long left. Its entry is looked at
- * again, and what stands elsewhere without a row is found.
- */
-async function occupantsOf(ctx: ApplyContext, changes: readonly RowChange[]): Promise<RowChange[]> {
-  const own = new Set(changes.flatMap(({ before, after }) => [before?.key, after?.key]))
-  const there = await ctx.rows.atMany(changes.flatMap(({ after }) => after ?? []))
-  const occupants = there.filter((row) => row !== undefined && !own.has(row.key)) as SyncedRow[]
-  if (occupants.length > 0) await ctx.space.touch(occupants.map(({ key }) => key))
-  return occupants.map((before) => ({ before, after: undefined }))
 }
 
 /**
@@ -217,18 +204,18 @@ async function settleLift(ctx: ApplyContext, { row, path }: Lift): Promise<void>
   const localName = ctx.files.lstat(lifted)
     ? putBack(ctx.files, lifted, directory, row.localName, isFree)
     : nameWhereReturned(ctx, directory, row, isFree)
-  const ops = [liftDel(row.key)]
+  const changes: RowChange[] = []
   if (localName !== undefined) {
     const stat = ctx.files.lstat(join(directory, localName))!
     const isOurs = stat.kind === 'dir' || sameFile(stat, row.fingerprint)
     const after = { ...row, dir, localName, fingerprint: isOurs ? stamps(stat) : row.fingerprint }
     await makeDurable(ctx.files, [directory], ctx.directory)
-    ops.unshift(...rowOps([{ before: stored, after }]))
+    changes.push({ before: stored, after })
   } else if (stored?.dir === STAGING_DIR) {
     // Gone from everywhere: not a deletion by the user, it comes back from the space.
-    ops.unshift(...rowOps([{ before: stored, after: undefined }]))
+    changes.push({ before: stored, after: undefined })
   }
-  await ctx.space.writeRows(ops, { sync: true })
+  await changeRows(ctx, changes, { ops: [liftDel(row.key)], sync: true })
 }
 
 /** The name that an interrupted return has given to a thing; any other name is its user's doing. */

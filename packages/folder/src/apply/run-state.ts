@@ -1,6 +1,6 @@
 import type { Clock, EntryKey, Materialised, ViewEntry } from '@tidemark/engine'
 import type { FileStat } from '../ports/file-system.js'
-import type { SyncedRow } from '../rows.js'
+import { STAGING_DIR, type SyncedRow } from '../rows.js'
 import type { RowChange } from '../rows-store.js'
 import { linkedKeys } from './components.js'
 import { heldRow } from './held-row.js'
@@ -8,7 +8,7 @@ import type { Item } from './item.js'
 import type { Locator } from './locator.js'
 import type { Plan } from './plan.js'
 import { fresh, isRacyPlace, stamps } from './stamps.js'
-import { liftName, newDirId, type Place, type PlannedPlace, STAGING_DIR, type Step } from './step.js'
+import { liftName, newDirId, type Place, type PlannedPlace, type Step } from './step.js'
 
 /** What stands where while a plan is executed, and what of it the database knows. */
 export class RunState {

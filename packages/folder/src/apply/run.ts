@@ -2,8 +2,8 @@ import { dirname, join } from 'node:path'
 import type { EntryKey } from '@tidemark/engine'
 import { ROOT } from '@tidemark/protocol'
 import type { ApplyContext } from '../apply-context.js'
+import { changeRows } from '../change-rows.js'
 import type { FileStat } from '../ports/file-system.js'
-import { rowOps } from '../rows-store.js'
 import { batches } from './batches.js'
 import { mustBeSystemError, putBack, untouched } from './disk.js'
 import { makeDurable } from './durable.js'
@@ -211,8 +211,8 @@ export class Run {
         fingerprint: stat ? fresh(old, stat) : old.fingerprint,
       }
       await makeDurable(ctx.files, [directory], ctx.directory)
-      const ops = [...rowOps([{ before: this.#state.stored.get(key), after }]), liftDel(old.key)]
-      await ctx.space.writeRows(ops, { sync: false })
+      const change = { before: this.#state.stored.get(key), after }
+      await changeRows(ctx, [change], { ops: [liftDel(old.key)], sync: false })
       report.defer(key)
       report.rescan(relativeTo(ctx.directory, directory))
     }
@@ -251,8 +251,8 @@ export class Run {
     const lifts = done.flatMap(({ step }) => (step.type === 'land' ? [liftDel(step.item.row!.key)] : []))
     const children = await childrenOfRekeyed(ctx.rows, changes)
     for (const { before, after } of children) state.follow(before!, after!)
-    const ops = [...rowOps([...changes, ...children]), ...lifts, ...(journaled ? [batchDel] : [])]
-    await ctx.space.materialised(shown, ops, { sync: false })
+    const ops = [...lifts, ...(journaled ? [batchDel] : [])]
+    await changeRows(ctx, [...changes, ...children], { shown, ops, sync: false })
     report.applied += shown.length
     for (const { key } of shown) report.deferred.delete(key)
     for (const { step, from, to } of done) {

@@ -158,12 +158,23 @@ export class Settling {
     const isThere = target !== undefined && this.#hasRowsInode(target)
     if (!isThere && !this.#hasLeft(source)) return undefined
     if (source && this.#hasRowsInode(source) && this.row!.entry.kind === 'file') {
-      // Both names: the first is ours to take away.
-      this.ctx.files.unlink(this.#from!)
+      this.#takeFirstName()
     }
     const { after, type } = this.intent
     if (type === 'lift' || !after) return undefined
     return { row: this.#movedRow(isThere ? this.#stat(this.#to) : undefined) }
+  }
+
+  /** Both names are there: the first is ours to take away, unless somebody saves over it at this moment. */
+  #takeFirstName(): void {
+    if (this.intent.type !== 'move' || this.#aside === undefined) {
+      this.ctx.files.unlink(this.#from!)
+      return
+    }
+    this.ctx.files.rename(this.#from!, this.#aside)
+    const held = this.#stat(this.#aside)
+    if (held && this.#hasRowsInode(held)) this.ctx.files.unlink(this.#aside)
+    else if (held) this.#putBack(this.#aside)
   }
 
   /** Whether what waited in staging has had its place, although it is not there: its user has moved it on. */

@@ -8,9 +8,7 @@ import type { Item } from './item.js'
  */
 export type DirId = string
 export const newDirId = (key: EntryKey): DirId => `+${key}`
-/** Where lifted things wait. */
-export const STAGING_DIR: DirId = '*staging'
-/** Its name there. */
+/** The name of what was lifted, while it waits in staging. */
 export const liftName = (row: SyncedRow): string => `lift-${row.key.replace(':', '-')}`
 
 export interface Place {

@@ -1,5 +1,7 @@
 import { join } from 'node:path'
+import { NAME_BYTES_MAX } from '@tidemark/protocol'
 import type { FileSystem } from '../ports/file-system.js'
+import { cut } from '../suffixed-name.js'
 import { errnoOf, mustBeSystemError } from './disk.js'
 import { agesAt, readAges, writeAges } from './trash-ages.js'
 
@@ -35,7 +37,7 @@ export class Trash {
       this.#makeDirectory(above)
     }
     for (let n = 0; ; n++) {
-      const path = join(above, n === 0 ? name : `${name}.${n}`)
+      const path = join(above, n === 0 ? name : `${cut(name, NAME_BYTES_MAX - `${n}`.length - 1)}.${n}`)
       if (!this.#made.has(path) && !this.files.lstat(path)) {
         this.#made.add(path)
         return path

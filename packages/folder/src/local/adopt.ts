@@ -1,7 +1,7 @@
 import { type CommitResult, entryKey, type Materialised, sameEntry, type ViewEntry } from '@tidemark/engine'
 import type { NodeEntry } from '@tidemark/protocol'
+import { changeRows } from '../change-rows.js'
 import type { SyncedRow } from '../rows.js'
-import { rowOps } from '../rows-store.js'
 import type { Planned } from './commit-rows.js'
 import { isExecutable } from './identity.js'
 import type { Item } from './item.js'
@@ -93,11 +93,11 @@ export async function adoptAll(context: PushContext, adoptions: readonly Adoptio
   const rows = equal.map(({ entry, planned: { item, read } }) =>
     makeRow(entry, item.dir.key!, item.name, read!.stat, read!.isRacy),
   )
-  await context.space.materialised(
-    adoptions.map(({ materialised }) => materialised),
-    rowOps(rows.map((after) => ({ before: undefined, after }))),
-    { sync: false },
-  )
+  const changes = rows.map((after) => ({ before: undefined, after }))
+  await changeRows(context, changes, {
+    shown: adoptions.map(({ materialised }) => materialised),
+    sync: false,
+  })
   const otherwise = rows.filter(
     ({ entry, fingerprint }) => entry.kind === 'file' && entry.executable !== isExecutable(fingerprint),
   )
@@ -114,7 +114,7 @@ export async function adoptDirectory(
   if (!shown) return undefined
   const { as: entry } = shown
   const row = makeRow(entry, item.dir.key!, item.name, item.stat, false)
-  await context.space.materialised([shown], rowOps([{ before: undefined, after: row }]), { sync: false })
+  await changeRows(context, [{ before: undefined, after: row }], { shown: [shown], sync: false })
   return entry
 }
 

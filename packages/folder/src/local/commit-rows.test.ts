@@ -4,8 +4,6 @@ import { describe, expect, test } from 'vitest'
 import type { SyncedRow } from '../rows.js'
 import { RowsStore, rowOps } from '../rows-store.js'
 import { type Planned, planRows, type RowPlan } from './commit-rows.js'
-import { DirRef } from './dir-ref.js'
-import type { Item } from './item.js'
 
 type Version = NonNullable<ViewEntry['version']>
 
@@ -52,16 +50,6 @@ test('a row keeps the version that is on disk when the space shows another, and 
   const { changes, touch } = await planRows(await rowsWith(row), [], result)
   expect(changes.map(({ after }) => after!.entry.version)).toEqual([version('a')])
   expect(touch).toEqual([NODE])
-})
-
-test('a new row takes its place from the row that another thing has there, which is touched', async () => {
-  const stat = { ...stamps, kind: 'file' as const }
-  const item: Item = { type: 'create', path: 'f', dir: DirRef.root('1'), name: 'f', entryName: 'f', stat }
-  const result = { created: new Map([['f', entryOf('f (2)', 'c', OTHER)]]), changes: [] }
-  const { changes, touch } = await planRows(await rowsWith(row), [{ item }], result)
-  expect(changes.find(({ before }) => before?.key === NODE)?.after).toBeUndefined()
-  expect(changes.flatMap(({ after }) => after?.key ?? [])).toEqual([OTHER])
-  expect(touch).toContain(NODE)
 })
 
 test('of two files that change places one that stands where the space shows the other still keeps its key', async () => {

@@ -36,7 +36,6 @@ export async function planRows(
   const plan = new Planner(result, known)
   for (const entry of planned) plan.add(entry)
   plan.addShifted()
-  plan.clearPlaces(await rows.atMany(plan.places))
   plan.touchRowless()
   return plan.result()
 }
@@ -105,38 +104,11 @@ class Planner {
     }
   }
 
-  /** Where rows will stand that did not stand there. */
-  get places(): SyncedRow[] {
-    const rows: SyncedRow[] = []
-    for (const { before, after } of this.#changes.values()) {
-      if (after && !isSamePlace(before, after)) rows.push(after)
-    }
-    return rows
-  }
-
-  /** One row a place: what was looked at last is there, and what another row says of it is not. */
-  clearPlaces(occupants: readonly (SyncedRow | undefined)[]): void {
-    for (const row of occupants) if (row && !this.#changes.has(row.key)) this.#drop(row.key, row)
-    const byPlace = new Map<string, EntryKey>()
-    for (const { after } of [...this.#changes.values()]) {
-      if (!after) continue
-      const place = placeOf(after.dir, after.localName)
-      const earlier = byPlace.get(place)
-      byPlace.set(place, after.key)
-      if (earlier !== undefined) this.#drop(earlier, this.#changes.get(earlier)!.before)
-    }
-  }
-
   /** What the space shows now without any file of this disk behind it must still be made here. */
   touchRowless(): void {
     for (const { key, after } of this.commit.changes) {
       if (after && !this.#changes.get(key)?.after) this.#touch.add(key)
     }
-  }
-
-  #drop(key: EntryKey, before: SyncedRow | undefined): void {
-    this.#changes.set(key, { before, after: undefined })
-    this.#touch.add(key)
   }
 
   result(): RowPlan {

@@ -188,18 +188,6 @@ describe('what a scan says about one directory', () => {
   })
 })
 
-test('a row under a rename of ours is nobody else’s business', () => {
-  const provisional = { ...row('a', 'f1'), provisional: { stagedIno: '7' } }
-  const findings = diffDirectory({
-    found: new Map([['a', stat('f7')]]),
-    hidden: new Set(),
-    rows: new Map([['a', provisional]]),
-    ownersOf: () => [],
-    whereabouts: () => ({ state: 'absent' }),
-  })
-  expect(findings).toEqual([])
-})
-
 test('a file with several links is moved only with equal size and time', () => {
   const links = { ...row('a', 'f1'), fingerprint: { ...row('a', 'f1').fingerprint, nlink: 2 } }
   const decideFor = (after: FileStat) =>

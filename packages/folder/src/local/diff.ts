@@ -51,15 +51,13 @@ export function diffDirectory(input: DirectoryInput): Finding[] {
   }
   for (const [name, row] of input.rows) {
     // Hidden is unknown: an ignored or odd thing at a synced place deletes nothing.
-    if (input.found.has(name) || input.hidden.has(name) || row.provisional) continue
+    if (input.found.has(name) || input.hidden.has(name)) continue
     findings.push({ type: 'missing', row })
   }
   return findings
 }
 
 function atKnownName(input: DirectoryInput, row: SyncedRow, stat: FileStat): Finding | undefined {
-  // A rename of ours is under way here: it is settled by who began it.
-  if (row.provisional) return undefined
   const isSameKind = row.entry.kind === stat.kind
   if (isSameKind && sameIdentity(row.fingerprint, stat)) {
     if (stat.kind === 'dir') return { type: 'enter', row, stat }

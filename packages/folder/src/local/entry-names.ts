@@ -1,6 +1,6 @@
-import { NAME_BYTES_MAX, utf8Length } from '@tidemark/protocol'
 import type { FileStat } from '../ports/file-system.js'
 import type { SyncedRow } from '../rows.js'
+import { suffixedName } from '../suffixed-name.js'
 
 /**
  * Names that the space gives to local names of one directory: their NFC form. Of two local names with one
@@ -33,11 +33,5 @@ export class EntryNames {
 }
 
 /** `stem (2).ext`, cut so that it fits NAME_BYTES_MAX bytes. */
-export function numbered(name: string, number: number): string {
-  const dot = name.lastIndexOf('.')
-  const split = dot > 0 ? dot : name.length
-  const suffix = ` (${number})${name.slice(split)}`
-  let stem = name.slice(0, split)
-  while (utf8Length(stem + suffix) > NAME_BYTES_MAX) stem = [...stem].slice(0, -1).join('')
-  return (stem + suffix).normalize('NFC')
-}
+export const numbered = (name: string, number: number): string =>
+  suffixedName(name, ` (${number})`).normalize('NFC')

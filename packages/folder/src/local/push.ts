@@ -1,9 +1,10 @@
 import { type EntryKey, entryKey, type UserOp } from '@tidemark/engine'
 import { PathError, SyncError } from '@tidemark/protocol'
 import { errnoOf } from '../adapters/node-file-system.js'
+import { changeRows } from '../change-rows.js'
 import type { FileStat } from '../ports/file-system.js'
 import type { SyncedRow } from '../rows.js'
-import { type RowChange, rowOps } from '../rows-store.js'
+import type { RowChange } from '../rows-store.js'
 import { type Adoption, adoptAll, findAdoptions } from './adopt.js'
 import { type Planned, planRows } from './commit-rows.js'
 import { withFreeNames } from './free-names.js'
@@ -264,8 +265,7 @@ async function commit(
     // Nothing new for the space: stamps only.
     const result = { created: new Map(), changes: [] }
     const { changes } = await planRows(rows, planned, result)
-    if (changes.length > 0) await space.writeRows(rowOps(changes), { sync: false })
-    return
+    return changeRows(context, changes, { sync: false })
   }
   try {
     const result = await space.commit(ops, async (result) => {
@@ -280,7 +280,9 @@ async function commit(
         touch.add(row.key)
       }
       for (const twin of plan.twins) reportTwin(twin, context)
-      return { ops: rowOps(changes), touch: [...touch] }
+      const { ops, displaced } = await rows.change(changes)
+      for (const { key } of displaced) touch.add(key)
+      return { ops, touch: [...touch] }
     })
     for (const { item } of planned) {
       if (context.problems.has(item.path, 'refused')) context.problems.set(item.path, [])

@@ -1,9 +1,9 @@
 import type { EntryKey } from '@tidemark/engine'
 import { entryKey } from '@tidemark/engine'
 import { ROOT } from '@tidemark/protocol'
-import type { SyncedRow } from '../../rows.js'
+import { STAGING_DIR, type SyncedRow } from '../../rows.js'
 import { type Item, wantedLocalName } from '../item.js'
-import { type DirId, newDirId, type Place, STAGING_DIR, type Step } from '../step.js'
+import { type DirId, newDirId, type Place, type Step } from '../step.js'
 import { entryOf, nodeId, type Thing } from './fake-space.js'
 
 export function rowOf(thing: Thing): SyncedRow {

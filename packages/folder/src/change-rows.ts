@@ -1,0 +1,28 @@
+import type { KeyValueOp, Materialised, SpaceBinding } from '@tidemark/engine'
+import type { RowChange, RowsStore } from './rows-store.js'
+
+interface Tables {
+  readonly space: Pick<SpaceBinding, 'touch' | 'writeRows' | 'materialised'>
+  readonly rows: RowsStore
+}
+
+export interface ChangeOptions {
+  readonly sync: boolean
+  /** Goes with them. */
+  readonly ops?: readonly KeyValueOp[]
+  /** What the disk shows from now on. */
+  readonly shown?: readonly Materialised[]
+}
+
+/** Makes changes of rows in one batch. What they displace is looked at again. */
+export async function changeRows(
+  { space, rows }: Tables,
+  changes: readonly RowChange[],
+  { sync, ops: others = [], shown = [] }: ChangeOptions,
+): Promise<void> {
+  const { ops, displaced } = await rows.change(changes)
+  if (displaced.length > 0) await space.touch(displaced.map(({ key }) => key))
+  const all = [...ops, ...others]
+  if (shown.length > 0) await space.materialised(shown, all, { sync })
+  else if (all.length > 0) await space.writeRows(all, { sync })
+}
