@@ -94,6 +94,11 @@ export class FolderDevice extends Device {
     return JSON.stringify(this.#binding?.status)
   }
 
+  /** As its user does whose database is older than the binding of the folder. */
+  async acceptFolder(): Promise<void> {
+    if (this.#binding?.status.held?.reason.includes('bound by another database')) await this.#binding.accept()
+  }
+
   /** Every directory may be entered again. */
   allow(): void {
     const denied = [...this.troubles.denied]

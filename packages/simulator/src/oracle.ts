@@ -137,9 +137,9 @@ export class Oracle {
   }
 
   /** One row a place, and one place a row. */
-  async checkRows(): Promise<void> {
+  checkRows(): void {
     for (const { name, storage } of this.world.folders) {
-      const crossed = await crossedRows(storage)
+      const crossed = crossedRows(storage)
       if (crossed.length > 0) this.fail('crossed', `${name}: ${list(crossed)}`)
     }
   }
@@ -172,6 +172,7 @@ export class Oracle {
     do {
       if (waitedMs > boundMs) this.fail('unequal', await this.#differences())
       await world.time.pass(HEAL_STEP_MS)
+      if (world.hasOldDatabases) for (const folder of world.folders) await folder.acceptFolder()
       waitedMs += HEAL_STEP_MS
       this.checkVisible()
     } while (!(await this.#isWell()))

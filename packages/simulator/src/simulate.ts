@@ -69,7 +69,7 @@ export async function replay(script: string | Script, options: RunOptions = {}):
 async function look(oracle: Oracle): Promise<void> {
   await oracle.checkKept()
   await oracle.checkFrontiers()
-  await oracle.checkRows()
+  oracle.checkRows()
 }
 
 async function run(
