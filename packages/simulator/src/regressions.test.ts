@@ -506,6 +506,85 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     trap eve 6
     wait 148
   `,
+  // Its row went by another key then, and only the old one was marked: what nobody showed any more stayed.
+  'a conflict copy is edited whose name is longer here than the space shows it by then': `
+    seed 91589
+    devices ann bob cyd
+    cyd create a
+    wait 215
+    bob create d
+    wait 300
+    ann edit a
+    wait 115
+    ann create x.txt
+    cyd edit a
+    wait 259
+    ann create b
+    cut cyd
+    cut bob
+    wait 340
+    cut ann
+    wait 182
+    bob create c
+    bob edit b
+    trap ann 6 after
+    kill bob
+    start bob
+    ann replace a b
+    wait 224
+    start cyd
+    trap bob db 0 bare
+    bob create a
+    wait 22
+    ann rename b a
+    start bob
+    wait 4701
+    cyd replace y.txt a
+    start bob
+    start ann
+    wait 13318
+    bob edit a#3
+    wait 6
+    bob wrap a#3
+    wait 13622
+    start cyd
+    bob rename a#3 b
+    wait 40
+    bob swap b/inside a#1
+    wait 88
+    backup ann
+    crash hub 872286
+    trap ann db 4 before
+    cyd mkdir y.txt
+    wait 10
+    power ann 799938
+    wait 10
+    start ann
+    start bob
+    wait 443
+    start ann
+    demote cyd
+    cyd rename b/inside b/x.txt
+    amid ann 0 edit b/inside
+    wait 358
+    rollback ann
+    wait 319
+    readmit cyd
+    ann rename b y.txt/y.txt
+    ann remove y.txt/y.txt/inside
+    falsify ann 262725
+    cyd case y.txt
+    kill ann
+    start ann
+    wait 116
+    kill ann
+    cyd rename b/inside#1 Y.TXT/y.txt
+    start ann
+    wait 19
+    wait 160
+    wait 52
+    ann savebeside Y.TXT/y.txt/inside#1
+  `,
 }
 
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {

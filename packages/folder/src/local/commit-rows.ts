@@ -145,9 +145,10 @@ class Planner {
     const shown = this.#afterByPlace.get(placeOf(place.dir, place.localName.normalize('NFC')))
     if (shown) return shown
     // With these bytes it is one with another: this file goes away as if others had removed it.
-    this.#touch.add(row.key)
     const { version } = row.entry
-    return version && read ? { ...row.entry, version: { ...version, ...read.content } } : row.entry
+    const entry = version && read ? { ...row.entry, version: { ...version, ...read.content } } : row.entry
+    this.#touch.add(row.key).add(entryKey(entry))
+    return entry
   }
 
   /** Its bytes were not looked at: whatever the space shows, the disk has the version that the row says. */
