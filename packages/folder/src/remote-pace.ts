@@ -2,7 +2,9 @@
 const RETRY_MIN_MS = 1_000
 const RETRY_MAX_MS = 60_000
 /** Stamps are older than their step after this long, wherever they are. */
-const STAMPS_MS = 3_000
+const LOOK_MIN_MS = 3_000
+/** What is looked at again and again without any change is looked at this seldom. */
+const LOOK_MAX_MS = 15 * 60_000
 /** Passes in a row that change nothing: then it is no matter of a moment. */
 const STUCK_PASSES = 3
 /** How long a remote pass may go on at least when local changes wait. */
@@ -15,7 +17,8 @@ export class RemotePace {
   #interruptions = 0
   #stuck = 0
   #retryAtMs: number | undefined
-  #lookAgainAtMs: number | undefined
+  #lookAgainAtMs = 0
+  #looks = 0
 
   started(nowMs: number): void {
     this.#startMs = nowMs
@@ -29,8 +32,8 @@ export class RemotePace {
 
   /**
    * @returns whether directories that did not look as expected should be scanned at once: not when that
-   *   was done already and changed nothing; once more when seconds have passed, because stamps that proved
-   *   nothing at the first look have come of age.
+   *   was done already and changed nothing, but more and more seldom: stamps that proved nothing at one look
+   *   come of age, unless they are those of a file whose other name was in work just then.
    */
   ended(result: { applied: number; deferred: number; rescan: number }, nowMs: number): boolean {
     this.#interruptions = 0
@@ -40,12 +43,10 @@ export class RemotePace {
     }
     this.#stuck = result.applied > 0 ? 0 : this.#stuck + 1
     this.#retryAtMs = nowMs + Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.max(0, this.#stuck - 1))
-    if (this.#stuck < 2) {
-      this.#lookAgainAtMs = nowMs + STAMPS_MS
-      return true
-    }
-    if (this.#lookAgainAtMs === undefined || nowMs < this.#lookAgainAtMs) return false
-    this.#lookAgainAtMs = undefined
+    if (this.#stuck < 2) this.#looks = 0
+    else if (nowMs < this.#lookAgainAtMs) return false
+    this.#lookAgainAtMs = nowMs + Math.min(LOOK_MAX_MS, LOOK_MIN_MS * 2 ** this.#looks)
+    this.#looks++
     return true
   }
 

@@ -36,6 +36,19 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     return bob
     wait 3000
   `,
+  // What was done to one name changed the stamps of the other: each pass undid what it had begun.
+  'two names of one large file change places, and both get new contents': `
+    seed 1
+    devices ann bob
+    bob create a 70000
+    bob link a b
+    wait 9000
+    kill bob
+    ann swap a b
+    ann edit a
+    ann edit b
+    wait 3000
+  `,
 }
 
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {

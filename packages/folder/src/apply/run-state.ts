@@ -3,6 +3,7 @@ import type { FileStat } from '../ports/file-system.js'
 import { STAGING_DIR, type SyncedRow } from '../rows.js'
 import type { RowChange } from '../rows-store.js'
 import { linkedKeys } from './components.js'
+import { isInode, untouched } from './disk.js'
 import { heldRow } from './held-row.js'
 import type { Item } from './item.js'
 import type { Locator } from './locator.js'
@@ -87,6 +88,7 @@ export class RunState {
   record(step: Step, stat: FileStat | undefined): void {
     const { key } = step.item
     const row = this.rows.get(key)
+    if (row && stat && isInode(row.fingerprint, stat)) this.#stampOtherNames(row, stat)
     if (step.type === 'remove' || step.type === 'rmdir' || !('to' in step) || !step.to) {
       if (row) this.locator.remove(row.key)
       this.rows.set(key, undefined)
@@ -105,6 +107,15 @@ export class RunState {
       this.rows.set(key, this.#rowAfter(step, step.to, row, stat))
     }
     if (this.isLast(step)) this.#finished.add(key)
+  }
+
+  /** What is done to one name of a file changes the stamps by which its other names are known. */
+  #stampOtherNames({ fingerprint }: SyncedRow, stat: FileStat): void {
+    if (fingerprint.nlink < 2) return
+    for (const [key, other] of this.rows) {
+      if (!other || other.racy || !untouched(other.fingerprint, fingerprint)) continue
+      this.rows.set(key, { ...other, fingerprint: fresh(other, stat) })
+    }
   }
 
   /** What stood for an item is gone, and nothing came. */
