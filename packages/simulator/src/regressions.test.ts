@@ -585,6 +585,58 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     wait 52
     ann savebeside Y.TXT/y.txt/inside#1
   `,
+  // Its old row, below a directory that had lost its own, passed for a second thing of that name.
+  'a directory is found again that was known before the one above it was forgotten': `
+    seed 120319
+    devices ann bob
+    bob create y.txt
+    clock -1833
+    backup hub
+    wait 157
+    bob mkdir A
+    cut bob
+    ann case A
+    return ann
+    bob mkdir A/A
+    bob create a
+    wait 6
+    bob remove y.txt
+    bob mkdir A/A/x.txt
+    extend bob 52319
+    wait 2188
+    banish bob
+    bob create x.txt 400000
+    bob wrap a
+    ann create A/A/x.txt/A
+    ann create A/A/y.txt
+    power ann 601993
+    start ann
+    kill bob
+    trap ann 4
+    bob rename A a/a
+    clone ann eve
+    eve wrap A/A/x.txt/A
+  `,
+  // The file is one with another that stands elsewhere; its row was that of the directory at its own name.
+  'a directory becomes a file, and what it is one with by then stands elsewhere, because the directory lives': `
+    seed 120163
+    devices ann bob
+    bob mkdir d
+    wait 311
+    crash hub 466876
+    wait 163
+    ann create d/A
+    crash hub 958097
+    wait 365
+    bob mkdir d/A
+    ann rmdir d
+    ann create d
+    away ann
+    clone ann eve
+    backup eve
+    wait 8013
+    rollback eve
+  `,
 }
 
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {

@@ -75,12 +75,15 @@ export async function commitOps(options: CommitOpsOptions): Promise<CommittedOps
     if (!(await pinUnasked({ changes: list, asked: ops.asked, synced: syncedReader, drafts, pinned }))) break
   }
 
+  const list = changes.list()
   const created = new Map<string, ViewEntry>()
   for (const [ref, { node, place }] of ops.created) {
     const entry = (await syncedReader.entry(node)) ?? (await syncedReader.lookup(place.parent, place.name))
-    if (entry) created.set(ref, entry)
+    // One with another by now, which may stand elsewhere; at its own place something else may be shown.
+    const isOther = entry && entry.node !== node && !entry.backing.includes(node)
+    const shown = isOther ? list.find(({ after }) => after?.backing.includes(node))?.after : entry
+    if (shown) created.set(ref, shown)
   }
-  const list = changes.list()
   if (received === synced)
     return { created, changes: list, receivedChanges: list, nodes: [...nodes.values()] }
   const joined = await received.join(txn, written)

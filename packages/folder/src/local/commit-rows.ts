@@ -122,13 +122,21 @@ class Planner {
     if (!entry) return
     const key = entryKey(entry)
     const other = this.known.get(key)
-    const isFree = !other || this.#changes.has(key)
-    if (!isFree || this.#changes.get(key)?.after) this.#twins.push(item)
-    else
-      this.#put(
-        other,
-        makeRow(entry, this.#keyOf(item.dir), item.name, read?.stat ?? item.stat, read?.isRacy === true),
-      )
+    const place = { dir: this.#keyOf(item.dir), localName: item.name }
+    // A row below a directory that had lost its own was not looked at by the scan.
+    const isFree = !other || this.#changes.has(key) || isSamePlace(place, other)
+    const row = makeRow(entry, place.dir, item.name, read?.stat ?? item.stat, read?.isRacy === true)
+    const holder = this.#changes.get(key)?.after ?? (isFree ? undefined : other)
+    if (!holder) this.#put(other, row)
+    else if (entry.kind !== 'file' || isSameName(place, holder)) this.#twins.push(item)
+    else this.#giveUp(row)
+  }
+
+  /** What the space shows elsewhere, and stands there: here it goes away as if others had removed it. */
+  #giveUp(row: SyncedRow): void {
+    const key = `${row.entry.node}:${row.entry.version!.root}`
+    this.#changes.set(key, { before: undefined, after: { ...row, key } })
+    this.#touch.add(key)
   }
 
   #keyOf(dir: { readonly key: EntryKey | undefined; readonly ref: string }): EntryKey {
@@ -186,7 +194,13 @@ function showsWhatIsThere({ entry, dir, localName, fingerprint }: SyncedRow): bo
   return entry.kind !== 'file' || entry.executable === isExecutable(fingerprint)
 }
 
-const isSamePlace = (a: SyncedRow | undefined, b: SyncedRow): boolean =>
+type RowPlace = Pick<SyncedRow, 'dir' | 'localName'>
+
+const isSamePlace = (a: RowPlace | undefined, b: RowPlace): boolean =>
   a !== undefined && a.dir === b.dir && a.localName === b.localName
+
+/** But for the form in which the file system has it. */
+const isSameName = (a: RowPlace, b: RowPlace): boolean =>
+  a.dir === b.dir && a.localName.normalize('NFC') === b.localName.normalize('NFC')
 
 const placeOf = (parent: string, name: string): string => `${parent}/${name}`
