@@ -6,7 +6,13 @@ import {
   type SpacePeers,
   visibleContents,
 } from '@tidemark/engine'
-import { IDS_PER_REQUEST_MAX, type NodeEntry, type SpaceName, type WantedVersion } from '@tidemark/protocol'
+import {
+  IDS_PER_REQUEST_MAX,
+  type NodeEntry,
+  type NodeId,
+  type SpaceName,
+  type WantedVersion,
+} from '@tidemark/protocol'
 import type { BlobAudit } from './grants/hub-blobs.js'
 import { type LackingVersion, LackingVersions } from './lacking-versions.js'
 import type { Logger } from './logger.js'
@@ -48,7 +54,7 @@ export class ByteCustody implements Custody {
 
   async catchUp<T>(entries: readonly NodeEntry[], receive: () => Promise<T>): Promise<T> {
     const { result, lacking } = await this.#exclusive(async () => {
-      const lacking = await this.#note(entries)
+      const lacking = await this.#note([...entries, ...(await this.#mayShowAgain(entries))])
       return { result: await receive(), lacking }
     })
     // Not awaited: a slow peer must not hold up the one that speaks.
@@ -80,20 +86,34 @@ export class ByteCustody implements Custody {
     return page.length < IDS_PER_REQUEST_MAX ? undefined : page.at(-1)
   }
 
+  /**
+   * Nodes whose place these entries change, as far as they are known: contents that a deletion has hidden are
+   * shown again by a move of somebody who did not know of it. Those that are not after all go at a recheck.
+   */
+  async #mayShowAgain(entries: readonly NodeEntry[]): Promise<readonly NodeEntry[]> {
+    const moved = entries.filter(({ kind, loc }) => kind === 'file' && loc.length > 0).map(({ id }) => id)
+    if (moved.length === 0) return []
+    const nodes = await this.#nodesOf(moved)
+    return nodes.flatMap((node) => (node ? { ...node, loc: [] } : []))
+  }
+
+  async #nodesOf(ids: readonly NodeId[]): Promise<readonly (NodeEntry | undefined)[]> {
+    const snapshot = await this.#parts.database.snapshot()
+    try {
+      return await snapshot.nodes(ids)
+    } finally {
+      await snapshot.close()
+    }
+  }
+
   /** Drops what came since, and what nobody shows any more. */
   async #recheck(
     after: LackingVersion | undefined,
   ): Promise<{ page: readonly LackingVersion[]; lacking: readonly LackingVersion[] }> {
     const page = await this.#lacking.read(after, IDS_PER_REQUEST_MAX)
     if (page.length === 0) return { page, lacking: [] }
-    const { database, audit } = this.#parts
-    const snapshot = await database.snapshot()
-    let nodes: readonly (NodeEntry | undefined)[]
-    try {
-      nodes = await snapshot.nodes(page.map(({ node }) => node))
-    } finally {
-      await snapshot.close()
-    }
+    const nodes = await this.#nodesOf(page.map(({ node }) => node))
+    const { audit } = this.#parts
     const shown = page.filter((version, i) => nodes[i] && shows(nodes[i], version))
     const lacking = await audit.lacking(shown)
     const kept = new Set(lacking)

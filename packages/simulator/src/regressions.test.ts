@@ -637,6 +637,24 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     wait 8013
     rollback eve
   `,
+  // The hub asked for bytes of what it was told, not of what a move showed again: nobody stored them.
+  'the hub has lost a content that was deleted, and somebody who did not know of it has moved it': `
+    seed 1
+    devices ann bob cyd
+    ann create b
+    wait 3000
+    backup hub
+    bob create a
+    wait 3000
+    kill cyd
+    kill ann
+    bob remove a
+    wait 3000
+    ann rename a c
+    rollback hub
+    wait 3000
+    start ann
+  `,
 }
 
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {

@@ -6,10 +6,14 @@ export type AskForBytes = (versions: readonly WantedVersion[]) => Promise<void>
 /** What a hub does so that it has the bytes of all that it shows. */
 export interface Custody {
   /**
-   * A peer tells what it has and this side does not, before its first sync point: this side may have lost
-   * it, bytes included. `receive` stores the entries.
+   * A peer tells what it has and this side does not: before its first sync point, or where `isOfOld`. This side
+   * may have lost it, bytes included. `receive` stores the entries.
    */
   catchUp<T>(entries: readonly NodeEntry[], receive: () => Promise<T>): Promise<T>
   /** A peer that may upload has opened the space; nothing was sent to it yet. */
   opened(ask: AskForBytes): Promise<void>
 }
+
+/** Whether one of these shows contents again that it did not bring: a move of what others have deleted. */
+export const isOfOld = (entries: readonly NodeEntry[]): boolean =>
+  entries.some(({ loc }) => loc.some(({ value }) => value.held !== undefined))

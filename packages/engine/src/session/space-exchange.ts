@@ -25,7 +25,7 @@ import type { SpaceSnapshot } from '../database/space-snapshot.js'
 import type { Hasher } from '../ports/hasher.js'
 import type { BlobAuthority } from '../transfer/blob-authority.js'
 import type { ChunkCache } from '../transfer/chunk-cache.js'
-import type { Custody } from './custody.js'
+import { type Custody, isOfOld } from './custody.js'
 import { roughEntryBytes, smallRootsOf } from './entry-size.js'
 import { MemberTalk } from './member-talk.js'
 import type { ExchangeMessage, SpaceEndpoint } from './session.js'
@@ -328,7 +328,8 @@ export class SpaceExchange implements SpaceEndpoint {
     for (const chunk of inline) this.#keepInline(chunk)
     if (inline.length > 0 && blobs) await blobs.putInline(inline)
     const receive = () => database.receive(peer, entries, { run, lseq })
-    const moved = await (custody && !this.#receivedSyncPoint ? custody.catchUp(entries, receive) : receive())
+    const mayBeLost = !this.#receivedSyncPoint || isOfOld(entries)
+    const moved = await (custody && mayBeLost ? custody.catchUp(entries, receive) : receive())
     for (const { lseq: now, previous } of moved) {
       const hadSent = previous <= this.#position || this.#echoes.has(previous)
       if (hadSent) this.#echoes.add(now)
