@@ -159,7 +159,7 @@ export class RunState {
   /** What the database must learn after a batch in which these items had steps. */
   settle(keys: ReadonlySet<EntryKey>): { shown: Materialised[]; changes: RowChange[] } {
     const shown: Materialised[] = []
-    const changes: RowChange[] = []
+    const changed = new Map<EntryKey, SyncedRow | undefined>()
     for (const key of withGroups(keys, this.#groups)) {
       const item = this.items.get(key)
       if (!item || this.#shown.has(key)) continue
@@ -168,13 +168,26 @@ export class RunState {
       const before = this.stored.get(key)
       const now = this.rows.get(key)
       const after = isFinished && !isShown && item.row && now ? heldRow(item.row, now) : now
-      if (after !== before) changes.push({ before, after })
+      if (after !== before) changed.set(key, before)
       this.stored.set(key, after)
       if (!isShown) continue
       this.#shown.add(key)
       shown.push({ key, as: item.want, nodes: item.nodes })
     }
-    return { shown, changes }
+    for (const key of changed.keys()) this.#nameDirectory(key)
+    return { shown, changes: [...changed].map(([key, before]) => ({ before, after: this.stored.get(key) })) }
+  }
+
+  /**
+   * A directory that is to go by another key does so when it is shown: until then what is put into it has the
+   * key that its row has. Then it follows.
+   */
+  #nameDirectory(key: EntryKey): void {
+    const [row, now] = [this.stored.get(key), this.rows.get(key)]
+    const dir = row && this.stored.get(row.dir)?.key
+    if (!row || dir === undefined || dir === row.dir) return
+    this.stored.set(key, { ...row, dir })
+    if (now?.dir === row.dir) this.rows.set(key, { ...now, dir })
   }
 
   /**

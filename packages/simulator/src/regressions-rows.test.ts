@@ -1,0 +1,220 @@
+import { describe, test } from 'vitest'
+import { replay } from './simulate.js'
+
+/** As `regressions.test.ts`: what the rows of a folder said was not what stood there, or what the hub had. */
+const REGRESSIONS: Readonly<Record<string, string>> = {
+  // Between looking at a second name and taking the first one away a file was saved: the new one went.
+  'a file is saved at the moment in which a program, started again, ends the move that was under way': `
+    seed 70981
+    devices ann bob
+    fill bob db
+    ann tree a
+    wait 47
+    amid ann 38 rename . c
+    wait 242
+    ann rmdir a/a
+    wait 1199
+    room bob
+    bob create c
+    trap bob 1 rowless
+    wait 3423
+    amid bob 2 save c
+    start bob
+  `,
+  // The row of the directory that had stood there stayed, with the place of the file that was adopted.
+  'a folder goes back to an old backup, in which a directory stands where there is a file by now': `
+    seed 80149
+    devices ann bob app:api
+    app create x.txt
+    wait 287
+    ann wrap x.txt
+    wait 9
+    app mkdir c
+    wait 159
+    wait 255
+    wait 352
+    wait 304
+    bob rename c x.txt/x.txt
+    backup ann
+    bob rmdir x.txt
+    demote ann
+    bob create c
+    wait 1456
+    rollback ann
+    wait 1697
+  `,
+  // The name beside the taken one was too long, and its row was taken for one without a directory.
+  'a program dies while two files change places, one of which has a name of 255 bytes': `
+    seed 70112
+    devices ann bob app:api
+    bob create b
+    bob case b
+    wait 108
+    away bob
+    app create a
+    wait 354
+    return bob
+    clone ann eve
+    wait 1491
+    bob create longéééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé.txt
+    wait 352
+    bob swap longéééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé.txt B
+    trap eve 6
+    wait 148
+  `,
+  // Its row went by another key then, and only the old one was marked: what nobody showed any more stayed.
+  'a conflict copy is edited whose name is longer here than the space shows it by then': `
+    seed 91589
+    devices ann bob cyd
+    cyd create a
+    wait 215
+    bob create d
+    wait 300
+    ann edit a
+    wait 115
+    ann create x.txt
+    cyd edit a
+    wait 259
+    ann create b
+    cut cyd
+    cut bob
+    wait 340
+    cut ann
+    wait 182
+    bob create c
+    bob edit b
+    trap ann 6 after
+    kill bob
+    start bob
+    ann replace a b
+    wait 224
+    start cyd
+    trap bob db 0 bare
+    bob create a
+    wait 22
+    ann rename b a
+    start bob
+    wait 4701
+    cyd replace y.txt a
+    start bob
+    start ann
+    wait 13318
+    bob edit a#3
+    wait 6
+    bob wrap a#3
+    wait 13622
+    start cyd
+    bob rename a#3 b
+    wait 40
+    bob swap b/inside a#1
+    wait 88
+    backup ann
+    crash hub 872286
+    trap ann db 4 before
+    cyd mkdir y.txt
+    wait 10
+    power ann 799938
+    wait 10
+    start ann
+    start bob
+    wait 443
+    start ann
+    demote cyd
+    cyd rename b/inside b/x.txt
+    amid ann 0 edit b/inside
+    wait 358
+    rollback ann
+    wait 319
+    readmit cyd
+    ann rename b y.txt/y.txt
+    ann remove y.txt/y.txt/inside
+    falsify ann 262725
+    cyd case y.txt
+    kill ann
+    start ann
+    wait 116
+    kill ann
+    cyd rename b/inside#1 Y.TXT/y.txt
+    start ann
+    wait 19
+    wait 160
+    wait 52
+    ann savebeside Y.TXT/y.txt/inside#1
+  `,
+  // Its old row, below a directory that had lost its own, passed for a second thing of that name.
+  'a directory is found again that was known before the one above it was forgotten': `
+    seed 120319
+    devices ann bob
+    bob create y.txt
+    clock -1833
+    backup hub
+    wait 157
+    bob mkdir A
+    cut bob
+    ann case A
+    return ann
+    bob mkdir A/A
+    bob create a
+    wait 6
+    bob remove y.txt
+    bob mkdir A/A/x.txt
+    extend bob 52319
+    wait 2188
+    banish bob
+    bob create x.txt 400000
+    bob wrap a
+    ann create A/A/x.txt/A
+    ann create A/A/y.txt
+    power ann 601993
+    start ann
+    kill bob
+    trap ann 4
+    bob rename A a/a
+    clone ann eve
+    eve wrap A/A/x.txt/A
+  `,
+  // The file is one with another that stands elsewhere; its row was that of the directory at its own name.
+  'a directory becomes a file, and what it is one with by then stands elsewhere, because the directory lives': `
+    seed 120163
+    devices ann bob
+    bob mkdir d
+    wait 311
+    crash hub 466876
+    wait 163
+    ann create d/A
+    crash hub 958097
+    wait 365
+    bob mkdir d/A
+    ann rmdir d
+    ann create d
+    away ann
+    clone ann eve
+    backup eve
+    wait 8013
+    rollback eve
+  `,
+  // The hub asked for bytes of what it was told, not of what a move showed again: nobody stored them.
+  'the hub has lost a content that was deleted, and somebody who did not know of it has moved it': `
+    seed 1
+    devices ann bob cyd
+    ann create b
+    wait 3000
+    backup hub
+    bob create a
+    wait 3000
+    kill cyd
+    kill ann
+    bob remove a
+    wait 3000
+    ann rename a c
+    rollback hub
+    wait 3000
+    start ann
+  `,
+}
+
+describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {
+  test.each(Object.entries(REGRESSIONS))('%s', async (_, script) => {
+    await replay(script)
+  })
+})
