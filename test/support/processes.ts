@@ -34,6 +34,7 @@ export interface StatusReport {
   readonly detail: string
   readonly held: { readonly reason: string; readonly deletes: number; readonly entries: number } | null
   readonly problems: readonly { path: string; cause: string; detail: string; fix: string }[]
+  readonly tombstones: number | null
 }
 
 /** Time before the end of a `--once` that takes too long, to ask it what it is waiting for. */

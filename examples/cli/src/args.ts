@@ -29,6 +29,9 @@ const OPTION_HELP: Readonly<Record<string, string>> = {
   token: '--token T         secret of the hub; default: the environment variable TIDEMARK_TOKEN',
   tokens:
     '--tokens FILE     more tokens, each with its spaces, to read or to write; JSON, see the README of the hub',
+  'evict-after-days':
+    '--evict-after-days N  days of silence after which nobody waits for a device before what is deleted\n' +
+    '                    is forgotten; default 180',
   hub: '--hub URL         ws://, wss://, http:// or https:// and the address of the hub',
   space: '--space NAME      which tree of the hub; default "default"',
   state: '--state DIR       where the database is; default DIR/.tidemark/state',
@@ -44,7 +47,8 @@ const COMMANDS: ReadonlyMap<string, CommandSyntax> = new Map<string, CommandSynt
   Object.entries({
     hub: {
       does: 'runs a hub in the foreground until interrupted; logs go to standard error',
-      usage: 'tidemark hub --port N [--host H] --data DIR [--token T] [--tokens FILE] [--json]',
+      usage:
+        'tidemark hub --port N [--host H] --data DIR [--token T] [--tokens FILE] [--evict-after-days N] [--json]',
       operands: [0, 0],
       options: {
         port: 'string',
@@ -52,6 +56,7 @@ const COMMANDS: ReadonlyMap<string, CommandSyntax> = new Map<string, CommandSynt
         data: 'string',
         token: 'string',
         tokens: 'string',
+        'evict-after-days': 'string',
         json: 'boolean',
       },
     },

@@ -17,7 +17,7 @@ export function controlRoutes({ binding, space, report }: ControlParts): Control
     const operand = query.get('path') ?? ''
     switch (path) {
       case '/status':
-        return report()
+        return { ...report(), tombstones: await space.tombstones() }
       case '/accept':
         mustBeHeld(binding)
         await binding.accept()

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { openReplica, type Replica } from '@tidemark/engine'
 import { nodePlatform, openLevelStore } from '@tidemark/engine/node'
+import { collectEveryMs } from './collect-every.js'
 
 /**
  * Opens the replica of a state directory. LevelDB has a directory of its own in it: nothing else of the
@@ -11,6 +12,7 @@ import { nodePlatform, openLevelStore } from '@tidemark/engine/node'
  * @throws {DatabaseError} LOCKED: another process has it open; FORMAT_TOO_NEW.
  */
 export async function openState(state: string): Promise<Replica> {
+  const everyMs = collectEveryMs()
   const storage = await openLevelStore(join(state, 'database'))
   try {
     return await openReplica({
@@ -18,6 +20,7 @@ export async function openState(state: string): Promise<Replica> {
       platform: nodePlatform,
       place: placeOf(state),
       agent: 'tidemark-cli',
+      ...(everyMs === undefined ? {} : { collectEveryMs: everyMs }),
     })
   } catch (error) {
     await storage.close()

@@ -23,6 +23,7 @@ const report = (pending: number): StatusReport => ({
   held: null,
   transfer: { doneBytes: 0, totalBytes: 0 },
   problems: [],
+  tombstones: null,
 })
 
 test('a burst of changes is written once, with the last word, and leaves no temporary file', async () => {

@@ -16,6 +16,8 @@ export interface StatusReport {
   readonly held: FolderStatus['held'] | null
   readonly transfer: FolderStatus['transfer']
   readonly problems: FolderStatus['problems']
+  /** Deleted files and directories that are remembered until every device has heard of it; null: none runs. */
+  readonly tombstones: number | null
 }
 
 /** The status of a running `sync`. */
@@ -45,6 +47,7 @@ export function statusReport(
     held: held ?? null,
     transfer,
     problems,
+    tombstones: null,
   }
 }
 

@@ -89,6 +89,8 @@ export interface SpaceBinding {
   /**
    * Turns user ops into register writes on `synced`, joined into both trees in one durable batch with
    * `rows` (computed from the result, so that the binder's rows are never behind its writes).
+   *
+   * @throws {DatabaseError} BEGINS_ANEW: see `begunAnew`.
    */
   commit(ops: readonly UserOp[], rows: (result: CommitResult) => Promise<BinderRows>): Promise<CommitResult>
 
@@ -109,6 +111,9 @@ export interface SpaceBinding {
     options: { sync: boolean },
   ): Promise<void>
 
+  /** What a binder has to do with its rows after the database forgot what it knew. */
+  readonly begunAnew: BegunAnew
+
   /** Marks entries dirty whose disk state the binder knows to differ (a name that it must still give). */
   touch(keys: readonly EntryKey[]): Promise<void>
 
@@ -116,6 +121,33 @@ export interface SpaceBinding {
   readonly changed$: Observable<void>
   /** Whether a hub is configured, connected, past its first sync point; and whether both ends hold the same. */
   readonly link$: Observable<LinkState>
+}
+
+/**
+ * Others collected what this device still had while it was away, or its database went back: both trees were
+ * forgotten, and come from a peer again (docs/decisions/0017). The binder's rows are from before.
+ */
+export interface BegunAnew {
+  /**
+   * `no`: rows and trees belong together. `awaited`: the trees are empty, or half there; the binder waits.
+   * `here`: `received` is the peer's state, `synced` is empty, and the binder puts its rows right. Until it has,
+   * `dirty` is empty and `commit` fails. `changed$` tells.
+   */
+  readonly phase: 'no' | 'awaited' | 'here'
+  /**
+   * In pages: versions and directories that only this device had. They are in no tree any more: what the disk
+   * has of them is new.
+   */
+  orphans(): AsyncIterable<readonly OrphanedEntry[]>
+  /** The rows are what both trees can be compared with again; in one durable batch with the last of them. */
+  settled(rows: readonly KeyValueOp[]): Promise<void>
+}
+
+export interface OrphanedEntry {
+  /** As it was shown before. */
+  readonly entry: ViewEntry
+  /** What the peer shows of its node, if it was written over all of that: what the disk has is an edit of it. */
+  readonly replaces: ViewEntry | undefined
 }
 
 /** Kept in the database until the binder has looked. */

@@ -1,10 +1,12 @@
 export { MemoryKeyValueStore } from './adapters/memory-store.js'
 export type {
+  BegunAnew,
   ChunkedFile,
   ChunkList,
   CommitResult,
   LinkState,
   Materialised,
+  OrphanedEntry,
   SpaceBinding,
   StoreOptions,
   TransferOptions,
@@ -49,6 +51,7 @@ export {
 } from './replica.js'
 export type { AskForBytes, Custody } from './session/custody.js'
 export { makeHello } from './session/hello.js'
+export { COLLECT_EVERY_MS, Housekeeper, type HousekeeperOptions } from './session/housekeeper.js'
 export { Session, type SessionHost } from './session/session.js'
 export { SpacePeers } from './session/space-peers.js'
 export { Space, type SpaceOptions, type WriteOptions } from './space.js'

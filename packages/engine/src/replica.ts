@@ -35,6 +35,8 @@ export interface ReplicaOptions {
    * device. @default none: never taken for a clone
    */
   readonly place?: string
+  /** Time from a change to the next acknowledgement and collection of what is deleted, milliseconds. @default 600,000 */
+  readonly collectEveryMs?: number
   /** Product and version, for the peer's logs. @default 'tidemark' */
   readonly agent?: string
 }
@@ -171,13 +173,14 @@ export class Replica implements AsyncDisposable {
     const space = parseSpaceName(name)
     let opening = this.#spaces.get(space)
     if (!opening) {
-      const { storage, platform, blobs } = this.#options
+      const { storage, platform, blobs, collectEveryMs } = this.#options
       opening = openSpace({
         ...options,
         storage,
         platform,
         space,
         device: this.device,
+        collectEveryMs,
         ...(blobs ? { blobs } : {}),
         isConfigured: () => this.#links.size > 0,
       })

@@ -1,4 +1,4 @@
-import type { SpaceName } from '@tidemark/protocol'
+import { DatabaseError, type SpaceName } from '@tidemark/protocol'
 import type { BehaviorSubject, Subject } from 'rxjs'
 import type { LinkState, SpaceBinding, WantedByHub } from './binding.js'
 import { chunkSource } from './chunking/chunk-source.js'
@@ -21,6 +21,15 @@ export interface SpaceBindingParts {
   readonly link$: BehaviorSubject<LinkState>
 }
 
+/** @throws {DatabaseError} BEGINS_ANEW */
+function whileTogether<T>({ begunAnew }: SpaceDatabase, value: T): T {
+  if (begunAnew.phase === 'no') return value
+  throw new DatabaseError(
+    'BEGINS_ANEW',
+    'what this device knows comes from the hub again: wait until it is here',
+  )
+}
+
 /** What a folder works on: two trees, its own rows, and the bytes. */
 export function makeSpaceBinding(parts: SpaceBindingParts): SpaceBinding {
   const { database, hasher, uploader, downloader, wanted, wanted$, changed$, patience, link$ } = parts
@@ -40,8 +49,13 @@ export function makeSpaceBinding(parts: SpaceBindingParts): SpaceBinding {
     fetchSmall: (roots, options) => downloader.fetchSmall(roots, options),
     wanted,
     wanted$: wanted$.asObservable(),
-    commit: (ops, rows) => database.commit(ops, rows),
-    dirty: (limit) => (patience.isOver ? database.dirty(limit, true) : database.dirty(limit)),
+    // When its turn comes: the database may begin anew before that.
+    commit: (ops, rows) => database.commit(async () => whileTogether(database, ops), rows),
+    dirty: async (limit) => {
+      if (database.begunAnew.phase !== 'no') return []
+      return patience.isOver ? database.dirty(limit, true) : database.dirty(limit)
+    },
+    begunAnew: database.begunAnew,
     materialised: (done, rows, options) => database.materialised(done, rows, options),
     touch: (keys) => database.touch(keys),
     changed$: changed$.asObservable(),

@@ -19,6 +19,7 @@ import type { Platform } from './platform.js'
 import type { ByteSource } from './ports/byte-source.js'
 import type { KeyValueStore } from './ports/key-value-store.js'
 import { RoundPatience } from './round-patience.js'
+import { Housekeeper } from './session/housekeeper.js'
 import { SpacePeers } from './session/space-peers.js'
 import { makeSpaceBinding } from './space-binding.js'
 import { mkdirOps, moveOps, mustDirectory, mustResolve, removeOps, writeOps } from './space-ops.js'
@@ -43,6 +44,8 @@ interface OpenSpaceParts extends SpaceOptions {
   readonly space: SpaceName
   readonly device: DeviceId
   readonly blobs?: BlobStore
+  /** See `ReplicaOptions.collectEveryMs`. */
+  readonly collectEveryMs?: number | undefined
   /** Whether this replica has a link to anybody. */
   isConfigured(): boolean
 }
@@ -95,6 +98,7 @@ export class Space implements AsyncDisposable {
   readonly #abort = new AbortController()
   readonly #stopListening: () => void
   readonly #patience: RoundPatience
+  readonly #housekeeper: Housekeeper
   #binding: SpaceBinding | undefined
   #closed: Promise<void> | undefined
 
@@ -122,6 +126,12 @@ export class Space implements AsyncDisposable {
       cache: this.#cache,
       onChange: () => this.#publishLink(),
       onWant: (versions) => this.#takeWanted(versions),
+    })
+    this.#housekeeper = new Housekeeper({
+      database,
+      peers: this.peers,
+      timers,
+      everyMs: parts.collectEveryMs,
     })
     this.#patience = new RoundPatience(
       timers,
@@ -173,6 +183,14 @@ export class Space implements AsyncDisposable {
   /** @returns `undefined` where nothing is; also for the root, which has no entry. */
   stat(path: string): Promise<ViewEntry | undefined> {
     return this.#database.synced.resolve(parseRelativePath(path))
+  }
+
+  /**
+   * Deleted files and directories that are remembered until every member of the group has heard of it. Looks at
+   * each of them.
+   */
+  tombstones(): Promise<number> {
+    return this.#database.gc.countDead()
   }
 
   /** Every entry that is a conflict copy or lost its name to another, with its path. */
@@ -295,6 +313,7 @@ export class Space implements AsyncDisposable {
       this.#abort.abort(new PathError('NOT_FOUND', this.name, 'the space was closed'))
       this.#stopListening()
       this.#patience.close()
+      await this.#housekeeper.close()
       await this.#pending.stopped
       await this.#database.idle()
       this.#changed.complete()

@@ -8,6 +8,7 @@ import { HoldState } from './hold-state.js'
 import { auditRows } from './local/audit.js'
 import { mendCrossed } from './local/crossed.js'
 import { mendOrphans } from './local/orphans.js'
+import { settleRows } from './local/settle-rows.js'
 import { WantedFiles } from './local/wanted-files.js'
 import { LocalSide, type LocalSideOptions } from './local-side.js'
 import { RemoteSide, type RemoteSideOptions } from './remote-side.js'
@@ -51,6 +52,8 @@ export class FolderLoop {
   #turnsEnded = 0
   #wasReadOnly = false
   #isRecovered = false
+  /** The next turn begins with what others changed. */
+  #isRemoteFirst = false
   /** Things may be half done: see `#recover`. */
   #mustSettle = true
   #running: Promise<void> | undefined
@@ -160,10 +163,7 @@ export class FolderLoop {
       this.#failures.began(this.options.wakeups.monotonicMs())
       try {
         const root = await this.#checkRoot()
-        if (root) {
-          await this.#recover(root)
-          await this.#turn(root)
-        }
+        if (root && !this.#isPaused) await this.#turn(await this.#recover(root))
         this.#failures.succeeded()
       } catch (error) {
         if (signal.aborted) break
@@ -181,18 +181,41 @@ export class FolderLoop {
   }
 
   /** Before anything is looked at, what an earlier run, or a turn that failed, has left half done is settled. */
-  async #recover(root: BoundRoot): Promise<void> {
-    if (!this.#mustSettle) return
+  async #recover(root: BoundRoot): Promise<BoundRoot> {
     const { apply, push } = this.options
+    const hasBegunAnew = push.space.begunAnew.phase === 'here'
+    if (!this.#mustSettle && !hasBegunAnew) return root
     const settle = this.#isRecovered ? settleUnderWay : recover
     const problems = await settle(apply)
     push.problems.set('recovery', problems)
     this.#mustSettle = problems.length > 0
-    if (this.#isRecovered) return
+    const now = hasBegunAnew ? await this.#importAgain(root) : root
+    if (this.#isRecovered) return now
     await mendCrossed(push)
     await mendOrphans(push)
-    if (root.imported) await auditRows(push)
+    if (now.imported) await auditRows(push)
     this.#isRecovered = true
+    return now
+  }
+
+  async #importAgain(root: BoundRoot): Promise<BoundRoot> {
+    const { push } = this.options
+    const again = await settleRows(push, root)
+    push.onEvent({
+      type: 'scan',
+      path: '',
+      detail: 'away for too long: everything is compared with the hub anew',
+    })
+    this.#isImported = false
+    this.#isRemoteFirst = true
+    this.#local.importAgain()
+    this.#remote.wantAll()
+    return again
+  }
+
+  /** What the space shows is not what it was: an empty tree is no wish to delete. */
+  get #isPaused(): boolean {
+    return this.options.push.space.begunAnew.phase === 'awaited'
   }
 
   async #checkRoot(): Promise<BoundRoot | undefined> {
@@ -211,6 +234,13 @@ export class FolderLoop {
     const { signal } = this.#abort
     // What the first scan finds must be compared with what the space holds, not with nothing.
     if (!root.imported && this.#link.configured && !this.#link.everSynced) return
+    // What others deleted while this device was away goes first: what is new beside it would bring it back.
+    if (this.#isRemoteFirst) {
+      await this.#local.look(root, signal)
+      await this.#remote.pass(signal)
+      this.#isRemoteFirst = false
+      this.hintAll()
+    }
     this.#local.hintDue()
     // Hints name paths: they are used up before others' moves give paths another meaning.
     let failure: unknown
@@ -277,7 +307,7 @@ export class FolderLoop {
     const nowMs = this.options.wakeups.monotonicMs()
     if (this.#hold.current?.kind === 'folder') return HELD_LOOK_MS
     const canScan = this.#isImported || !this.#link.configured || this.#link.everSynced
-    if (!canScan) return SLEEP_MS_MAX
+    if (!canScan || this.#isPaused) return SLEEP_MS_MAX
     return Math.min(SLEEP_MS_MAX, this.#local.dueInMs(nowMs), this.#remote.dueInMs ?? SLEEP_MS_MAX)
   }
 
@@ -294,6 +324,7 @@ export class FolderLoop {
       error: this.#failures.error,
       isRunning: this.#isRunning,
       isImported: this.#isImported,
+      isPaused: this.#isPaused,
       local: { ...this.#local.pending, wanted: this.#wanted.isBusy ? 1 : 0 },
       unsent: unsent.list(),
       isReceiving: this.#remote.isReceiving,

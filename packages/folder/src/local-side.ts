@@ -139,18 +139,32 @@ export class LocalSide {
     return Math.min(...waits)
   }
 
+  /** The folder is imported once more. */
+  importAgain(): void {
+    const { hints, wakeups } = this.options
+    this.#hasScannedOnline = false
+    this.#absences.clear()
+    hints.addFull(wakeups.monotonicMs())
+  }
+
+  /** A pass that sends nothing: the rules that hide things are known after it. */
+  async look(root: BoundRoot, signal: AbortSignal): Promise<void> {
+    await this.pass(root, signal, true)
+  }
+
   /**
    * One pass over what is hinted.
+   * @param isLook Nothing is sent.
    * @returns whether the next one must come before changes of others.
    */
-  async pass(root: BoundRoot, signal: AbortSignal): Promise<boolean> {
+  async pass(root: BoundRoot, signal: AbortSignal, isLook = false): Promise<boolean> {
     const { hints, wakeups, schedule, push, rules, watcher } = this.options
     const { hold, onBegun } = this.around
     const taken = hints.take()
     // Each was hinted when it settled: this pass takes it, or nobody will.
     const settled = this.#large.settled
     const scan = taken.isFull ? ++this.#scansBegun : undefined
-    const isOffline = this.#isOffline
+    const isOffline = isLook || this.#isOffline
     const { deletesAccepted } = hold
     let isRefused = false
     let result: LocalPassResult

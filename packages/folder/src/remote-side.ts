@@ -152,7 +152,7 @@ export class RemoteSide {
     const nowMs = wakeups.monotonicMs()
     if (this.#pace.ended({ applied, deferred, rescan: rescan.length }, nowMs)) {
       for (const directory of rescan) hints.add(directory, false, nowMs)
-    } else if (await mendOrphans(push)) {
+    } else if (push.space.begunAnew.phase === 'no' && (await mendOrphans(push)).length > 0) {
       this.#isWanted = true
       hints.addFull(nowMs)
     }

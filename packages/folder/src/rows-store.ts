@@ -1,5 +1,5 @@
 import type { EntryKey, KeyValueOp, KeyValueReader, ViewEntry } from '@tidemark/engine'
-import { ROOT } from '@tidemark/protocol'
+import { type NodeId, ROOT } from '@tidemark/protocol'
 import { type Fingerprint, STAGING_DIR, type SyncedRow } from './rows.js'
 
 /** What the database says about the bound directory itself. */
@@ -115,6 +115,16 @@ export class RowsStore {
   async isEmpty(dir: EntryKey): Promise<boolean> {
     for await (const page of this.#kv.range(directoryRange(dir))) if (page.length > 0) return false
     return true
+  }
+
+  /** Rows of all versions of a file, by its node. */
+  async ofNode(node: NodeId): Promise<SyncedRow[]> {
+    const keys: EntryKey[] = []
+    // ';' is the character after ':'.
+    for await (const page of this.#kv.range({ gte: keyIndex(node), lt: `${keyIndex(node)};` })) {
+      for (const [at] of page) keys.push(at.slice(2))
+    }
+    return (await this.getMany(keys)).filter((row) => row !== undefined)
   }
 
   /** Several rows share an inode where a file has several links. */

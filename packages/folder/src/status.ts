@@ -28,6 +28,8 @@ export interface StatusFacts {
   readonly error: Error | undefined
   readonly isRunning: boolean
   readonly isImported: boolean
+  /** The database began anew, and the hub's state is not here yet. */
+  readonly isPaused: boolean
   readonly local: LocalPending
   /** Local changes that are not sent because this device may only read. */
   readonly unsent: readonly Item[]
@@ -73,6 +75,7 @@ function stateOf(facts: StatusFacts): [state: FolderStatus['state'], detail: str
   if (error) return ['error', error.message]
   if (link.configured && !link.connected) return ['offline', 'the hub cannot be reached; changes wait here']
   if (link.configured && !link.everSynced) return ['busy', 'waiting for the first sync with the hub']
+  if (facts.isPaused) return ['busy', 'this device was away for too long: it waits for the state of the hub']
   if (facts.isRunning) return ['busy', facts.isImported ? 'working' : 'first scan of the folder']
   if (sum(local) > 0) return ['busy', `not sent yet: ${inWords(local)}`]
   const unsent = unsentHold(facts.unsent)

@@ -159,17 +159,17 @@ export class SourceChangedError extends SyncError {
   readonly retry = 'later'
 }
 
-/** The local database cannot be used: newer format, damaged, in use by another process, or refused by its disk. */
+/** The local database cannot be used: newer format, damaged, in use by another process, refused by its disk, or begun anew. */
 export class DatabaseError extends SyncError {
   override readonly name = 'DatabaseError'
   readonly retry: 'never' | 'later'
   constructor(
-    readonly code: 'FORMAT_TOO_NEW' | 'CORRUPT' | 'LOCKED' | 'CLOSED' | 'NO_SPACE' | 'IO',
+    readonly code: 'FORMAT_TOO_NEW' | 'CORRUPT' | 'LOCKED' | 'CLOSED' | 'NO_SPACE' | 'IO' | 'BEGINS_ANEW',
     message: string,
     options?: ErrorOptions,
   ) {
     super(message, options)
-    this.retry = code === 'NO_SPACE' || code === 'IO' ? 'later' : 'never'
+    this.retry = code === 'NO_SPACE' || code === 'IO' || code === 'BEGINS_ANEW' ? 'later' : 'never'
   }
 }
 

@@ -45,6 +45,8 @@ export const HANDSHAKE_TIMEOUT_MS = 10_000
 export const CHANNELS_MAX = 1_024
 /** Members of one space: devices that may write, and hubs. */
 export const MEMBERS_MAX = 4_096
+/** So far a list of members of whoever is no hub may be ahead: a hub that went back to a backup missed fewer changes. */
+export const EPOCHS_AHEAD_MAX = 1_048_576
 /** Bodies in flight to or from the blob store, together. */
 export const TRANSFER_BYTES_IN_FLIGHT_MAX = 48 * MIB
 /** One ranged download. */

@@ -235,6 +235,7 @@ export const arbitraryMessages: {
       sweep: runId,
       basis: runId,
       stranger: fc.boolean(),
+      applied: vector0,
     },
     {
       requiredKeys: [

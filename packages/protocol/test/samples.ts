@@ -156,6 +156,7 @@ export const SAMPLE_MESSAGES: { readonly [K in Message['type']]: Extract<Message
     sweep: RUN,
     basis: RUN,
     stranger: true,
+    applied: new Map([[B, 9]]),
   },
   rewind: { type: 'rewind', channel: 1, reason: 'rolled-back' },
   entries: {

@@ -1,3 +1,4 @@
+import { COLLECT_EVERY_MS } from '@tidemark/engine'
 import { TOKEN_BYTES_MAX } from '@tidemark/protocol'
 import { parseTokenGrant, readTokensFile, type TokenGrant } from './auth/token.js'
 import { ConfigError } from './errors.js'
@@ -26,7 +27,16 @@ export interface HubConfigOptions {
   readonly connectionsMax?: number
   /** Reads every blob again that the index does not know, before a space's first answer. @default false */
   readonly rebuildIndex?: boolean
+  /**
+   * Days of silence after which nobody waits any more for a device before what was deleted is forgotten, above
+   * 0 to 36,500. When it comes back it takes the state of the hub, and what only it had is new. @default 180
+   */
+  readonly evictAfterDays?: number
+  /** Time from a change to the next acknowledgement and collection, milliseconds, 10 to 86,400,000. @default 600,000 */
+  readonly collectEveryMs?: number
 }
+
+export const EVICT_AFTER_DAYS = 180
 
 /** Checked, with defaults. */
 export interface HubConfig {
@@ -40,6 +50,8 @@ export interface HubConfig {
   readonly requestTimeoutMs: number
   readonly connectionsMax: number
   readonly rebuildIndex: boolean
+  readonly evictAfterDays: number
+  readonly collectEveryMs: number
 }
 
 /**
@@ -91,12 +103,21 @@ export async function resolveHubConfig(options: HubConfigOptions): Promise<HubCo
     ),
     connectionsMax: integer('connectionsMax', options.connectionsMax ?? 10_000, 1, 1_000_000),
     rebuildIndex: options.rebuildIndex ?? false,
+    evictAfterDays: days(options.evictAfterDays ?? EVICT_AFTER_DAYS),
+    collectEveryMs: integer('collectEveryMs', options.collectEveryMs ?? COLLECT_EVERY_MS, 10, 24 * 3_600_000),
   }
 }
 
 /** Addresses that only this machine reaches. A name other than localhost may resolve to anything. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
+function days(value: number): number {
+  if (!(value > 0 && value <= 36_500)) {
+    throw new ConfigError('INVALID_CONFIG', 'evictAfterDays', 'expected a number above 0 and up to 36500')
+  }
+  return value
 }
 
 function integer(option: string, value: number, min: number, max: number): number {

@@ -6,7 +6,7 @@ import type { Logger } from './logger.js'
 
 /** What the hub gives to the engine that runs its sessions: authority, storage, bytes. */
 export interface HubServices {
-  /** The hub's database. Keys below `blob-index/` and `lacking/` are the hub's own; closed by the hub, after the engine. */
+  /** The hub's database. Keys below `blob-index/`, `lacking/` and `silence` are the hub's own; closed by the hub, after the engine. */
   readonly storage: KeyValueStore
   readonly blobs: BlobStore
   readonly clock: Clock
@@ -17,6 +17,20 @@ export interface HubServices {
   blobAuthority(space: SpaceName): BlobAuthority
   /** What it should have and has not. */
   blobAudit(space: SpaceName): BlobAudit
+  /** See `HubConfigOptions`. @default 180 days */
+  readonly evictAfterMs?: number
+  readonly collectEveryMs?: number
+}
+
+/** For an operator. */
+export interface HubCounts {
+  readonly sessions: number
+  /** Spaces that were opened since the hub started; the rest is about these. */
+  readonly spaces: number
+  /** Devices that may write, and are waited for before what is deleted is forgotten; once for each space. */
+  readonly members: number
+  /** Deleted files and directories that are still remembered. */
+  readonly tombstones: number
 }
 
 /** Runs sessions: the same engine as on a device, in the role of a hub. */
@@ -25,6 +39,8 @@ export interface HubEngine {
   accept(connection: Connection, session: { readonly logger: Logger }): void
   /** Sessions that are open. */
   readonly sessions: number
+  /** Looks at each tombstone. */
+  counts(): Promise<HubCounts>
   /**
    * Ends every session at a point where nothing acknowledged is lost, refuses new ones, and releases what
    * it holds. Sessions still open when `signal` fires are cut. Idempotent.

@@ -1,6 +1,7 @@
 import {
   type BlobAuthority,
   ChunkCache,
+  Housekeeper,
   makeHello,
   type Platform,
   Session,
@@ -19,12 +20,16 @@ import {
 } from '@tidemark/protocol'
 import type { Subject } from './auth/token.js'
 import { ByteCustody } from './byte-custody.js'
-import type { HubEngine, HubServices, OpenHubEngine } from './hub-engine.js'
+import { EVICT_AFTER_DAYS } from './config.js'
+import type { HubCounts, HubEngine, HubServices, OpenHubEngine } from './hub-engine.js'
 import type { Logger } from './logger.js'
+import { SilentMembers } from './silent-members.js'
 
 const DEVICE_KEY = 'device'
 
 export type HubPlatform = Pick<Platform, 'timers' | 'random' | 'hasher'>
+
+const EVICT_AFTER_MS = EVICT_AFTER_DAYS * 24 * 3_600_000
 
 /** One space as the hub keeps it: registers without a view, and the sessions that carry it. */
 interface HubSpace {
@@ -32,6 +37,7 @@ interface HubSpace {
   readonly peers: SpacePeers
   readonly authority: BlobAuthority
   readonly custody: ByteCustody
+  readonly housekeeper: Housekeeper
 }
 
 /**
@@ -51,7 +57,9 @@ export const openHubReplica =
         sync: true,
       })
     }
-    return new HubReplica(services, platform, device)
+    const replica = new HubReplica(services, platform, device)
+    await replica.start()
+    return replica
   }
 
 class HubReplica implements HubEngine {
@@ -60,12 +68,38 @@ class HubReplica implements HubEngine {
   readonly #device: DeviceId
   readonly #spaces = new Map<SpaceName, Promise<HubSpace>>()
   readonly #sessions = new Set<Session>()
+  readonly #silent: SilentMembers
   #closing = false
 
   constructor(services: HubServices, platform: HubPlatform, device: DeviceId) {
     this.#services = services
     this.#platform = platform
     this.#device = device
+    const { storage, clock, logger, evictAfterMs = EVICT_AFTER_MS } = services
+    this.#silent = new SilentMembers({
+      storage,
+      clock,
+      timers: platform.timers,
+      evictAfterMs,
+      logger,
+      present: (space) => this.#present(space),
+      evict: async (space, member) => (await this.#open(space)).database.gc.evict(member),
+    })
+  }
+
+  start(): Promise<void> {
+    return this.#silent.start()
+  }
+
+  async counts(): Promise<HubCounts> {
+    let tombstones = 0
+    let members = 0
+    for (const opening of this.#spaces.values()) {
+      const { gc } = (await opening).database
+      tombstones += await gc.countDead()
+      members += gc.members.devices.filter((device) => device !== this.#device).length
+    }
+    return { sessions: this.sessions, spaces: this.#spaces.size, members, tombstones }
   }
 
   get sessions(): number {
@@ -95,9 +129,11 @@ class HubReplica implements HubEngine {
       else signal.addEventListener('abort', () => resolve(), { once: true })
     })
     await Promise.race([ended, cut])
+    await this.#silent.close()
     for (const opening of this.#spaces.values()) {
       const space = await opening.catch(() => undefined)
       await space?.custody.close()
+      await space?.housekeeper.close()
       await space?.database.idle()
     }
   }
@@ -120,9 +156,25 @@ class HubReplica implements HubEngine {
         const { peers, authority, custody } = await this.#open(space)
         logger.info('space-opened', { space })
         const mayWrite = subject.may(space, 'write')
+        const { device } = session.peer
+        // Nobody waits for one that only reads.
+        await (mayWrite ? this.#silent.seen(space, device) : this.#silent.forget(space, device))
         const blobs = mayWrite ? authority : readOnly(authority, space)
-        return peers.endpoint(session, { mayWrite, blobs, custody })
+        return peers.endpoint(session, { mayWrite, blobs, custody, admits: true })
       },
+    }
+  }
+
+  /** Of a space that is not open nobody has a session. */
+  async #present(
+    space: SpaceName,
+  ): Promise<{ readonly connected: readonly DeviceId[]; readonly members: readonly DeviceId[] }> {
+    const open = await this.#spaces.get(space)
+    if (!open) return { connected: [], members: [] }
+    const { peers, database } = open
+    return {
+      connected: [...peers.all].map(({ peer }) => peer.device),
+      members: database.gc.members.devices.filter((device) => device !== this.#device),
     }
   }
 
@@ -137,8 +189,8 @@ class HubReplica implements HubEngine {
   }
 
   async #openSpace(space: SpaceName): Promise<HubSpace> {
-    const { storage, clock, logger, blobAuthority, blobAudit } = this.#services
-    const { random, hasher } = this.#platform
+    const { storage, clock, logger, blobAuthority, blobAudit, collectEveryMs } = this.#services
+    const { random, hasher, timers } = this.#platform
     const database = await SpaceDatabase.open({
       storage,
       space,
@@ -149,10 +201,11 @@ class HubReplica implements HubEngine {
       sha256: (bytes) => hasher.sha256(bytes),
     })
     const cache = new ChunkCache()
-    const peers = new SpacePeers({ database, cache, hasher, onChange: () => undefined })
+    const peers = new SpacePeers({ database, cache, hasher, isHub: true, onChange: () => undefined })
+    const housekeeper = new Housekeeper({ database, peers, timers, everyMs: collectEveryMs })
     const audit = blobAudit(space)
     const custody = new ByteCustody({ space, database, peers, storage, audit, logger })
-    return { database, peers, authority: keepingInline(blobAuthority(space), cache), custody }
+    return { database, peers, authority: keepingInline(blobAuthority(space), cache), custody, housekeeper }
   }
 }
 

@@ -82,12 +82,16 @@ export async function startHub(options: HubConfigOptions, parts: HubParts): Prom
       authenticate: (token) => authenticator.authenticate(token),
       blobAuthority: (space) => hubBlobs.authority(space),
       blobAudit: (space) => hubBlobs.audit(space),
+      evictAfterMs: config.evictAfterDays * 24 * 3_600_000,
+      collectEveryMs: config.collectEveryMs,
     })
+    const running = engine
     server.on(
       'request',
       httpRoutes({
         handleBlobRequest: (request, response) => blobs.handleBlobRequest(request, response),
         notReady: () => stopping,
+        counts: () => running.counts(),
         logger,
       }),
     )

@@ -17,7 +17,7 @@ export {
 export { type BlobAudit, HubBlobs, type HubBlobsParts } from './grants/hub-blobs.js'
 export type { Locator } from './grants/locator.js'
 export { type Hub, type HubParts, startHub } from './hub.js'
-export type { HubEngine, HubServices, OpenHubEngine } from './hub-engine.js'
+export type { HubCounts, HubEngine, HubServices, OpenHubEngine } from './hub-engine.js'
 export { type HubPlatform, openHubReplica } from './hub-replica.js'
 export {
   createLogger,

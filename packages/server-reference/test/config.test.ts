@@ -18,6 +18,8 @@ describe('configuration', () => {
       requestTimeoutMs: 1_500_000,
       connectionsMax: 10_000,
       rebuildIndex: false,
+      evictAfterDays: 180,
+      collectEveryMs: 600_000,
     })
   })
 

@@ -6,7 +6,7 @@ import { openLevelStore } from '@tidemark/engine/node'
 import { type Connection, parseSpaceName } from '@tidemark/protocol'
 import { webSocketListener, webSocketTransport } from '@tidemark/transport-ws'
 import { describe, expect, test } from 'vitest'
-import type { Hub, HubConfigOptions, HubEngine, HubParts, HubServices } from '../src/index.js'
+import type { Hub, HubConfigOptions, HubCounts, HubEngine, HubParts, HubServices } from '../src/index.js'
 import { startHub } from '../src/index.js'
 import { chunkOf, hasher, ids, keptLog, packOf, SPACE, simplePacks, temporaryDirectory } from './fixture.js'
 
@@ -34,6 +34,10 @@ class EchoEngine implements HubEngine {
       },
       closed: () => void this.#open.delete(connection),
     })
+  }
+
+  async counts(): Promise<HubCounts> {
+    return { sessions: this.sessions, spaces: 1, members: 2, tombstones: 3 }
   }
 
   async close(): Promise<void> {

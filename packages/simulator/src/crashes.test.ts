@@ -144,6 +144,27 @@ const CRASH_SCRIPTS: Readonly<Record<string, string>> = {
     ann rename d g
     wait 5000
   `,
+  'one that was away for long begins anew': `
+    devices ann bob
+    ann mkdir d
+    ann create d/a
+    ann create e
+    ann create x.txt
+    ann create y.txt
+    wait 5000
+    kill bob
+    ann rmdir d
+    ann remove e
+    ann edit x.txt
+    bob create d/c
+    bob edit e
+    bob edit x.txt
+    bob edit y.txt
+    wait 7000000
+    (trap)
+    start bob
+    wait 4000
+  `,
 }
 
 /** Each way to die at each call, and a second death in each recovery: minutes. */

@@ -1,4 +1,4 @@
-import { MemoryKeyValueStore, PackFormat } from '@tidemark/engine'
+import { MemoryKeyValueStore, PackFormat, type Timers } from '@tidemark/engine'
 import {
   AccessError,
   type BlobClient,
@@ -20,6 +20,7 @@ import {
   BlobIndex,
   HubBlobs,
   type HubEngine,
+  type Logger,
   openHubReplica,
   type Subject,
   silentLogger,
@@ -37,6 +38,9 @@ import type { VirtualTime } from './virtual-time.js'
 
 /** Time that a frame takes, at most, milliseconds. */
 const LATENCY_MS_MAX = 40
+
+/** Silence after which nobody waits for a device any more: a short one, for a line says something all the time. */
+const EVICT_AFTER_MS = 60 * 60_000
 
 /** They share a space, and each is sent away for what it says first. */
 const STRANGERS_AT_ONCE = 4
@@ -98,6 +102,16 @@ export class SimHub {
     this.#client = client
   }
 
+  /** Who is waited for no longer is part of the trace. */
+  get #logger(): Logger {
+    return {
+      ...silentLogger,
+      info: (event, facts) => {
+        if (event === 'member-evicted') this.note(`the hub waits no longer for ${facts?.device}`)
+      },
+    }
+  }
+
   get blobClient(): BlobClient {
     return troubledBlobClient(this.#client, () => this.storeTrouble)
   }
@@ -148,12 +162,17 @@ export class SimHub {
       logger: silentLogger,
       rebuildAtStart: false,
     })
-    const open = openHubReplica({ timers: this.time, random: { bytes: this.#random.bytes }, hasher })
+    const timers: Timers = {
+      monotonicMs: () => this.time.monotonicMs(),
+      after: (ms, fn) => this.time.after(ms, () => life.isAlive && fn()),
+    }
+    const open = openHubReplica({ timers, random: { bytes: this.#random.bytes }, hasher })
     const engine = await open({
       storage,
       blobs: store,
       clock: this.time,
-      logger: silentLogger,
+      logger: this.#logger,
+      evictAfterMs: EVICT_AFTER_MS,
       authenticate: (token) => this.#authenticate(token),
       blobAuthority: (space) => {
         const authority = blobs.authority(space)

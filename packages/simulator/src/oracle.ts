@@ -1,9 +1,10 @@
+import { COLLECT_EVERY_MS } from '@tidemark/engine'
 import type { Vector } from '@tidemark/protocol'
 import { ApiDevice } from './api-device.js'
 import { crossedRows } from './crossed-rows.js'
 import { FileUser } from './file-user.js'
 import type { FolderDevice } from './folder-device.js'
-import { frontierOf, ownWritesOf } from './frontier.js'
+import { historyOf, ownWritesOf, tombstonesOf } from './frontier.js'
 import { rootsWithoutBytes } from './hub-bytes.js'
 import { brief } from './ledger.js'
 import { isFile } from './shown.js'
@@ -18,8 +19,12 @@ const PATIENCE_DEAF_MS = 75 * 60_000
 const HEAL_STEP_MS = 5_000
 /** More than a frame takes there and back, milliseconds. */
 const ANSWER_MS = 1_000
-/** Once idle nobody says anything for this long, milliseconds. */
-const SILENCE_MS = 2 * 60_000
+/** What a program needs to read all files, milliseconds. */
+const READING_MS = 2 * 60_000
+/** Rounds of acknowledgements until what is deleted is forgotten everywhere, and nobody has more to say. */
+const ROUNDS_MAX = 12
+/** After that nobody says anything for this long, milliseconds: longer than from one round to the next. */
+const SILENCE_MS = 2.5 * COLLECT_EVERY_MS
 /** Messages until all is equal and idle, once nobody disturbs it: in all, and for each device and entry. */
 const HEAL_MESSAGES_MAX = 1_500
 const HEAL_MESSAGES_PER_ENTRY_MAX = 40
@@ -147,21 +152,25 @@ export class Oracle {
     }
   }
 
-  /** No replica has forgotten what it had, unless its database went back. */
+  /** No replica has forgotten what it had, unless its database, or that of the hub, went back. */
   async checkFrontiers(): Promise<void> {
-    const { hub, devices, thrownBack } = this.world
+    const { hub, devices, thrownBack, hasOldHub } = this.world
     for (const name of thrownBack) this.#frontiers.delete(name)
     thrownBack.clear()
     for (const [name, storage] of [
       ['hub', hub.storage] as const,
       ...devices.map((device) => [device.name, device.storage] as const),
     ]) {
-      const now = await frontierOf(storage)
+      const now = await historyOf(storage)
+      if (!now) continue
+      const { frontier, lost } = now
       for (const [rid, seq] of this.#frontiers.get(name) ?? []) {
-        if ((now.get(rid) ?? 0) < seq)
-          this.fail('frontier', `${name} had ${seq} of ${rid}, has ${now.get(rid)}`)
+        // What only one had that begins anew is in nobody's frontier any more: it is written again. And where the
+        // hub went back, a replica claims no more than what is left to show.
+        if ((frontier.get(rid) ?? 0) < seq && !lost.has(rid) && !hasOldHub)
+          this.fail('frontier', `${name} had ${seq} of ${rid}, has ${frontier.get(rid)}`)
       }
-      this.#frontiers.set(name, now)
+      this.#frontiers.set(name, frontier)
     }
   }
 
@@ -184,6 +193,7 @@ export class Oracle {
     const said = world.hub.messages - before
     if (said > bound) this.fail('talkative', `${said} messages, ${bound} are enough`)
     if (world.hub.trusting.length > 0) this.fail('trusting', list(world.hub.trusting))
+    await this.#forgetsDeletions()
     await this.#fallsSilent()
     await this.#readsBack()
   }
@@ -193,6 +203,31 @@ export class Oracle {
     if (!devices.every((device) => device.isIdle())) return false
     const trees = await Promise.all(devices.map(async (device) => JSON.stringify(await device.shown())))
     return trees.every((tree) => tree === trees[0])
+  }
+
+  /** All tell each other what they have applied, and collect. */
+  async #forgetsDeletions(): Promise<void> {
+    const { hub, time } = this.world
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      const before = hub.messages
+      await time.pass(COLLECT_EVERY_MS)
+      if (hub.messages === before) break
+    }
+  }
+
+  /**
+   * Nobody remembers what is deleted. Precondition: the hub did not go back: where a device does too, nobody knows
+   * any more that its writes are lost.
+   */
+  async checkForgotten(): Promise<void> {
+    const { hub, devices } = this.world
+    for (const [name, storage] of [
+      ['the hub', hub.storage] as const,
+      ...devices.map((device) => [device.name, device.storage] as const),
+    ]) {
+      const count = await tombstonesOf(storage)
+      if (count > 0) this.fail('remembered', `${name} remembers ${count} deleted things`)
+    }
   }
 
   async #fallsSilent(): Promise<void> {
@@ -254,7 +289,7 @@ export class Oracle {
         },
         () => undefined,
       )
-      await this.world.time.pass(SILENCE_MS)
+      await this.world.time.pass(READING_MS)
       if (!isRead) this.fail('unequal', `${device.name} cannot read all files`)
       if (strange.length > 0) this.fail('strange', `${device.name} read ${list(strange)}: nobody wrote that`)
     }

@@ -41,8 +41,26 @@ const ONE_FILE = `
   wait 2000
 `
 
+/** Ann's edit is written down and not sent; the hub waits for her no longer, and she begins anew. */
+const AWAY_WITH_AN_EDIT = `
+  seed 1
+  devices ann bob
+  ann create f
+  ann create g
+  wait 9000
+  ann edit f
+  trap ann db 0 after
+  wait 2000
+  bob remove g
+  wait 9000000
+  start ann
+  wait 20000
+`
+
 /** A script that notices the mistake, and the rule that it then breaks. */
 const NOTICED_BY: Readonly<Record<string, readonly [rule: Rule, script: string]>> = {
+  'goes-on-while-beginning-anew': ['unseen', AWAY_WITH_AN_EDIT],
+  'forgets-what-only-it-had': ['unseen', AWAY_WITH_AN_EDIT],
   'lying-fsync': ['unequal', POWER_CUT],
   'no-fsync-of-files': ['strange', POWER_CUT],
   'no-fsync-of-directories': [

@@ -245,6 +245,37 @@ const unverified: PlantedBug = {
   },
 }
 
+/** All that the folder's rows name, as if it had been marked. */
+async function allRowKeys({ rows }: SpaceBinding): Promise<string[]> {
+  const keys: string[] = []
+  for await (const page of rows.range({ gte: 'k/', lt: 'k0' })) {
+    for (const [key] of page) keys.push(key.slice('k/'.length))
+  }
+  return keys
+}
+
+const goesOn: PlantedBug = {
+  name: 'goes-on-while-beginning-anew',
+  about: 'A folder takes the empty tree of a database that begins anew for what others want.',
+  space: (space) =>
+    withMethods(space, {
+      begunAnew: { phase: 'no', orphans: () => space.begunAnew.orphans(), settled: async () => undefined },
+      dirty: async (limit) => {
+        if (space.begunAnew.phase === 'here') await space.begunAnew.settled([])
+        return space.begunAnew.phase === 'no' ? space.dirty(limit) : allRowKeys(space)
+      },
+    }),
+}
+
+const forgetsOwn: PlantedBug = {
+  name: 'forgets-what-only-it-had',
+  about: 'A folder that begins anew takes its own versions, which nobody else has, for those of the hub.',
+  space: (space) =>
+    withMethods(space, {
+      begunAnew: withMethods(space.begunAnew, { orphans: async function* () {} }),
+    }),
+}
+
 export const SPACE_BUGS: readonly PlantedBug[] = [
   rowsFirst,
   noIntent,
@@ -257,4 +288,6 @@ export const SPACE_BUGS: readonly PlantedBug[] = [
   newestWins,
   copiesAsFiles,
   unverified,
+  goesOn,
+  forgetsOwn,
 ]

@@ -81,6 +81,12 @@ const HOSTILE_ONE_IN = 20
 const HOLIDAYS_ONE_IN = 600
 const HOLIDAYS_DAYS_MAX = 200
 const MS_PER_DAY = 24 * 3_600_000
+/** One is off for longer than the hub waits, others delete meanwhile, and people at all disks go on. */
+const ABSENCE_ONE_IN = 150
+const ABSENCE_MINUTES_MAX = 180
+const ABSENT_ACTS_MAX = 8
+const ABSENT_VERBS = { create: 3, edit: 4, rename: 2, movedir: 1, remove: 4, rmdir: 2 }
+const MS_PER_MINUTE = 60_000
 const HOSTILE = { garble: 2, falsify: 1, extend: 1, stranger: 3, demote: 1, banish: 1 }
 const END_ONE_IN = 12
 const DAYS_MAX = 3_650
@@ -95,6 +101,8 @@ export class RandomActs {
   readonly #full: string[] = []
   /** Apart: those who break the protocol change nothing in what people decide to do. */
   readonly #hostile: SimRandom
+  /** Apart, as these: who is away for long. */
+  readonly #absent: SimRandom
   readonly #names: readonly string[]
   /** Acts that end what lasts. */
   readonly #endings: Act[] = []
@@ -104,6 +112,7 @@ export class RandomActs {
     this.#random = SimRandom.of(seed, 'people')
     this.#mortal = SimRandom.of(seed, 'mortal')
     this.#hostile = SimRandom.of(seed, 'hostile')
+    this.#absent = SimRandom.of(seed, 'absent')
     this.#names = this.#hostile.chance(4) ? LONG_NAMES : NAMES
     const people = PEOPLE.slice(0, 2 + this.#random.below(2))
     this.devices = [
@@ -120,6 +129,7 @@ export class RandomActs {
       if (this.#mortal.chance(DEATH_ONE_IN)) yield this.#death(world)
       if (this.#hostile.chance(HOSTILE_ONE_IN)) yield this.#lie(world)
       if (this.#hostile.chance(HOLIDAYS_ONE_IN)) yield* this.#holidays(world)
+      if (this.#absent.chance(ABSENCE_ONE_IN)) yield* this.#absence(world)
       if (this.#random.chance(3)) {
         const ms = this.#random.below(this.#random.chance(5) ? 20_000 : 400)
         yield { verb: 'wait', args: [String(ms)] }
@@ -196,6 +206,38 @@ export class RandomActs {
     yield { verb: 'wait', args: [String(days * MS_PER_DAY)] }
     const late = random.pick(names)
     for (const name of names) if (name !== late) yield { verb: 'start', args: [name] }
+  }
+
+  *#absence(world: World): Generator<Act> {
+    const random = this.#absent
+    const { name } = random.pick(world.devices)!
+    yield { verb: 'kill', args: [name] }
+    yield* this.#meanwhile(world)
+    yield this.#minutes(ABSENCE_MINUTES_MAX)
+    yield* this.#meanwhile(world)
+    yield this.#minutes(random.chance(2) ? ABSENCE_MINUTES_MAX : 1)
+    yield { verb: 'start', args: [name] }
+  }
+
+  *#meanwhile(world: World): Generator<Act> {
+    const random = this.#absent
+    for (let left = random.below(ABSENT_ACTS_MAX); left > 0; left--) {
+      const device = random.pick(world.folders)!
+      const eyes = new Eyes(device, random, this.#names)
+      const verb = random.weighted(ABSENT_VERBS)
+      const isOfDirectory = verb === 'movedir' || verb === 'rmdir'
+      const path = verb === 'create' ? eyes.fresh() : isOfDirectory ? eyes.directory() : eyes.file()
+      if (path === undefined) continue
+      const isMove = verb === 'movedir' || verb === 'rename'
+      yield {
+        verb: verb === 'movedir' ? 'rename' : verb,
+        args: [device.name, path, ...(isMove ? [eyes.fresh()] : [])],
+      }
+    }
+  }
+
+  #minutes(max: number): Act {
+    return { verb: 'wait', args: [String(this.#absent.below(max * MS_PER_MINUTE))] }
   }
 
   #lie(world: World): Act {

@@ -393,11 +393,29 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     wait 750
     bob edit x
   `,
-  // The scan that was due waited a moment for quiet, and nothing slept until then.
-  'nobody does anything for an hour, and then all is scanned': `
+  // What others deleted came back with the new file beside it.
+  'one is away for longer than the hub waits, and both sides go on': `
     devices ann bob
-    ann create a
-    wait 3700000
+    ann mkdir d
+    ann create d/a
+    ann create d/b
+    ann create e
+    ann create f
+    ann create x.txt
+    wait 9000
+    kill bob
+    ann rmdir d
+    ann remove e
+    ann edit f
+    ann rename x.txt y.txt
+    bob create d/c
+    bob edit e
+    bob edit f
+    bob edit x.txt
+    bob create A
+    wait 9000000
+    start bob
+    wait 20000
   `,
   // What was put back was not durable when the journal was closed, and lay in the trash after the power cut.
   'a file is saved in the moment in which it is moved away for others, and the power goes': `
@@ -446,6 +464,12 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     wait 381
     wait 222
     power bob 674642
+  `,
+  // The scan that was due waited a moment for quiet, and nothing slept until then.
+  'nobody does anything for an hour, and then all is scanned': `
+    devices ann bob
+    ann create a
+    wait 3700000
   `,
 }
 

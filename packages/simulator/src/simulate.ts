@@ -117,6 +117,7 @@ async function run(
       await oracle.checkAsked()
     }
     if (!world.hasOldDatabases && !world.hasPowerCuts) oracle.checkStale()
+    if (!world.hasOldHub) await oracle.checkForgotten()
     const [device] = world.devices
     trace.note(`in the end: ${JSON.stringify(await device!.shown())}`)
     return {

@@ -22,6 +22,8 @@ export type Rule =
   | 'empty'
   /** Bytes are shown, or read, that nobody wrote. */
   | 'strange'
+  /** What everybody has deleted is remembered for ever. */
+  | 'remembered'
   /** A replica forgot what it had, although its database did not go back. */
   | 'frontier'
   /** A folder's database says in two ways what stands where. */

@@ -49,6 +49,19 @@ describe('[SE1] a line on which the protocol is broken', () => {
     expect(tampering.complaint).toContain('goes on')
   })
 
+  test('a false frontier that was dropped, because its hearer began anew, is told again', () => {
+    const tampering = new Tampering()
+    tampering.plan('falsify', new SimRandom(1))
+    const point = encodeMessage(SYNC_POINT)
+    tampering.passed(encodeMessage(OPEN), 'device')
+    tampering.passed(point, 'hub')
+    tampering.passed(encodeMessage({ ...OPEN, anew: true } as Message), 'device')
+    expect(tampering.complaint).toBeUndefined()
+    tampering.passed(encodeMessage(OPEN), 'device')
+    tampering.passed(point, 'hub')
+    expect(tampering.complaint).toContain('goes on')
+  })
+
   test('broken frames and false frontiers of either end harm nobody', async () => {
     for (const lie of ['garble', 'falsify']) {
       for (let dice = 1; dice <= 6; dice++) {

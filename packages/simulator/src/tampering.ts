@@ -18,7 +18,7 @@ const SYNC_POINT_NUMBER = 5
 export class Tampering {
   #planned: { readonly lie: Lie; readonly random: SimRandom } | undefined
   /** What was said that must be refused, and has not been yet. */
-  #said: { readonly lie: Lie; readonly by: End } | undefined
+  #said: { readonly lie: Lie; readonly by: End; readonly random: SimRandom } | undefined
   #complaint: string | undefined
   #extending: { readonly random: SimRandom; left: number } | undefined
   /** Whether this end is known to have something: an empty one trusts whoever comes first. */
@@ -55,6 +55,7 @@ export class Tampering {
     const message = decoded(frame)
     if (message?.type === 'open') this.#isBegun[by] = message.frontier.size > 0 && message.anew !== true
     if (message?.type === 'sync-point') this.#isBegun[by] = message.frontier.size > 0
+    if (this.#said && by !== this.#said.by && message?.type === 'open' && message.anew) this.#sayAgain()
     if (this.#said) {
       // A typed failure is an answer, whichever came first; a defect of ours is none.
       if (by !== this.#said.by && message?.type === 'fault' && message.code === 'INTERNAL')
@@ -63,9 +64,16 @@ export class Tampering {
     }
     const changed = this.#planned && this.#changed(frame, message, by, this.#planned)
     if (!changed || !this.#planned) return this.#extended(frame)
-    this.#said = { lie: this.#planned.lie, by }
+    this.#said = { ...this.#planned, by }
     this.#planned = undefined
     return changed
+  }
+
+  /** Whoever begins anew drops what was under way to it: it has not judged a claim in there. */
+  #sayAgain(): void {
+    if (this.#said?.lie !== 'falsify') return
+    this.#planned = this.#said
+    this.#said = undefined
   }
 
   #extended(frame: Uint8Array): Uint8Array {

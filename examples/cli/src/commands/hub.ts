@@ -1,6 +1,7 @@
 import { systemClock } from '@tidemark/engine/node'
 import { createHub, createLogger } from '@tidemark/server-reference'
 import { flag, type Invocation, mustTextOption, textOption, UsageError } from '../args.js'
+import { collectEveryMs } from '../collect-every.js'
 import { untilSignal } from '../signals.js'
 
 /** The reference hub in the foreground, until interrupted. Logs go to standard error. */
@@ -10,12 +11,16 @@ export async function runHub(invocation: Invocation): Promise<number> {
   const host = textOption(invocation, 'host')
   const token = textOption(invocation, 'token') ?? process.env.TIDEMARK_TOKEN
   const tokensFile = textOption(invocation, 'tokens')
+  const evictAfterDays = textOption(invocation, 'evict-after-days')
+  const everyMs = collectEveryMs()
   const hub = await createHub({
     dataDirectory: mustTextOption(invocation, 'data'),
     port: parsePort(mustTextOption(invocation, 'port')),
     ...(host === undefined ? {} : { host }),
     ...(token === undefined ? {} : { token }),
     ...(tokensFile === undefined ? {} : { tokensFile }),
+    ...(evictAfterDays === undefined ? {} : { evictAfterDays: parseDays(evictAfterDays) }),
+    ...(everyMs === undefined ? {} : { collectEveryMs: everyMs }),
     logger,
   })
   const { url } = hub
@@ -23,6 +28,12 @@ export async function runHub(invocation: Invocation): Promise<number> {
   await stop.received
   await hub.close()
   return 0
+}
+
+function parseDays(text: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text))
+    throw new UsageError(`--evict-after-days ${text}: expected a number of days`)
+  return Number(text)
 }
 
 function parsePort(text: string): number {

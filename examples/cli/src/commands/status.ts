@@ -18,7 +18,7 @@ export async function runStatus(invocation: Invocation): Promise<number> {
 function lastReport(file: string): StatusReport {
   try {
     const left = JSON.parse(readFileSync(file, 'utf8')) as StatusReport
-    return { ...left, state: 'stopped', connected: false, pid: null }
+    return { ...left, state: 'stopped', connected: false, pid: null, tombstones: null }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new Error('this folder was never synced')
     throw error

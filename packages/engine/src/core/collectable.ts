@@ -117,18 +117,20 @@ export const knowsSome = (a: Vector, b: Vector): boolean =>
  *
  * One that knows nothing of ours holds nothing that can have been collected, unless a round was cut: what it
  * holds of that is as old as its `basis`. For a stranger nobody waited: what it wrote that is not here yet may
- * be to what others have collected; unless we are the one that went back, and knew it once.
+ * be to what others have collected; unless we are the one that went back, and knew it once. So may what it writes
+ * next, if its tree is older than what it has received.
  */
 export function isBehind(theirs: Standing, ours: Collected): boolean {
-  const { frontier, basis, remembered } = theirs
+  const { frontier, applied, basis, remembered } = theirs
   if (!knowsSome(frontier, ours.frontier)) return basis !== undefined && basis !== ours.sweep
   if (ours.stranger && vectorAtMost(remembered, ours.frontier) && !vectorAtMost(frontier, ours.frontier))
     return true
-  return !(vectorAtMost(ours.floor, frontier) && vectorAtMost(ours.acked, frontier))
+  const past = ours.stranger ? (applied ?? frontier) : frontier
+  return !(vectorAtMost(ours.floor, past) && vectorAtMost(ours.acked, frontier))
 }
 
 /** What one end said of what it has. */
-export type Standing = Pick<Open, 'frontier' | 'remembered' | 'basis'>
+export type Standing = Pick<Open, 'frontier' | 'applied' | 'remembered' | 'basis'>
 
 /** What the other one said of what it, and everybody before it, has collected. */
 export type Collected = Pick<Open, 'frontier' | 'floor' | 'acked' | 'sweep' | 'stranger'>

@@ -55,6 +55,7 @@ interface Row {
 export class Rejoin {
   readonly #prefix: string
   #state: RejoinState | undefined
+  #isUnsettled = false
 
   constructor(prefix: string) {
     this.#prefix = prefix
@@ -64,7 +65,12 @@ export class Rejoin {
     return this.#state
   }
 
+  get isUnsettled(): boolean {
+    return this.#isUnsettled
+  }
+
   async load(kv: KeyValueReader): Promise<void> {
+    this.#isUnsettled = (await kv.get(`${this.#prefix}unsettled`)) !== undefined
     const row = decodeJson<Row>(await kv.get(`${this.#prefix}state`))
     if (!row) return
     const [frontier, floor, shared] = [row.frontier, row.floor, row.shared].map((dots) => new Map(dots))
@@ -92,42 +98,46 @@ export class Rejoin {
   /** @returns makes it visible once the batch is in. */
   end(txn: Transaction): () => void {
     txn.del(`${this.#prefix}state`)
-    const { mode, shared } = this.#state!
-    if (mode === 'forget') txn.put(`${this.#prefix}shared`, encodeJson([...shared]))
     return () => {
       this.#state = undefined
     }
   }
 
-  /** What the peer had when this database forgot the rest, until that is settled. */
-  async unsettled(kv: KeyValueReader): Promise<Vector | undefined> {
-    const row = decodeJson<[ReplicaId, number][]>(await kv.get(`${this.#prefix}shared`))
-    return row && new Map(row)
-  }
-
-  settle(txn: Transaction): void {
-    txn.del(`${this.#prefix}shared`)
+  /** The binder's rows are older than the trees, until it says otherwise. @returns makes it visible. */
+  setUnsettled(txn: Transaction, isUnsettled: boolean): () => void {
+    const key = `${this.#prefix}unsettled`
+    if (isUnsettled) txn.put(key, encodeJson(1))
+    else txn.del(key)
+    return () => {
+      this.#isUnsettled = isUnsettled
+    }
   }
 
   /** Notes what will be shown nowhere: versions, and directories, that the peer has not. */
   async noteOrphans(txn: Transaction, nodes: readonly NodeEntry[], reader: TreeReader): Promise<void> {
     for (const node of nodes) {
-      for (const entry of await this.#ownOf(node, reader)) {
-        const orphan: Orphan = { node: node.id, path: await reader.pathOf(entry), entry }
+      for (const { entry, written } of await this.#ownOf(node, reader)) {
+        const orphan: Orphan = { node: node.id, path: await reader.pathOf(entry), entry, written }
         txn.put(`${this.#prefix}o/${entryKey(entry)}`, encodeOrphan(orphan))
       }
     }
   }
 
-  async #ownOf(node: NodeEntry, reader: TreeReader): Promise<ViewEntry[]> {
+  async #ownOf(
+    node: NodeEntry,
+    reader: TreeReader,
+  ): Promise<{ entry: ViewEntry; written?: NodeEntry | undefined }[]> {
     const { shared } = this.#state!
     const main = await reader.entry(node.id)
-    if (node.kind === 'dir') return main && !node.loc.some(({ dot }) => vectorHas(shared, dot)) ? [main] : []
-    const own: ViewEntry[] = []
-    for (const { dot, value } of visibleContents(node)) {
+    if (node.kind === 'dir')
+      return main && !node.loc.some(({ dot }) => vectorHas(shared, dot)) ? [{ entry: main }] : []
+    const own: { entry: ViewEntry; written: NodeEntry }[] = []
+    for (const sibling of visibleContents(node)) {
+      const { dot, value } = sibling
       if (vectorHas(shared, dot)) continue
+      const written = { ...node, loc: [], content: [sibling], attr: [] }
       const entry = (await reader.entry(`${node.id}:${value.root}`)) ?? main
-      if (entry && entry.version?.root === value.root) own.push(entry)
+      if (entry && entry.version?.root === value.root) own.push({ entry, written })
     }
     return own
   }
@@ -159,12 +169,11 @@ export class Rejoin {
     }
   }
 
-  async orphans(kv: KeyValueReader): Promise<{ key: string; orphan: Orphan }[]> {
-    const found: { key: string; orphan: Orphan }[] = []
+  /** In pages, with the keys of their rows. */
+  async *orphans(kv: KeyValueReader): AsyncGenerator<readonly { key: string; orphan: Orphan }[]> {
     for await (const page of kv.range({ gte: `${this.#prefix}o/`, lt: `${this.#prefix}o0` })) {
-      for (const [key, bytes] of page) found.push({ key, orphan: decodeOrphan(bytes) })
+      yield page.map(([key, bytes]) => ({ key, orphan: decodeOrphan(bytes) }))
     }
-    return found
   }
 
   #put(txn: Transaction, state: RejoinState): () => void {

@@ -13,7 +13,7 @@ import {
   type Vector,
   vectorAtMost,
 } from '@tidemark/protocol'
-import type { BinderRows, Materialised } from '../binding.js'
+import type { BegunAnew, BinderRows, Materialised } from '../binding.js'
 import { checkIncoming, dropIgnored, stampsOf } from '../core/incoming.js'
 import type { UserOp } from '../core/user-op.js'
 import type { EntryKey } from '../core/view-entry.js'
@@ -306,7 +306,7 @@ export class SpaceDatabase {
         sync: true,
         vectors: change,
         counters: this.#store.counters,
-        ...(rises || lost.length > 0 ? { change: { view: [] } } : {}),
+        ...(rises || lost.length > 0 || endsRejoin ? { change: { view: [] } } : {}),
         publish: both(
           isTaken ? this.gc.raiseFloor(txn, point.floor) : undefined,
           endsRejoin ? this.#rejoin.end(txn) : undefined,
@@ -335,13 +335,9 @@ export class SpaceDatabase {
     )
   }
 
-  /** See `SpaceBinding.unsettledRejoin`. */
-  unsettledRejoin(): Promise<Vector | undefined> {
-    return this.#rejoin.unsettled()
-  }
-
-  settleRejoin(): Promise<void> {
-    return this.#rejoin.settle()
+  /** For a binder. */
+  get begunAnew(): BegunAnew {
+    return this.#rejoin
   }
 
   /** See `SpaceRejoin.restoreIfBaseLost`. */

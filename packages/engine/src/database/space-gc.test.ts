@@ -51,6 +51,14 @@ test('[GC15] nothing is collected while a member has not acknowledged, or has un
   expect([await database.gc.collect(), await deadCount()]).toEqual([0, 1])
 })
 
+test('devices that are admitted at once are all members', async () => {
+  const third = 'c'.repeat(16) as DeviceId
+  await Promise.all([database.gc.admit(OTHER), database.gc.admit(third)])
+  expect(database.gc.members.devices).toEqual([OURS, OTHER, third])
+  await Promise.all([database.gc.evict(OTHER), database.gc.renewEpoch()])
+  expect(database.gc.members.devices).toEqual([OURS, third])
+})
+
 test('[GC15] a member that has applied what has not come here holds collection up', async () => {
   await database.gc.setMembers([OURS, OTHER])
   await database.gc.acknowledge()

@@ -1,7 +1,9 @@
 import {
+  AccessError,
   bytesToHex,
   type DeviceId,
   joinVectors,
+  MEMBERS_MAX,
   NO_SWEEP,
   type NodeId,
   REPLICA_ID_BYTES,
@@ -52,6 +54,7 @@ export class SpaceGc {
   #floor: Vector = new Map()
   #sweep = NO_SWEEP
   #running: Promise<number> | undefined
+  readonly #listeners = new Set<() => void>()
 
   constructor(options: SpaceGcOptions) {
     this.#options = options
@@ -71,6 +74,17 @@ export class SpaceGc {
 
   get floor(): Vector {
     return this.#floor
+  }
+
+  /** Called when there are other members, or when others have acknowledged more. @returns stops it. */
+  onNews(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  #news<T>(value: T, isNews: boolean): T {
+    if (isNews) for (const listener of this.#listeners) listener()
+    return value
   }
 
   /** Another one after each collection here, or heard of: what came from here before may be gone since. */
@@ -102,46 +116,71 @@ export class SpaceGc {
     return joinVectors(this.#floor, own?.applied ?? new Map())
   }
 
-  /** As the hub that decides: this device is a member from now on, and so is the hub. */
+  /**
+   * As the hub that decides: this device is a member from now on, and so is the hub.
+   *
+   * @throws {AccessError} FORBIDDEN: there are MEMBERS_MAX.
+   */
   async admit(device: DeviceId): Promise<void> {
-    const { devices } = this.members
     const own = this.#options.device
-    if (!devices.includes(device) || !devices.includes(own)) await this.setMembers([...devices, own, device])
+    await this.#changeMembers((devices) => {
+      const all = new Set([...devices, own, device])
+      if (all.size > MEMBERS_MAX) throw new AccessError('FORBIDDEN', 'too many devices write to this space')
+      return all.size > devices.length ? [...all] : undefined
+    })
   }
 
   /** As the hub that decides: this device is none any more. */
   async evict(device: DeviceId): Promise<void> {
-    const { devices } = this.members
-    if (devices.includes(device)) await this.setMembers(devices.filter((member) => member !== device))
+    await this.#changeMembers((devices) =>
+      devices.includes(device) ? devices.filter((member) => member !== device) : undefined,
+    )
   }
 
   /** As the hub that decides: these are the members from now on. @returns the list, with the next epoch. */
   setMembers(devices: readonly DeviceId[]): Promise<MemberList> {
-    return this.#options.write(async (txn) => {
-      const list = { epoch: this.members.epoch + 1, devices: [...new Set(devices)].sort() }
-      const publish = this.#members.take(txn, list)
-      return { value: list, publish }
+    return this.#changeMembers(() => devices)
+  }
+
+  /** As the hub that decides: what members acknowledged before one of them went back counts no more. */
+  async renewEpoch(): Promise<void> {
+    await this.#changeMembers((devices) => (this.members.epoch > 0 ? devices : undefined))
+  }
+
+  /** @param change Asked within the write: several devices are admitted at once. `undefined`: nothing changes. */
+  async #changeMembers(
+    change: (devices: readonly DeviceId[]) => readonly DeviceId[] | undefined,
+  ): Promise<MemberList> {
+    const list = await this.#options.write<MemberList | undefined>(async (txn) => {
+      const { epoch, devices: before } = this.members
+      const devices = change(before)
+      if (!devices) return { value: undefined }
+      const list = { epoch: epoch + 1, devices: [...new Set(devices)].sort() }
+      return { value: list, publish: this.#members.take(txn, list) }
     })
+    return this.#news(list ?? this.members, list !== undefined)
   }
 
   /** @returns whether it is newer than what was known. */
-  takeMembers(list: MemberList): Promise<boolean> {
-    return this.#options.write(async (txn) => {
+  async takeMembers(list: MemberList): Promise<boolean> {
+    const isNews = await this.#options.write(async (txn) => {
       const publish = this.#members.take(txn, list)
       return { value: publish !== undefined, publish }
     })
+    return this.#news(isNews, isNews)
   }
 
   /** @returns whether any of them is news. */
-  takeAcks(acks: readonly Acknowledgement[]): Promise<boolean> {
+  async takeAcks(acks: readonly Acknowledgement[]): Promise<boolean> {
     const { device } = this.#options
-    return this.#options.write(async (txn) => {
+    const isNews = await this.#options.write(async (txn) => {
       let isNews = false
       // What others hold of ours may be of a life that this database does not know.
       for (const ack of acks)
         if (ack.device !== device) isNews = (await this.#members.takeAck(txn, ack)) || isNews
       return { value: isNews }
     })
+    return this.#news(isNews, isNews)
   }
 
   /** A device has begun anew: what it acknowledged before counts no more. */
@@ -163,6 +202,22 @@ export class SpaceGc {
     })
   }
 
+  /** What the tree reflects, and the disk where there is one, as far as is known; `undefined`: the frontier. */
+  reflected(): Promise<Vector | undefined> {
+    const { device, isApplied } = this.#options
+    return this.#options.write(async (txn) => {
+      if (await isApplied(txn)) return { value: undefined }
+      return { value: (await this.#members.ack(txn, device))?.applied ?? new Map() }
+    })
+  }
+
+  /** How many nodes are dead, and above nothing that lives. Looks at each of them. */
+  async countDead(): Promise<number> {
+    let count = 0
+    for await (const page of this.dead()) count += page.length
+    return count
+  }
+
   /** Nodes that are dead, and above nothing that lives: what is left of deletions. In pages. */
   async *dead(): AsyncGenerator<readonly NodeId[]> {
     const { storage, received } = this.#options
@@ -172,15 +227,20 @@ export class SpaceGc {
     }
   }
 
-  /** Collects what may be collected now. @returns how many nodes went. */
-  collect(): Promise<number> {
-    this.#running ??= this.#collect().finally(() => {
+  /**
+   * Collects what may be collected now.
+   *
+   * @param isOver Asked between two batches: ends it before its time.
+   * @returns how many nodes went.
+   */
+  collect(isOver: () => boolean = () => false): Promise<number> {
+    this.#running ??= this.#collect(isOver).finally(() => {
       this.#running = undefined
     })
     return this.#running
   }
 
-  async #collect(): Promise<number> {
+  async #collect(isOver: () => boolean): Promise<number> {
     const { epoch } = this.members
     const own = await this.ackOf(this.#options.device)
     if (!own) return 0
@@ -191,6 +251,7 @@ export class SpaceGc {
     const ids: NodeId[] = []
     for await (const page of this.#options.received.dead(this.#options.storage)) ids.push(...page)
     for (let at = 0; at < ids.length; at += PAGE_NODES) {
+      if (isOver()) return count
       const done = await this.#collectPage(ids.slice(at, at + PAGE_NODES), reach, epoch)
       if (done.bare.length > 0) await this.#options.bury(done.bare)
       count += done.count

@@ -1,7 +1,9 @@
 import type { DeviceId, Vector } from '@tidemark/protocol'
+import type { BegunAnew, OrphanedEntry } from '../binding.js'
 import { meetVectors } from '../core/collectable.js'
 import type { UserOp } from '../core/user-op.js'
-import { adoptOrphan } from './orphan.js'
+import type { KeyValueOp } from '../ports/key-value-store.js'
+import { adoptOrphan, replacedBy } from './orphan.js'
 import { Rejoin, type RejoinState } from './rejoin.js'
 import { RejoinSteps } from './rejoin-steps.js'
 import type { SpaceStore } from './space-store.js'
@@ -9,8 +11,25 @@ import type { Transaction } from './transaction.js'
 import type { TreeReader } from './tree-reader.js'
 import { type VectorChange, VectorTable } from './vector-table.js'
 
+/**
+ * What may still be claimed to a peer that went back: what was collected here and is shown by nothing that is left
+ * it cannot tell from a false claim. Of ids of which something was collected that it has not, nothing above what it
+ * has: a claim would take in what went, and who still has that, and comes later, would keep it alone.
+ */
+function claimOf(state: RejoinState, left: Vector): Vector {
+  const doubt = doubtOf(state)
+  const claim = meetVectors([state.frontier, left])
+  return new Map([...claim].map(([rid, seq]) => [rid, Math.min(seq, doubt.get(rid) ?? seq)]))
+}
+
+/** The ids of which something may have been collected that the peer has not, and what it has of them. */
+const doubtOf = ({ floor, shared }: RejoinState): Vector =>
+  new Map(
+    [...floor].flatMap(([rid, seq]) => (seq > (shared.get(rid) ?? 0) ? [[rid, shared.get(rid) ?? 0]] : [])),
+  )
+
 /** Carries a rejoin out; a crash in between is taken up at the next open. */
-export class SpaceRejoin {
+export class SpaceRejoin implements BegunAnew {
   readonly #store: SpaceStore
   readonly #steps: RejoinSteps
   readonly #rejoin: Rejoin
@@ -43,30 +62,52 @@ export class SpaceRejoin {
     if (!this.state) await this.adoptOrphans()
   }
 
-  /** What the peer had when this database last forgot: its binder's rows from before may hold more. */
-  unsettled(): Promise<Vector | undefined> {
-    return this.#rejoin.unsettled(this.#store.options.storage)
+  /** See `BegunAnew`. */
+  get phase(): BegunAnew['phase'] {
+    if (!this.#rejoin.isUnsettled) return 'no'
+    return this.state ? 'awaited' : 'here'
   }
 
-  /** The binder has looked at its rows. */
-  settle(): Promise<void> {
-    return this.#steps.write(async (txn) => {
-      this.#rejoin.settle(txn)
-      return {}
+  async *orphans(): AsyncGenerator<readonly OrphanedEntry[]> {
+    const { received, options } = this.#store
+    const reader = received.reader(options.storage)
+    for await (const page of this.#rejoin.orphans(options.storage)) {
+      yield await Promise.all(
+        page.map(async ({ orphan }) => ({ entry: orphan.entry, replaces: await replacedBy(orphan, reader) })),
+      )
+    }
+  }
+
+  async settled(rows: readonly KeyValueOp[]): Promise<void> {
+    // Only then: after a crash in between they are asked for again.
+    await this.#steps.write(async (txn) => {
+      this.#store.putRows(txn, rows)
+      return { publish: this.#rejoin.setUnsettled(txn, false), view: [] }
     })
+    await this.#forgetOrphans()
+  }
+
+  async #forgetOrphans(): Promise<void> {
+    for await (const page of this.#rejoin.orphans(this.#store.options.storage)) {
+      await this.#steps.write(async (txn) => {
+        for (const { key } of page) txn.del(key)
+        return {}
+      })
+    }
   }
 
   /** Until it awaits the peer's state nobody else writes. */
   async begin(makeState: () => RejoinState, publishMore: (txn: Transaction) => () => void): Promise<void> {
     await this.#steps.alone(async () => {
       const state = makeState()
+      const { mode } = state
       const left = new VectorTable('').change()
-      if (state.mode === 'relearn') await this.#readAll(left)
-      // What was collected here, and is shown by nothing that is left, cannot be claimed to one who has not heard of it.
-      const frontier = state.mode === 'relearn' ? meetVectors([state.frontier, left.met]) : state.frontier
+      if (mode === 'relearn') await this.#readAll(left)
+      const frontier = mode === 'relearn' ? claimOf(state, left.met) : state.frontier
       await this.#steps.writeAlone(async (txn) => {
         const publishes = [
           this.#rejoin.begin(txn, { ...state, frontier }),
+          ...(this.#hasBinder && mode === 'forget' ? [this.#rejoin.setUnsettled(txn, true)] : []),
           this.#steps.reset(txn, left.held),
           publishMore(txn),
         ]
@@ -110,6 +151,7 @@ export class SpaceRejoin {
     await this.#steps.writeAlone(async (txn) => {
       const publish = this.#rejoin.moveTo(txn, 'wait')
       await this.#steps.forgetCursors(txn)
+      if (this.state?.mode === 'relearn') this.#store.incarnations.declareLost(txn, doubtOf(this.state))
       return {
         view: [],
         publish: () => {
@@ -187,16 +229,24 @@ export class SpaceRejoin {
     }
   }
 
-  /** Once the peer's state is here: what is shown nowhere comes back as new. A folder sends its own files. */
+  /** Once the peer's state is here: what is shown nowhere comes back as new. A binder sends what its disk has. */
   async adoptOrphans(): Promise<void> {
     const { storage } = this.#store.options
     await this.#clearAside()
-    for (const { key, orphan } of await this.#rejoin.orphans(storage)) {
-      if (!this.#store.synced) await this.#commit((tree) => adoptOrphan(orphan, tree))
-      await this.#steps.write(async (txn) => {
-        txn.del(key)
-        return {}
-      })
+    if (this.#rejoin.isUnsettled) return
+    if (this.#hasBinder) return this.#forgetOrphans()
+    for await (const page of this.#rejoin.orphans(storage)) {
+      for (const { key, orphan } of page) {
+        await this.#commit((tree) => adoptOrphan(orphan, tree))
+        await this.#steps.write(async (txn) => {
+          txn.del(key)
+          return {}
+        })
+      }
     }
+  }
+
+  get #hasBinder(): boolean {
+    return this.#store.synced !== undefined
   }
 }

@@ -2,7 +2,9 @@ import {
   type Ack,
   type Acks,
   type DeviceId,
+  EPOCHS_AHEAD_MAX,
   FRAME_BYTES_TARGET,
+  LimitError,
   type Members,
   type Message,
   type Vector,
@@ -13,6 +15,10 @@ export interface MemberTalkOptions {
   readonly gc: SpaceGc
   readonly channel: number
   readonly peer: DeviceId
+  /** This side. */
+  readonly device: DeviceId
+  readonly isHub: boolean
+  readonly isPeerHub: boolean
   send(message: Message): Promise<void>
 }
 
@@ -24,6 +30,7 @@ const BYTES_PER_ACK = 32
 export class MemberTalk {
   readonly #options: MemberTalkOptions
   #toldEpoch = 0
+  #hasToldAcks = false
   /** What was said of each device, as text. */
   readonly #told = new Map<DeviceId, string>()
 
@@ -39,6 +46,13 @@ export class MemberTalk {
     this.#toldEpoch = epoch
     this.#told.clear()
     await send({ type: 'members', channel, epoch, devices })
+  }
+
+  /** Before a round: the list, where it is newer; in the first one of a session acknowledgements too. */
+  async tellFirst(): Promise<void> {
+    if (this.#hasToldAcks) return this.tellMembers()
+    this.#hasToldAcks = true
+    await this.tellAcks()
   }
 
   /** Tells acknowledgements that are news to the peer. Never called because one of the peer's came. */
@@ -60,17 +74,23 @@ export class MemberTalk {
   }
 
   async members({ epoch, devices }: Members): Promise<void> {
+    const { gc, isPeerHub } = this.#options
+    if (!isPeerHub && epoch > gc.members.epoch + EPOCHS_AHEAD_MAX)
+      throw new LimitError('a list of members is too far ahead', 'EPOCHS_AHEAD_MAX', epoch)
     this.#toldEpoch = Math.max(this.#toldEpoch, epoch)
-    await this.#options.gc.takeMembers({ epoch, devices })
+    await gc.takeMembers({ epoch, devices })
   }
 
   async acks({ acks }: Acks): Promise<void> {
+    const { gc, isHub, isPeerHub, peer } = this.#options
     for (const ack of acks) this.#told.set(ack.device, textOf(ack))
-    await this.#options.gc.takeAcks(acks)
+    // To a hub each speaks for itself: nobody can say of another that it has heard of everything.
+    await gc.takeAcks(isHub && !isPeerHub ? acks.filter(({ device }) => device === peer) : acks)
   }
 
   #isNews(ack: Ack): boolean {
-    if (ack.device === this.#options.peer) return false
+    const { device, peer, isHub, isPeerHub } = this.#options
+    if (ack.device === peer || (isPeerHub && !isHub && ack.device !== device)) return false
     const text = textOf(ack)
     if (this.#told.get(ack.device) === text) return false
     this.#told.set(ack.device, text)

@@ -1,5 +1,6 @@
 import {
   type DeviceId,
+  EPOCHS_AHEAD_MAX,
   type Message,
   NO_SWEEP,
   type NodeEntry,
@@ -20,6 +21,7 @@ import { SpaceExchange } from './space-exchange.js'
 const RID = 'e'.repeat(16) as ReplicaId
 const RUN = 'f'.repeat(16) as RunId
 const PEER = 'd'.repeat(16) as DeviceId
+const OTHER = 'c'.repeat(16) as DeviceId
 const NOTHING: Vector = new Map()
 
 const directory: NodeEntry = {
@@ -119,6 +121,20 @@ test('[AC2] to a peer that takes nothing neither entries nor a sync point are se
   expect(sent).toEqual([])
   expect(exchange.isReadOnly && exchange.hasUnsent).toBe(true)
   await expect.poll(() => exchange.isEqual).toBe(true)
+})
+
+test('[GC15] to a hub nobody speaks for others, and nobody uses up the epochs', async () => {
+  const { database, exchange, open } = await exchangeWorld({ isHub: true })
+  const { epoch } = await database.gc.setMembers([PEER, OTHER])
+  await open(false)
+  const ack = (device: DeviceId) => ({ device, epoch, applied: NOTHING, stable: NOTHING })
+  await exchange.receive({ type: 'acks', channel: 1, acks: [ack(PEER), ack(OTHER)] })
+  expect((await database.gc.acks()).map(({ device }) => device)).toEqual([PEER])
+  const members = (ahead: number) =>
+    exchange.receive({ type: 'members', channel: 1, epoch: epoch + ahead, devices: [PEER] })
+  await members(EPOCHS_AHEAD_MAX)
+  expect(database.gc.members.epoch).toBe(epoch + EPOCHS_AHEAD_MAX)
+  await expect(members(2 * EPOCHS_AHEAD_MAX + 1)).rejects.toMatchObject({ code: 'LIMIT' })
 })
 
 test('[GC15] what a device acknowledged before it lost its writes counts no more, though it does not say so (seed 1870)', async () => {

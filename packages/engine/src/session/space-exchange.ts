@@ -107,8 +107,9 @@ export class SpaceExchange implements SpaceEndpoint {
 
   constructor(options: SpaceExchangeOptions) {
     this.#options = options
-    const { database, channel, peer, send } = options
-    this.#members = new MemberTalk({ gc: database.gc, channel, peer, send })
+    const { database, channel, peer, send, isHub = false, isPeerHub = false } = options
+    const { gc, device } = database
+    this.#members = new MemberTalk({ gc, device, channel, peer, send, isHub, isPeerHub })
     this.#rejoins = database.rejoins
     this.#stopListening = options.database.onChange(() => {
       if (this.#rejoins !== database.rejoins) this.#openAnew()
@@ -157,6 +158,7 @@ export class SpaceExchange implements SpaceEndpoint {
     // A hub does not begin anew for the sake of a replica.
     const basis = isHub && !isPeerHub ? undefined : database.basisOf(memory)
     const isStranger = this.#admits && database.gc.isStranger(peer)
+    const applied = isHub && !isPeerHub ? undefined : await database.gc.reflected()
     const open: Open = {
       type: 'open',
       space: database.space,
@@ -172,6 +174,7 @@ export class SpaceExchange implements SpaceEndpoint {
       ...(mayWrite ? {} : { readOnly: true }),
       sweep: database.gc.sweep,
       ...(basis ? { basis } : {}),
+      ...(applied ? { applied } : {}),
       number: ++this.#says,
       answers: this.#opens,
       ...(anew ? { anew } : {}),
@@ -183,7 +186,7 @@ export class SpaceExchange implements SpaceEndpoint {
 
   /** Tells the peer what is new about members and acknowledgements; called now and then, never as an answer. */
   async tellMembers(): Promise<void> {
-    if (this.#closed || !this.#theirs || !this.#options.mayWrite) return
+    if (this.#closed || !this.#theirs || !this.#options.mayWrite || this.#isReadOnly) return
     await this.#members.tellAcks()
   }
 
@@ -193,7 +196,7 @@ export class SpaceExchange implements SpaceEndpoint {
       case 'open':
         return this.#open(message)
       case 'rewind':
-        return this.#options.database.forgetCursor(this.#options.peer)
+        return this.#rewind()
       case 'entries':
         return this.#entries(message)
       case 'sync-point':
@@ -226,6 +229,15 @@ export class SpaceExchange implements SpaceEndpoint {
     this.#options.onChange()
   }
 
+  /** A hub that went back may have caught up with all that this side claims, and show what was collected here. */
+  async #rewind(): Promise<void> {
+    const { database, peer, isPeerHub = false } = this.#options
+    await database.forgetCursor(peer)
+    const frontier = this.#theirs
+    if (!isPeerHub || !frontier || database.isRejoining || database.gc.floor.size === 0) return
+    await database.rejoin(peer, { frontier }, 'relearn')
+  }
+
   async #open(open: Open): Promise<void> {
     const { database, channel, peer, send, mayWrite, custody, isHub } = this.#options
     this.#opens = open.number
@@ -247,7 +259,7 @@ export class SpaceExchange implements SpaceEndpoint {
     const ack = await database.gc.ackOf(peer)
     const isAckVoid = ack !== undefined && !vectorAtMost(ack.applied, open.frontier)
     if (isAckVoid) await database.gc.forgetAck(peer)
-    if (isHub && (wentBack || open.anew || isAckVoid)) await renewEpoch(database)
+    if (isHub && (wentBack || open.anew || isAckVoid)) await database.gc.renewEpoch()
     if (open.cursor && !isGood) {
       await send({ type: 'rewind', channel, reason: wentBack ? 'rolled-back' : 'unknown-run' })
     }
@@ -275,7 +287,8 @@ export class SpaceExchange implements SpaceEndpoint {
       this.#awaitsRejoin = true
       return true
     }
-    await database.rejoin(peer, open, areThey ? 'relearn' : 'forget')
+    // Behind each other: the hub went back, and others have gone on with it and collected.
+    await database.rejoin(peer, open, areWe ? 'forget' : 'relearn')
     return true
   }
 
@@ -404,7 +417,7 @@ export class SpaceExchange implements SpaceEndpoint {
       this.#wanted = false
       // What is written here meanwhile stays here, and is sent when the peer takes it.
       if (this.#isReadOnly || !this.#theirs || this.#options.database.isRejoining) return
-      await this.#members.tellMembers()
+      await this.#members.tellFirst()
       const snapshot = await this.#options.database.snapshot()
       try {
         await this.#round(snapshot)
@@ -487,9 +500,4 @@ export class SpaceExchange implements SpaceEndpoint {
     await flush(page.at(-1)!.lseq)
     return sent
   }
-}
-
-/** What members acknowledged before one of them went back counts no more. */
-async function renewEpoch({ gc }: SpaceDatabase): Promise<void> {
-  if (gc.members.epoch > 0) await gc.setMembers(gc.members.devices)
 }

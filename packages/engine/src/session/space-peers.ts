@@ -11,6 +11,8 @@ export interface SpacePeersOptions {
   readonly database: SpaceDatabase
   readonly cache: ChunkCache
   readonly hasher: Hasher
+  /** This side is a hub. @default false */
+  readonly isHub?: boolean
   /** Something about the peers or the rounds changed. */
   onChange(): void
   /** Takes what a hub lacks; hubs themselves have none. */
@@ -34,6 +36,8 @@ export interface SpaceAccess {
   readonly blobs?: BlobAuthority
   readonly client?: BlobClient
   readonly custody?: Custody
+  /** See `SpaceExchangeOptions.admits`. */
+  readonly admits?: boolean
 }
 
 /** The sessions that carry one space. */
@@ -47,7 +51,7 @@ export class SpacePeers {
 
   /** For `Session.addSpace`. */
   endpoint(session: Session, { client, ...access }: SpaceAccess): (channel: number) => SpaceEndpoint {
-    const { database, cache, hasher, onChange, onWant } = this.#options
+    const { database, cache, hasher, onChange, onWant, isHub = false } = this.#options
     return (channel) => {
       const { peer } = session
       const exchange = new SpaceExchange({
@@ -58,6 +62,9 @@ export class SpacePeers {
         onChange,
         ...(onWant ? { onWant } : {}),
         peer: peer.device,
+        isHub,
+        // Who dials a hub is none, whatever it says: else it could make a hub begin anew.
+        isPeerHub: !isHub && peer.role === 'hub',
         send: (message) => session.send(message),
         fail: (error) => session.fail(error),
         ...access,

@@ -66,6 +66,8 @@ async function applyOnce(ctx: ApplyContext, signal: AbortSignal, downloads: Down
     const keys = (await ctx.space.dirty(ENTRIES_MAX + seen.size)).filter((key) => !seen.has(key))
     if (keys.length === 0) return report
     const batch = await gather(ctx, keys.slice(0, ENTRIES_MAX))
+    // What was read may be half of what is being forgotten.
+    if (ctx.space.begunAnew.phase !== 'no') return report
     for (const { key } of batch.items) seen.add(key)
     for (const key of keys.slice(0, ENTRIES_MAX)) seen.add(key)
     const locator = new Locator(ctx.files, ctx.directory, ctx.staging, root, batch.dirs.values())

@@ -81,7 +81,22 @@ async function strangerAt(
 ): Promise<ViewEntry | undefined> {
   const entry = await space.received.lookup(item.dir.node!, item.name.normalize('NFC'))
   if (!entry || entry.kind !== item.stat.kind) return undefined
-  return (await rows.get(entryKey(entry))) ? undefined : entry
+  if (await rows.get(entryKey(entry))) return undefined
+  return entry.kind === 'file' && (await standsOtherwise({ space, rows }, entry)) ? undefined : entry
+}
+
+/** Registers are taken over whole: another version of the file stands here, and is not what others made of it. */
+async function standsOtherwise(
+  { space, rows }: Pick<PushContext, 'space' | 'rows'>,
+  { backing }: ViewEntry,
+): Promise<boolean> {
+  for (const node of backing) {
+    for (const row of await rows.ofNode(node)) {
+      const shown = await space.received.entry(row.key)
+      if (shown?.version?.root !== row.entry.version?.root) return true
+    }
+  }
+  return false
 }
 
 /**

@@ -7,11 +7,11 @@ import type { PushContext } from './push-context.js'
  * directory that the synced tree shows them in. What has no place there either loses its row, and its
  * entry is looked at again.
  *
- * @returns whether there was anything to mend.
+ * @returns the directories that must be looked at: what has a row there now may not stand there.
  */
-export async function mendOrphans({ rows, space }: PushContext): Promise<boolean> {
-  const orphans = await rows.orphanDirectories()
-  for (const dir of orphans) {
+export async function mendOrphans({ rows, space }: PushContext): Promise<string[]> {
+  const directories = new Set<string>()
+  for (const dir of await rows.orphanDirectories()) {
     const changes: RowChange[] = []
     const taken = new Set<string>()
     for (const row of (await rows.inDirectory(dir)).values()) {
@@ -24,8 +24,9 @@ export async function mendOrphans({ rows, space }: PushContext): Promise<boolean
     }
     await space.touch(changes.map(({ before }) => before!.key))
     await space.writeRows(rowOps(changes), { sync: false })
+    for (const { after } of changes) directories.add((after && (await rows.pathOfDirectory(after.dir))) ?? '')
   }
-  return orphans.length > 0
+  return [...directories]
 }
 
 async function newPlace(

@@ -12,6 +12,7 @@ import { dropRows, overOtherVersions } from './held-versions.js'
 import { isExecutable, sameIdentity, sameStamps } from './identity.js'
 import type { Item } from './item.js'
 import { LARGE_BYTES, type LargeFiles } from './large-files.js'
+import { mendOrphans } from './orphans.js'
 import type { PushContext } from './push-context.js'
 import { type ReadContent, readContent } from './read-content.js'
 import { isChanging, readProblem } from './read-problems.js'
@@ -297,10 +298,10 @@ async function commit(
       if (known.length > 0) return commitAdopting(planned, [...adoptions, ...known], options)
       return commit(await withFreeNames(space, planned), adoptions, options, true)
     }
+    const shown = await withoutUnshown(planned, options)
+    if (shown.length < planned.length) return commit(shown, adoptions, options, isRenamed)
     if (planned.length + adoptions.length > 1) return commitHalves(planned, adoptions, options)
     const { item } = planned[0] ?? adoptions[0]!.planned
-    const rowless = await dropUnshown(item, context)
-    if (rowless.length > 0) return options.onStale({ item, directories: rowless, isRowless: true })
     const { path } = item
     const problem = { path, cause: 'refused', detail: error.message, fix: 'rename it, or report this' }
     context.problems.set(path, [problem])
@@ -320,16 +321,44 @@ async function commit(
  * an entry that still waits, or it is a directory that is dead by itself): what stands there is new to the
  * space then, and the next scan sends it.
  *
- * @returns the directories in which they stood.
+ * @returns the directories that must be looked at.
  */
-async function dropUnshown(item: Item, { space, rows }: PushContext): Promise<string[]> {
+async function dropUnshown(item: Item, context: PushContext): Promise<string[]> {
+  const { space, rows } = context
   const keys = 'row' in item ? [item.row.key, item.row.dir] : []
   if ('dir' in item && item.dir.key !== undefined) keys.push(item.dir.key)
   const unshown: SyncedRow[] = []
-  for (const row of await rows.getMany(keys)) {
+  for (const row of await rows.getMany([...new Set(keys)])) {
     if (row && !(await space.synced.entry(row.key))) unshown.push(row)
   }
-  return dropRows(unshown, { space, rows })
+  const directories = await dropRows(unshown, context)
+  if (!unshown.some(({ entry }) => entry.kind === 'dir')) return directories
+  // What stands in one of them has no place that anybody could find.
+  return [...directories, ...(await mendOrphans(context))]
+}
+
+/**
+ * What is left of a group without changes to what the synced tree does not know: together, for names may change
+ * hands in it.
+ */
+async function withoutUnshown(
+  planned: readonly Planned[],
+  options: CommitOptions,
+): Promise<readonly Planned[]> {
+  const { context, isImport, onStale } = options
+  const dropped = new Set<Item>()
+  for (const entry of planned) {
+    const { item } = entry
+    // Of what changes nothing nobody refused anything.
+    if (opsOf(entry, isImport).length === 0) continue
+    const directories = await dropUnshown(item, context)
+    if (directories.length === 0) continue
+    dropped.add(item)
+    onStale({ item, directories, isRowless: true })
+  }
+  if (dropped.size === 0) return planned
+  const left = planned.filter(({ item }) => !dropped.has(item))
+  return withDirectories(await withoutStale(left, options))
 }
 
 const isTaken = (error: SyncError): boolean => error instanceof PathError && error.code === 'EXISTS'
@@ -367,16 +396,20 @@ async function commitHalves(
   const middle = Math.ceil(planned.length / 2)
   for (const half of [planned.slice(0, middle), planned.slice(middle)]) {
     // The other half may have taken a row away: whoever goes on with it would take another's.
-    const possible = await withoutStale(half.filter(hasDirectory(half)), options)
+    const possible = await withDirectories(await withoutStale(half, options))
     if (possible.length > 0) await commit(possible, [], options)
   }
   for (const adoption of adoptions) await commit([], [adoption], options)
 }
 
-/** Whether the directory in which an item wants to stand is there, or made together with it. */
-function hasDirectory(planned: readonly Planned[]): (entry: Planned) => boolean {
-  const made = new Set(planned.flatMap(({ item }) => (item.type === 'create' ? [item.self] : [])))
-  return ({ item }) => !('dir' in item) || item.dir.node !== undefined || made.has(item.dir)
+/** Those whose directory is there, or made together with them: before what is in it. */
+function withDirectories(planned: readonly Planned[]): Planned[] {
+  const made = new Set<string>()
+  return planned.filter(({ item }) => {
+    const isHomeless = 'dir' in item && item.dir.node === undefined && !made.has(item.dir.ref)
+    if (!isHomeless && item.type === 'create' && item.self) made.add(item.self.ref)
+    return !isHomeless
+  })
 }
 
 function opsOf({ item, read }: Planned, isImport: boolean): UserOp[] {

@@ -108,6 +108,7 @@ export const openRecord = record<Open>(
     sweep: required(14, runId),
     basis: optional(15, runId),
     stranger: optional(16, bool),
+    applied: optional(17, vectorCodec),
   },
   { unknown: 'ignore' },
 )

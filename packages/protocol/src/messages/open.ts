@@ -42,6 +42,8 @@ export interface Open {
    * that anybody may have collected without it.
    */
   readonly stranger?: boolean
+  /** What the sender's tree reflects, and its disk where it has one. Absent: all of its frontier. */
+  readonly applied?: Vector
   /** The sender takes no entries from the receiver, which may only read. */
   readonly readOnly?: boolean
 }

@@ -279,7 +279,7 @@ MESSAGES = {
                  8: ('readOnly', same), 9: ('floor', vector), 10: ('acked', vector), 11: ('anew', same),
                  12: ('number', same), 13: ('answers', same),
                  14: ('sweep', hex_id(8)), 15: ('basis', hex_id(8)),
-                 16: ('stranger', same)}),
+                 16: ('stranger', same), 17: ('applied', vector)}),
     3: ('rewind', {1: CHANNEL, 2: ('reason', choice('unknown-run', 'rolled-back', 'requested'))}),
     4: ('entries', {1: CHANNEL, 2: ('run', hex_id(8)), 3: ('lseq', same), 4: ('entries', many(encoded_entry)),
                     5: ('inline', many(inline))}),

@@ -31,7 +31,8 @@ export function sendJson(
   send(request, response, status, value, { 'content-type': 'application/json', 'cache-control': 'no-store' })
 }
 
-function send(
+/** @param value Text as it is; anything else as JSON. */
+export function send(
   request: IncomingMessage,
   response: ServerResponse,
   status: number,
@@ -42,7 +43,7 @@ function send(
     response.destroy()
     return
   }
-  const body = Buffer.from(`${JSON.stringify(value)}\n`)
+  const body = Buffer.from(typeof value === 'string' ? value : `${JSON.stringify(value)}\n`)
   response.writeHead(status, { ...headers, 'content-length': body.length })
   response.end(request.method === 'HEAD' ? undefined : body)
 }

@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { HubCounts } from '../hub-engine.js'
 import type { Logger } from '../logger.js'
+import { sendMetrics } from './metrics.js'
 import { sendJson, sendProblem } from './problem.js'
 
 export interface Routes {
@@ -7,10 +9,11 @@ export interface Routes {
   readonly handleBlobRequest: (request: IncomingMessage, response: ServerResponse) => Promise<boolean>
   /** Whether new work is welcome; a reason where it is not. */
   readonly notReady: () => string | undefined
+  readonly counts: () => Promise<HubCounts>
   readonly logger: Logger
 }
 
-/** The hub's HTTP routes: `/healthz`, `/readyz`, blobs. `/sync` is an upgrade and does not come here. */
+/** The hub's HTTP routes: `/healthz`, `/readyz`, `/metrics`, blobs. `/sync` is an upgrade and does not come here. */
 export function httpRoutes(routes: Routes): (request: IncomingMessage, response: ServerResponse) => void {
   let requests = 0
   return (request, response) => {
@@ -35,7 +38,7 @@ async function route(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  if (path === '/healthz' || path === '/readyz') {
+  if (path === '/healthz' || path === '/readyz' || path === '/metrics') {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       sendProblem(request, response, {
         status: 405,
@@ -45,6 +48,7 @@ async function route(
       })
       return
     }
+    if (path === '/metrics') return sendMetrics(request, response, await routes.counts())
     const reason = path === '/readyz' ? routes.notReady() : undefined
     if (reason === undefined) sendJson(request, response, 200, { status: 'ok' })
     else sendProblem(request, response, { status: 503, code: 'NOT_READY', detail: reason })

@@ -7,6 +7,7 @@ import {
   type KeyValueReader,
   type Materialised,
   MemoryKeyValueStore,
+  type SpaceBinding,
   type TreeReader,
   type Version,
   type ViewEntry,
@@ -146,6 +147,12 @@ export class FakeSpace {
 
   async touch(keys: readonly EntryKey[]): Promise<void> {
     for (const key of keys) this.#dirty.add(key)
+  }
+
+  readonly begunAnew: SpaceBinding['begunAnew'] = {
+    phase: 'no',
+    orphans: async function* () {},
+    settled: async () => undefined,
   }
 
   async dirty(limit: number): Promise<readonly EntryKey[]> {

@@ -1,0 +1,61 @@
+import { describe, test } from 'vitest'
+import { replay } from './simulate.js'
+
+/** As `regressions.test.ts`: runs in which deletions are collected. */
+const REGRESSIONS: Readonly<Record<string, string>> = {
+  // Seed 322 of 120 steps: writes above a collected one were claimed with it: who came later, and still had it, kept it alone.
+  'a hub goes back, two learn what it shows, and one comes that never heard of what they have collected': `
+    seed 322
+    devices ann bob cyd
+    bob create c 70000
+    trap bob 7
+    wait 343
+    backup hub
+    cyd create A
+    ann create x.txt
+    wait 301
+    ann remove x.txt
+    ann create y.txt
+    wait 8201919
+    rollback hub 294681
+  `,
+  // Seed 318 of 120 steps: it had received the deletion, and its tree was older: the move was to a node without contents.
+  'one that may not write for a time has moved what was deleted and collected meanwhile': `
+    seed 318
+    devices ann bob
+    ann create a
+    wait 6302
+    bob create x.txt
+    bob rename x.txt y.txt
+    wait 285
+    bob wrap a
+    bob swap a/inside y.txt
+    bob rename a x.txt
+    ann remove y.txt
+    demote bob
+    wait 1280
+    kill ann
+    wait 7904818
+  `,
+  // Seed 1347 of 120 steps: it learned from the hub that had gone back, and kept what the others had collected with that hub since.
+  'a hub goes back and goes on, and one comes that is ahead of it and behind it': `
+    seed 1347
+    devices ann bob cyd
+    bob create a
+    cyd create b
+    wait 698
+    ann wrap a
+    backup hub
+    wait 1805093
+    ann remove b
+    fill bob db
+    rollback hub 427366
+    wait 10392132
+  `,
+}
+
+describe('[GC17] all becomes equal and idle, and nothing is lost or remembered, when', () => {
+  test.each(Object.entries(REGRESSIONS))('%s', async (_, script) => {
+    await replay(script)
+  })
+})
