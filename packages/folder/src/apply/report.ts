@@ -3,7 +3,7 @@ import type { Problem } from '../rows.js'
 
 /** What `applyRemote` came to. */
 export interface Applied {
-  /** Entries that the disk now shows. */
+  /** What was done on the disk. */
   readonly applied: number
   /** Entries that are still to be applied. */
   readonly deferred: number

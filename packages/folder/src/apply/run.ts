@@ -253,10 +253,11 @@ export class Run {
     for (const { before, after } of children) state.follow(before!, after!)
     const ops = [...lifts, ...(journaled ? [batchDel] : [])]
     await changeRows(ctx, [...changes, ...children], { shown, ops, sync: false })
-    report.applied += shown.length
     for (const { key } of shown) report.deferred.delete(key)
     for (const { step, from, to } of done) {
+      // What belongs to something that waits is noted at each pass: that is no step forward.
       if (step.type === 'note') continue
+      report.applied++
       ctx.onEvent({
         type: 'applied',
         path: relativeTo(ctx.directory, pathOf(to ?? from!)),
