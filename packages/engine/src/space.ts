@@ -125,6 +125,7 @@ export class Space implements AsyncDisposable {
       hasher,
       cache: this.#cache,
       onChange: () => this.#publishLink(),
+      onDiffers: () => this.#housekeeper.auditSoon(),
       onWant: (versions) => this.#takeWanted(versions),
     })
     this.#housekeeper = new Housekeeper({
@@ -191,6 +192,11 @@ export class Space implements AsyncDisposable {
    */
   tombstones(): Promise<number> {
     return this.#database.gc.countDead()
+  }
+
+  /** Files, directories and links that were lost here, and that an audit brought back, since this was opened. */
+  get repaired(): number {
+    return this.#database.repaired
   }
 
   /** Every entry that is a conflict copy or lost its name to another, with its path. */

@@ -17,6 +17,8 @@ export type NodeId = Brand<string, 'NodeId'>
 export type ChunkId = Brand<string, 'ChunkId'>
 /** SHA-256 of a blob as it is stored: 32 bytes, 64 hex digits. */
 export type BlobId = Brand<string, 'BlobId'>
+/** What a replica shows, as one number (`Digest`): 32 bytes, 64 hex digits. */
+export type StateDigest = Brand<string, 'StateDigest'>
 /** Name of a space as peers say it: 1 to 64 of `[a-z0-9._-]`, starting with a letter or digit. */
 export type SpaceName = Brand<string, 'SpaceName'>
 
@@ -26,6 +28,7 @@ export const ROOT = '00000000000000000000000000000000' as NodeId
 export const REPLICA_ID_BYTES = 8
 export const NODE_ID_BYTES = 16
 export const CHUNK_ID_BYTES = 32
+export const STATE_DIGEST_BYTES = 32
 
 function hexParser<T extends string>(label: string, bytes: number): (text: string) => T {
   const pattern = new RegExp(`^[0-9a-f]{${bytes * 2}}$`)

@@ -19,6 +19,7 @@ import type {
   RunId,
   Sibling,
   SpaceName,
+  StateDigest,
   Vector,
 } from '../src/index.js'
 import {
@@ -259,14 +260,18 @@ export const arbitraryMessages: {
     channel,
     reason: fc.constantFrom('unknown-run' as const, 'rolled-back' as const, 'requested' as const),
   }),
-  entries: fc.record({
-    type: type('entries'),
-    channel,
-    run: runId,
-    lseq: uint,
-    entries: fc.array(arbitraryNodeEntry, { maxLength: 3 }),
-    inline,
-  }),
+  entries: fc.record(
+    {
+      type: type('entries'),
+      channel,
+      run: runId,
+      lseq: uint,
+      entries: fc.array(arbitraryNodeEntry, { maxLength: 3 }),
+      inline,
+      repair: fc.boolean(),
+    },
+    { requiredKeys: ['type', 'channel', 'run', 'lseq', 'entries', 'inline'] },
+  ),
   'sync-point': fc.record({
     type: type('sync-point'),
     channel,
@@ -295,6 +300,12 @@ export const arbitraryMessages: {
       }),
       { maxLength: 3 },
     ),
+  }),
+  digest: fc.record({
+    type: type('digest'),
+    channel,
+    frontier: vector0,
+    digest: hex(32) as fc.Arbitrary<StateDigest>,
   }),
   fault: fc.record(
     {

@@ -11,6 +11,7 @@ import type {
   ReplicaId,
   RunId,
   SpaceName,
+  StateDigest,
 } from '../src/index.js'
 import { ROOT, SEQ_MAX } from '../src/index.js'
 
@@ -166,6 +167,7 @@ export const SAMPLE_MESSAGES: { readonly [K in Message['type']]: Extract<Message
     lseq: 70_001,
     entries: [FILE!],
     inline: [{ id: chunk('c'), bytes: Uint8Array.of(104, 101, 108, 108, 111) }],
+    repair: true,
   },
   members: {
     type: 'members',
@@ -184,6 +186,12 @@ export const SAMPLE_MESSAGES: { readonly [K in Message['type']]: Extract<Message
         stable: new Map([[A, 12]]),
       },
     ],
+  },
+  digest: {
+    type: 'digest',
+    channel: 1,
+    frontier: new Map([[A, 300]]),
+    digest: 'd9'.repeat(32) as StateDigest,
   },
   'sync-point': {
     type: 'sync-point',

@@ -31,6 +31,8 @@ export interface HubCounts {
   readonly members: number
   /** Deleted files and directories that are still remembered. */
   readonly tombstones: number
+  /** Files, directories and links that an audit put right: a device had them, the hub had lost them. */
+  readonly repaired: number
 }
 
 /** Runs sessions: the same engine as on a device, in the role of a hub. */

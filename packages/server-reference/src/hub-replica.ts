@@ -94,12 +94,15 @@ class HubReplica implements HubEngine {
   async counts(): Promise<HubCounts> {
     let tombstones = 0
     let members = 0
+    let repaired = 0
     for (const opening of this.#spaces.values()) {
-      const { gc } = (await opening).database
+      const { database } = await opening
+      const { gc } = database
+      repaired += database.repaired
       tombstones += await gc.countDead()
       members += gc.members.devices.filter((device) => device !== this.#device).length
     }
-    return { sessions: this.sessions, spaces: this.#spaces.size, members, tombstones }
+    return { sessions: this.sessions, spaces: this.#spaces.size, members, tombstones, repaired }
   }
 
   get sessions(): number {

@@ -37,7 +37,7 @@ class EchoEngine implements HubEngine {
   }
 
   async counts(): Promise<HubCounts> {
-    return { sessions: this.sessions, spaces: 1, members: 2, tombstones: 3 }
+    return { sessions: this.sessions, spaces: 1, members: 2, tombstones: 3, repaired: 0 }
   }
 
   async close(): Promise<void> {

@@ -254,6 +254,11 @@ export class SimHub {
     }
   }
 
+  /** What audits brought back to this life of it. */
+  async repaired(): Promise<number> {
+    return (await this.#engine?.counts())?.repaired ?? 0
+  }
+
   /** Those who went on talking to somebody who breaks the protocol, or who broke themselves by it. */
   get trusting(): readonly string[] {
     const lines = [...this.#lines].flatMap(([device, { tampering }]) =>

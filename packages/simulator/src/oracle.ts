@@ -230,6 +230,12 @@ export class Oracle {
     }
   }
 
+  /** No audit had anything to put right. */
+  async checkAudits(): Promise<void> {
+    const count = await this.world.hub.repaired()
+    if (count > 0) this.fail('repaired', `an audit brought ${count} things back to the hub`)
+  }
+
   async #fallsSilent(): Promise<void> {
     const { hub, time } = this.world
     // An answer may be on its way.

@@ -118,6 +118,7 @@ async function run(
     }
     if (!world.hasOldDatabases && !world.hasPowerCuts) oracle.checkStale()
     if (!world.hasOldHub) await oracle.checkForgotten()
+    await oracle.checkAudits()
     const [device] = world.devices
     trace.note(`in the end: ${JSON.stringify(await device!.shown())}`)
     return {

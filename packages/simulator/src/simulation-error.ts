@@ -24,6 +24,8 @@ export type Rule =
   | 'strange'
   /** What everybody has deleted is remembered for ever. */
   | 'remembered'
+  /** An audit found the hub to lack what it claims. */
+  | 'repaired'
   /** A replica forgot what it had, although its database did not go back. */
   | 'frontier'
   /** A folder's database says in two ways what stands where. */

@@ -17,6 +17,7 @@ import type { BegunAnew, BinderRows, Materialised } from '../binding.js'
 import { checkIncoming, dropIgnored, stampsOf } from '../core/incoming.js'
 import type { UserOp } from '../core/user-op.js'
 import type { EntryKey } from '../core/view-entry.js'
+import { isAlive } from '../core/visibility.js'
 import type { KeyValueOp, KeyValueReader, KeyValueSnapshot } from '../ports/key-value-store.js'
 import { bury } from './bury.js'
 import { type CommittedOps, commitOps } from './commit-ops.js'
@@ -29,6 +30,7 @@ import type { SpaceChange, SpaceDatabaseOptions, SpaceMode } from './space-optio
 import { SpaceRejoin } from './space-rejoin.js'
 import type { SpaceSnapshot } from './space-snapshot.js'
 import { SpaceStore } from './space-store.js'
+import { stateDigest } from './state-digest.js'
 import { Transaction } from './transaction.js'
 import type { TreeReader } from './tree-reader.js'
 
@@ -49,6 +51,7 @@ export class SpaceDatabase {
   readonly gc: SpaceGc
   readonly #rejoin: SpaceRejoin
   #everSynced = false
+  #repaired = 0
   /** Replica ids that their device no longer names. */
   #disowned = new Set<ReplicaId>()
 
@@ -166,6 +169,11 @@ export class SpaceDatabase {
     return state ? joinVectors(this.frontier, state.frontier) : this.frontier
   }
 
+  /** Files, directories and links that an audit put right since it was opened. */
+  get repaired(): number {
+    return this.#repaired
+  }
+
   /** A sync point was reached at least once in the life of this database. */
   get everSynced(): boolean {
     return this.#everSynced
@@ -222,6 +230,7 @@ export class SpaceDatabase {
   /**
    * Registers from a peer, with the cursor behind them, in one batch. Durable with the next sync point.
    *
+   * @param isRepair What lives is taken although the frontier holds it: an audit showed that something is missing.
    * @returns the positions in the own log that these entries took, with those they had before.
    * @throws {ProtocolError} BAD_ENTRY, KIND_CHANGED: nothing was written.
    */
@@ -229,6 +238,7 @@ export class SpaceDatabase {
     peer: DeviceId,
     entries: readonly NodeEntry[],
     cursor: Cursor,
+    isRepair = false,
   ): Promise<readonly { lseq: number; previous: number }[]> {
     return this.#store.write(async (txn) => {
       const change = this.#store.vectors.change()
@@ -243,7 +253,7 @@ export class SpaceDatabase {
         checkIncoming(entry, current, this.#known)
         change.received(entry)
         for (const stamp of stampsOf(entry)) hlc = maxHlc(hlc, stamp)
-        wanted.push(dropIgnored(entry, known[i], this.frontier))
+        wanted.push(isRepair && isAlive(entry) ? entry : dropIgnored(entry, known[i], this.frontier))
       }
       const joined = await this.#store.received.join(txn, wanted)
       const moved = await this.#store.appendLog(txn, joined.nodes)
@@ -251,6 +261,7 @@ export class SpaceDatabase {
         (await this.#store.dirtyTracker?.joined(txn, joined, this.#store.counters.dirty)) ??
         this.#store.counters.dirty
       this.#store.peers.moveCursor(txn, peer, cursor)
+      if (isRepair) this.#repaired += joined.nodes.length
       return {
         value: moved.entries,
         sync: false,
@@ -433,6 +444,7 @@ export class SpaceDatabase {
         floor,
         log: (after) => this.#store.log.read(kv, after),
         nodes: (ids) => this.#store.received.nodes(kv, ids),
+        digest: () => stateDigest(this.#store.received, kv, this.#store.options.sha256),
         close: () => kv.close(),
       }
     })

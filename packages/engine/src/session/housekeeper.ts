@@ -6,6 +6,9 @@ import type { SpacePeers } from './space-peers.js'
 /** Time from the first change to the next acknowledgement and collection. */
 export const COLLECT_EVERY_MS = 10 * 60_000
 
+/** Time between two comparisons of all that is shown with what a hub shows. */
+export const AUDIT_EVERY_MS = 24 * 3_600_000
+
 /** A program that ends does not wait longer for what can be collected later. */
 const CLOSE_MS_MAX = 300
 
@@ -18,14 +21,15 @@ export interface HousekeeperOptions {
 }
 
 /**
- * Acknowledges what has been applied, collects what is dead for everybody, and tells the peers, some time after
- * something changed. Where nothing changes it does nothing: an idle group falls silent.
+ * Acknowledges what has been applied, collects what is dead for everybody, tells the peers, and once a day
+ * compares with a hub, some time after something changed. Where nothing changes it does nothing: an idle group falls silent.
  */
 export class Housekeeper {
   readonly #options: HousekeeperOptions
   readonly #stopListening: (() => void)[]
   #cancel: (() => void) | undefined
   #running: Promise<void> = Promise.resolve()
+  #auditDueMs = 0
   /** It is closed, and what it does then ends at this time (monotonic milliseconds). */
   #closesByMs: number | undefined
 
@@ -47,6 +51,12 @@ export class Housekeeper {
     })
   }
 
+  /** A hub shows something else than this side: the next comparison comes soon. */
+  auditSoon(): void {
+    this.#auditDueMs = 0
+    this.wake()
+  }
+
   /** Says what is to be said the next time; a device may never run for as long as it takes. Idempotent. */
   async close(): Promise<void> {
     if (this.#closesByMs !== undefined) return this.#running
@@ -62,7 +72,18 @@ export class Housekeeper {
   async #work(): Promise<void> {
     const isMore = await this.#settle()
     for (const { exchange } of this.#options.peers.all) exchange.tellMembers().catch(noop)
+    await this.#audit()
     if (isMore) this.wake()
+  }
+
+  async #audit(): Promise<void> {
+    const { peers, timers } = this.#options
+    const nowMs = timers.monotonicMs()
+    if (nowMs < this.#auditDueMs) return
+    for (const { exchange } of peers.all) {
+      // One whose connection ends meanwhile is asked the next time.
+      if (await exchange.audit().catch(noop)) this.#auditDueMs = nowMs + AUDIT_EVERY_MS
+    }
   }
 
   /** @returns whether there is more to come from this side alone. */

@@ -33,7 +33,7 @@ const INBOX_BYTES_MAX = 2 * FRAME_BYTES_MAX
 /** The messages of one space's exchange. */
 export type ExchangeMessage = Extract<
   Message,
-  { type: 'open' | 'rewind' | 'entries' | 'sync-point' | 'members' | 'acks' | 'reject' | 'want' }
+  { type: 'open' | 'rewind' | 'entries' | 'sync-point' | 'members' | 'acks' | 'digest' | 'reject' | 'want' }
 >
 
 /** One space within one session. */
@@ -263,6 +263,7 @@ export class Session {
       case 'sync-point':
       case 'members':
       case 'acks':
+      case 'digest':
       case 'reject':
       case 'want': {
         // An OPEN before it may still be on its way through the control queue.

@@ -4,34 +4,29 @@ import {
   ChunkMismatchError,
   type DeviceId,
   type Entries,
-  FRAME_BYTES_TARGET,
   type InlineChunk,
   joinVectors,
   type Message,
   NO_SWEEP,
-  type NodeEntry,
   type Open,
   ProtocolError,
+  type Rewind,
   type SyncPoint,
   type Vector,
   vectorAtMost,
   type WantedVersion,
 } from '@tidemark/protocol'
 import { isBehind } from '../core/collectable.js'
-import { newerThan } from '../core/incoming.js'
-import type { LogEntry } from '../database/change-log.js'
 import type { SpaceDatabase } from '../database/space-database.js'
 import type { SpaceSnapshot } from '../database/space-snapshot.js'
 import type { Hasher } from '../ports/hasher.js'
 import type { BlobAuthority } from '../transfer/blob-authority.js'
 import type { ChunkCache } from '../transfer/chunk-cache.js'
+import { Audit } from './audit.js'
 import { type Custody, isOfOld } from './custody.js'
-import { roughEntryBytes, smallRootsOf } from './entry-size.js'
 import { MemberTalk } from './member-talk.js'
+import { sendPage } from './send-page.js'
 import type { ExchangeMessage, SpaceEndpoint } from './session.js'
-
-/** Entries in one frame: bounds what the other end writes in one batch. */
-const ENTRIES_PER_ROUND_FRAME_MAX = 1_000
 
 export interface SpaceExchangeOptions {
   readonly database: SpaceDatabase
@@ -62,6 +57,8 @@ export interface SpaceExchangeOptions {
   readonly entriesPerFrameMax?: number
   /** The peer's frontier, ours or the state of the rounds changed. */
   onChange(): void
+  /** The peer, a hub, shows something else: it is to be asked again soon (`audit`). */
+  onDiffers?(): void
 }
 
 /**
@@ -80,6 +77,11 @@ export class SpaceExchange implements SpaceEndpoint {
   /** Own log positions above `#position` whose content came from the peer: it does not get them back. */
   readonly #echoes = new Set<number>()
   readonly #members: MemberTalk
+  readonly #audit: Audit
+  /** In this session both ends send everything once more. */
+  #repairs = false
+  /** The next round sends everything. */
+  #mustSendAll = false
   /** What this side said in its last OPEN: both ends judge by the same words. */
   #said: Open | undefined
   #saying: Promise<void> = Promise.resolve()
@@ -110,6 +112,14 @@ export class SpaceExchange implements SpaceEndpoint {
     const { database, channel, peer, send, isHub = false, isPeerHub = false } = options
     const { gc, device } = database
     this.#members = new MemberTalk({ gc, device, channel, peer, send, isHub, isPeerHub })
+    this.#audit = new Audit({
+      database,
+      channel,
+      isHub: isHub && !isPeerHub,
+      send,
+      repair: () => this.#requestRepair(),
+      onDiffers: () => options.onDiffers?.(),
+    })
     this.#rejoins = database.rejoins
     this.#stopListening = options.database.onChange(() => {
       if (this.#rejoins !== database.rejoins) this.#openAnew()
@@ -190,13 +200,37 @@ export class SpaceExchange implements SpaceEndpoint {
     await this.#members.tellAcks()
   }
 
+  /**
+   * Asks the peer, a hub, whether it shows the same. Reads every node; never as an answer.
+   *
+   * @returns whether it was asked: there is something to compare when both ends hold the same.
+   */
+  async audit(): Promise<boolean> {
+    const { isPeerHub = false, isHub = false } = this.#options
+    if (!isPeerHub || isHub || !this.isEqual || this.#isReadOnly) return false
+    await this.#audit.tell()
+    return true
+  }
+
+  async #requestRepair(): Promise<void> {
+    const { channel, send } = this.#options
+    await send({ type: 'rewind', channel, reason: 'requested' })
+    this.#repair()
+  }
+
+  #repair(): void {
+    this.#repairs = true
+    this.#mustSendAll = true
+    this.#wake()
+  }
+
   async receive(message: ExchangeMessage): Promise<void> {
     if ((this.#awaitsOpen || this.#awaitsRejoin) && message.type !== 'open') return
     switch (message.type) {
       case 'open':
         return this.#open(message)
       case 'rewind':
-        return this.#rewind()
+        return this.#rewind(message)
       case 'entries':
         return this.#entries(message)
       case 'sync-point':
@@ -207,6 +241,8 @@ export class SpaceExchange implements SpaceEndpoint {
       case 'acks':
         this.#mustWrite()
         return this.#members.acks(message)
+      case 'digest':
+        return this.#audit.heard(message)
       case 'reject':
         throw new AccessError('FORBIDDEN', `the hub refused ${message.node}: ${message.message}`)
       case 'want':
@@ -230,9 +266,11 @@ export class SpaceExchange implements SpaceEndpoint {
   }
 
   /** A hub that went back may have caught up with all that this side claims, and show what was collected here. */
-  async #rewind(): Promise<void> {
+  async #rewind({ reason }: Rewind): Promise<void> {
     const { database, peer, isPeerHub = false } = this.#options
     await database.forgetCursor(peer)
+    // Nobody but a hub has everything sent.
+    if (reason === 'requested') return isPeerHub ? this.#repair() : undefined
     const frontier = this.#theirs
     if (!isPeerHub || !frontier || database.isRejoining || database.gc.floor.size === 0) return
     await database.rejoin(peer, { frontier }, 'relearn')
@@ -263,6 +301,8 @@ export class SpaceExchange implements SpaceEndpoint {
     if (open.cursor && !isGood) {
       await send({ type: 'rewind', channel, reason: wentBack ? 'rolled-back' : 'unknown-run' })
     }
+    this.#repairs = false
+    this.#mustSendAll = false
     this.#theirs = open.frontier
     this.#isReadOnly = open.readOnly === true
     this.#position = isGood ? open.cursor!.lseq : 0
@@ -329,7 +369,7 @@ export class SpaceExchange implements SpaceEndpoint {
     await onWant(versions)
   }
 
-  async #entries({ entries, inline, run, lseq }: Entries): Promise<void> {
+  async #entries({ entries, inline, run, lseq, repair = false }: Entries): Promise<void> {
     const { database, peer, blobs, custody } = this.#options
     this.#mustWrite()
     // A member is past all that was ever collected. Anybody else may write to what is no more: it has to judge.
@@ -340,8 +380,9 @@ export class SpaceExchange implements SpaceEndpoint {
     this.#isInRound = true
     for (const chunk of inline) this.#keepInline(chunk)
     if (inline.length > 0 && blobs) await blobs.putInline(inline)
-    const receive = () => database.receive(peer, entries, { run, lseq })
-    const mayBeLost = !this.#receivedSyncPoint || isOfOld(entries)
+    const isRepair = repair && this.#repairs
+    const receive = () => database.receive(peer, entries, { run, lseq }, isRepair)
+    const mayBeLost = isRepair || !this.#receivedSyncPoint || isOfOld(entries)
     const moved = await (custody && mayBeLost ? custody.catchUp(entries, receive) : receive())
     for (const { lseq: now, previous } of moved) {
       const hadSent = previous <= this.#position || this.#echoes.has(previous)
@@ -428,15 +469,28 @@ export class SpaceExchange implements SpaceEndpoint {
   }
 
   async #round(snapshot: SpaceSnapshot): Promise<void> {
-    const { database, channel, send } = this.#options
-    const [theirs, opens] = [this.#theirs, this.#opens]
+    const { database, channel, send, cache, entriesPerFrameMax } = this.#options
+    const opens = this.#opens
     const isVoid = (): boolean => this.#closed || opens !== this.#opens
+    const repair = this.#mustSendAll
+    this.#mustSendAll = false
+    const theirs = repair ? new Map() : this.#theirs
+    if (!theirs) return
+    const page = {
+      snapshot,
+      theirs,
+      cache,
+      entriesPerFrameMax,
+      frame: { type: 'entries', channel, run: database.partialRun, ...(repair ? { repair } : {}) },
+      // After another OPEN its position would be taken for one in the stream that begins there.
+      send: async (frame: Entries) => (isVoid() ? undefined : send(frame)),
+    } as const
     let sent = 0
-    for await (const page of snapshot.log(this.#position)) {
-      if (isVoid() || !theirs) return
-      sent += await this.#sendPage(snapshot, page, theirs, isVoid)
+    for await (const log of snapshot.log(repair ? 0 : this.#position)) {
+      if (isVoid()) return
+      sent += await sendPage(repair ? log : log.filter(({ lseq }) => !this.#echoes.has(lseq)), page)
     }
-    if (isVoid() || !theirs) return
+    if (isVoid()) return
     this.#position = Math.max(this.#position, snapshot.lseq)
     for (const lseq of this.#echoes) if (lseq <= this.#position) this.#echoes.delete(lseq)
     const lost = [...database.lost].map(([rid, seq]) => ({ rid, seq }))
@@ -457,47 +511,5 @@ export class SpaceExchange implements SpaceEndpoint {
       lost,
       floor: snapshot.floor,
     })
-  }
-
-  /** @returns how many entries it sent. */
-  async #sendPage(
-    snapshot: SpaceSnapshot,
-    page: readonly LogEntry[],
-    theirs: Vector,
-    isVoid: () => boolean,
-  ): Promise<number> {
-    const { database, channel, send, cache, entriesPerFrameMax = ENTRIES_PER_ROUND_FRAME_MAX } = this.#options
-    const fresh = page.filter(({ lseq }) => !this.#echoes.has(lseq))
-    const nodes = await snapshot.nodes(fresh.map(({ node }) => node))
-    let entries: NodeEntry[] = []
-    let inline: InlineChunk[] = []
-    let bytes = 0
-    let sent = 0
-    const flush = async (lseq: number): Promise<void> => {
-      if (entries.length === 0) return
-      const frame: Entries = { type: 'entries', channel, run: database.partialRun, lseq, entries, inline }
-      sent += entries.length
-      entries = []
-      inline = []
-      bytes = 0
-      // After another OPEN its position would be taken for one in the stream that begins there.
-      if (!isVoid()) await send(frame)
-    }
-    for (const [i, { lseq }] of fresh.entries()) {
-      const node = nodes[i]
-      const newer = node && newerThan(node, theirs)
-      if (!newer) continue
-      entries.push(newer)
-      bytes += roughEntryBytes(newer)
-      for (const id of smallRootsOf(newer)) {
-        const kept = cache.get(id)
-        if (!kept) continue
-        inline.push({ id, bytes: kept })
-        bytes += kept.length
-      }
-      if (bytes >= FRAME_BYTES_TARGET || entries.length >= entriesPerFrameMax) await flush(lseq)
-    }
-    await flush(page.at(-1)!.lseq)
-    return sent
   }
 }

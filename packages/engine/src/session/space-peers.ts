@@ -15,6 +15,8 @@ export interface SpacePeersOptions {
   readonly isHub?: boolean
   /** Something about the peers or the rounds changed. */
   onChange(): void
+  /** A hub shows something else. */
+  onDiffers?(): void
   /** Takes what a hub lacks; hubs themselves have none. */
   onWant?(versions: readonly WantedVersion[]): Promise<void>
 }
@@ -51,7 +53,7 @@ export class SpacePeers {
 
   /** For `Session.addSpace`. */
   endpoint(session: Session, { client, ...access }: SpaceAccess): (channel: number) => SpaceEndpoint {
-    const { database, cache, hasher, onChange, onWant, isHub = false } = this.#options
+    const { database, cache, hasher, onChange, onDiffers, onWant, isHub = false } = this.#options
     return (channel) => {
       const { peer } = session
       const exchange = new SpaceExchange({
@@ -61,6 +63,7 @@ export class SpacePeers {
         hasher,
         onChange,
         ...(onWant ? { onWant } : {}),
+        ...(onDiffers ? { onDiffers } : {}),
         peer: peer.device,
         isHub,
         // Who dials a hub is none, whatever it says: else it could make a hub begin anew.

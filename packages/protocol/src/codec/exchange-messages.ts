@@ -8,6 +8,8 @@ import {
   REPLICA_ID_BYTES,
   type RunId,
   type SpaceName,
+  STATE_DIGEST_BYTES,
+  type StateDigest,
 } from '../ids.js'
 import {
   CHANNELS_MAX,
@@ -18,6 +20,7 @@ import {
   TEXT_BYTES_MAX,
 } from '../limits.js'
 import type { Reject } from '../messages/control.js'
+import type { Digest } from '../messages/digest.js'
 import type { Entries, InlineChunk } from '../messages/entries.js'
 import type { Ack, Acks, Members } from '../messages/members.js'
 import type { Cursor, Open, Rewind } from '../messages/open.js'
@@ -122,6 +125,16 @@ export const rewindRecord = record<Rewind>(
   { unknown: 'ignore' },
 )
 
+export const digestRecord = record<Digest>(
+  'digest',
+  {
+    channel: required(1, channelCodec),
+    frontier: required(2, vectorCodec),
+    digest: required(3, idCodec<StateDigest>(STATE_DIGEST_BYTES)),
+  },
+  { unknown: 'ignore' },
+)
+
 export const entriesRecord = record<Entries>(
   'entries',
   {
@@ -130,6 +143,7 @@ export const entriesRecord = record<Entries>(
     lseq: required(3, uint()),
     entries: required(4, list(entryBytes, ENTRIES_PER_FRAME_MAX)),
     inline: required(5, list(chunkBytes(INLINE_BYTES_MAX), ENTRIES_PER_FRAME_MAX)),
+    repair: optional(6, bool),
   },
   { unknown: 'ignore' },
 )

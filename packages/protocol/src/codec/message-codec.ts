@@ -28,6 +28,7 @@ export const MESSAGES: { readonly [K in Message['type']]: MessageType<K> } = {
   reject: { number: 9, record: exchange.rejectRecord },
   members: { number: 10, record: exchange.membersRecord },
   acks: { number: 11, record: exchange.acksRecord },
+  digest: { number: 12, record: exchange.digestRecord },
   need: { number: 16, record: blob.needRecord },
   needed: { number: 17, record: blob.neededRecord },
   'grant-puts': { number: 18, record: blob.grantPutsRecord },

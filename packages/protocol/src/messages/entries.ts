@@ -12,6 +12,8 @@ export interface Entries {
   readonly entries: readonly NodeEntry[]
   /** Bytes of small files that ride along; stored before the entries. */
   readonly inline: readonly InlineChunk[]
+  /** Part of a repair: all siblings, and what lives is taken over although the receiver's frontier holds it. */
+  readonly repair?: boolean
 }
 
 export interface InlineChunk {

@@ -11,6 +11,7 @@ import type {
   Want,
 } from './blobs.js'
 import type { Fault, Ping, Pong, Reject } from './control.js'
+import type { Digest } from './digest.js'
 import type { Entries } from './entries.js'
 import type { Hello } from './hello.js'
 import type { Acks, Members } from './members.js'
@@ -20,7 +21,7 @@ import type { SyncPoint } from './sync-point.js'
 /** Everything that either end may say. */
 export type Message = FromReplica | FromHub
 /** What any replica may say to any peer. */
-type Symmetric = Hello | Open | Rewind | Entries | SyncPoint | Members | Acks | Fault | Ping | Pong
+type Symmetric = Hello | Open | Rewind | Entries | SyncPoint | Members | Acks | Digest | Fault | Ping | Pong
 /** What a replica says to a hub. */
 export type FromReplica = Symmetric | Need | GrantPuts | Stored | PutInline | Locate
 /** What a hub says to a replica. */

@@ -7,6 +7,8 @@ const HELP: Readonly<Record<keyof HubCounts, string>> = {
   spaces: 'Spaces that were opened since the start.',
   members: 'Devices that are waited for before what is deleted is forgotten, in the spaces that are open.',
   tombstones: 'Deleted files and directories that are remembered in the spaces that are open.',
+  repaired:
+    'Files, directories and links that were lost here, and that an audit brought back, since the start.',
 }
 
 /** The text format of Prometheus. */

@@ -45,6 +45,7 @@ export async function checkEnd(world: World): Promise<void> {
     )
   }
   sameRows(sites, 'n')
+  await sameDigests(sites)
   sameRows(
     sites.filter((site) => site.hasUser),
     'e',
@@ -56,6 +57,22 @@ export async function checkEnd(world: World): Promise<void> {
   const shown = entriesIn(viewer, 'received')
   checkReference(shown, [...stateOf(viewer).values()])
   world.contents.check(shown)
+}
+
+/** What an audit compares: it must see no difference where there is none. */
+async function sameDigests(sites: readonly Site[]): Promise<void> {
+  const digests = await Promise.all(
+    sites.map(async ({ database }) => {
+      const snapshot = await database.snapshot()
+      const digest = await snapshot.digest()
+      await snapshot.close()
+      return digest
+    }),
+  )
+  for (const [i, digest] of digests.entries()) {
+    const [a, b] = [sites[0]!, sites[i]!]
+    mustHold(digest === digests[0], 'EX12', () => `digests of ${a.name} and ${b.name} differ`)
+  }
 }
 
 /** A walk through the directories that the user sees meets every entry once. */
