@@ -14,6 +14,7 @@ export type {
   WantedByHub,
 } from './binding.js'
 export { type BuiltPack, type PackedChunk, PackFormat } from './chunking/pack-format.js'
+export { PlainGear } from './chunking/plain-gear.js'
 export { readManifest } from './chunking/read-manifest.js'
 export type { NewContent, ParentRef, UserOp } from './core/user-op.js'
 export {
@@ -30,6 +31,7 @@ export type { TreeReader } from './database/tree-reader.js'
 export type { Platform } from './platform.js'
 export type { ByteSink, ByteSource } from './ports/byte-source.js'
 export type { Clock, Timers } from './ports/clock.js'
+export type { Gear } from './ports/gear.js'
 export type { Hasher } from './ports/hasher.js'
 export type {
   Awaitable,

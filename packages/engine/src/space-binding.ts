@@ -3,6 +3,7 @@ import type { BehaviorSubject, Subject } from 'rxjs'
 import type { LinkState, SpaceBinding, WantedByHub } from './binding.js'
 import { chunkSource } from './chunking/chunk-source.js'
 import type { SpaceDatabase } from './database/space-database.js'
+import type { Gear } from './ports/gear.js'
 import type { Hasher } from './ports/hasher.js'
 import type { RoundPatience } from './round-patience.js'
 import type { Downloader } from './transfer/downloader.js'
@@ -12,6 +13,7 @@ export interface SpaceBindingParts {
   readonly name: SpaceName
   readonly database: SpaceDatabase
   readonly hasher: Hasher
+  readonly gear: Gear | undefined
   readonly uploader: Uploader
   readonly downloader: Downloader
   readonly wanted: WantedByHub
@@ -32,16 +34,18 @@ function whileTogether<T>({ begunAnew }: SpaceDatabase, value: T): T {
 
 /** What a folder works on: two trees, its own rows, and the bytes. */
 export function makeSpaceBinding(parts: SpaceBindingParts): SpaceBinding {
-  const { database, hasher, uploader, downloader, wanted, wanted$, changed$, patience, link$ } = parts
+  const { database, hasher, gear, uploader, downloader, wanted, wanted$, changed$, patience, link$ } = parts
   return {
     received: database.received,
     synced: database.synced,
     rows: database.rows,
     writeRows: (ops, options) => database.writeRows(ops, options),
-    chunk: (source, options) => chunkSource(source, { hasher, ...options }),
+    chunk: (source, options) => chunkSource(source, { hasher, gear, ...options }),
     // Without a hub the folder itself is where the bytes are.
     store: (source, options) =>
-      link$.value.configured ? uploader.store(source, options) : chunkSource(source, { hasher, ...options }),
+      link$.value.configured
+        ? uploader.store(source, options)
+        : chunkSource(source, { hasher, gear, ...options }),
     ensureStored: async (uploads, options) => {
       if (link$.value.configured) await uploader.ensureStored(uploads, options)
     },

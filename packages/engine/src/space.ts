@@ -104,7 +104,7 @@ export class Space implements AsyncDisposable {
 
   constructor(parts: OpenSpaceParts, database: SpaceDatabase) {
     const { platform, space, blobs } = parts
-    const { hasher, timers, random } = platform
+    const { hasher, gear, timers, random } = platform
     this.name = space
     this.#parts = parts
     this.#database = database
@@ -115,9 +115,15 @@ export class Space implements AsyncDisposable {
       hasher,
       retry: new RetryPolicy({ timers, random }),
     }
-    this.#uploader = new Uploader({ ...transfer, journal: new UploadJournal({ database, hasher }) })
+    this.#uploader = new Uploader({ ...transfer, gear, journal: new UploadJournal({ database, hasher }) })
     this.#downloader = new Downloader({ ...transfer, local: this.#files })
-    this.#pending = new PendingUploads({ database, files: this.#files, uploader: this.#uploader, hasher })
+    this.#pending = new PendingUploads({
+      database,
+      files: this.#files,
+      uploader: this.#uploader,
+      hasher,
+      gear,
+    })
     this.#wanted = new WantedContents(database)
     this.#link = new BehaviorSubject(this.#linkState())
     this.peers = new SpacePeers({
@@ -155,6 +161,7 @@ export class Space implements AsyncDisposable {
       name: this.name,
       database: this.#database,
       hasher: this.#parts.platform.hasher,
+      gear: this.#parts.platform.gear,
       uploader: this.#uploader,
       downloader: this.#downloader,
       wanted: this.#wanted,
@@ -250,8 +257,8 @@ export class Space implements AsyncDisposable {
     const { signal = this.#abort.signal } = options
     const basedOn = options.basedOn ?? (await this.stat(path))?.version
     const source = typeof data === 'object' && 'read' in data ? data : bytesSource(data)
-    const { hasher, clock } = this.#parts.platform
-    const file = await chunkSource(source, { hasher, signal })
+    const { hasher, gear, clock } = this.#parts.platform
+    const file = await chunkSource(source, { hasher, gear, signal })
     const { root, height, size } = file
     const content: NewContent = { root, height, size, mtimeMs: options.mtimeMs ?? clock.nowMs() }
     const isPending = await this.#keep({ file, open: async () => keptOpen(source) }, source, signal)

@@ -3,6 +3,7 @@ import type { ChunkedFile } from '../binding.js'
 import { Budget } from '../memory/budget.js'
 import { LentBuffers } from '../memory/lent-buffers.js'
 import type { ByteSource } from '../ports/byte-source.js'
+import type { Gear } from '../ports/gear.js'
 import type { Hasher } from '../ports/hasher.js'
 import { ONE_CHUNK_BYTES_MAX } from './chunk-class.js'
 import { chunkWindows, type Window } from './chunk-windows.js'
@@ -11,6 +12,8 @@ import { buildManifest } from './manifest-tree.js'
 
 export interface ChunkOptions {
   readonly hasher: Hasher
+  /** @default see `systemGear` */
+  readonly gear?: Gear | undefined
   readonly signal?: AbortSignal
   /** Bytes a read. The result does not depend on it. @default 1 MiB */
   readonly readBytes?: number

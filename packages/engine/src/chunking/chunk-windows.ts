@@ -1,6 +1,7 @@
 import { bytesToHex, type ChunkId, PACK_BYTES_TARGET } from '@tidemark/protocol'
 import type { ChunkedFile, ChunkList } from '../binding.js'
 import type { ByteSource } from '../ports/byte-source.js'
+import type { Gear } from '../ports/gear.js'
 import type { Hasher } from '../ports/hasher.js'
 import { chunkBounds, chunkClass } from './chunk-class.js'
 import { ChunkListBuilder, chunkBytesIn } from './chunk-list.js'
@@ -34,6 +35,8 @@ export interface Window {
 
 export interface WindowOptions {
   readonly hasher: Hasher
+  /** @default see `systemGear` */
+  readonly gear?: Gear | undefined
   readonly memory: WindowMemory
   readonly signal?: AbortSignal | undefined
   /** Bytes a read. The result does not depend on it. @default 1 MiB */
@@ -63,7 +66,7 @@ export async function chunkWindows(source: ByteSource, options: WindowOptions): 
   const windowBytes = Math.min(size, Math.max(PACK_BYTES_TARGET, max))
   // The last chunk of a file may be shorter than the minimum.
   const length = packLength(Math.ceil(windowBytes / min) + 1, windowBytes)
-  const cutter = new Cutter(sizes)
+  const cutter = new Cutter(sizes, options.gear)
   const builder = new ChunkListBuilder()
   const hashing: Promise<void>[] = []
   let looksLikeNode = false

@@ -1,5 +1,7 @@
+import type { Gear } from '../ports/gear.js'
 import { chunkBounds } from './chunk-class.js'
 import { GEAR } from './gear-table.js'
+import { systemGear } from './system-gear.js'
 
 /** A 32-bit gear hash forgets a byte after this many more. */
 const WINDOW_BYTES = 32
@@ -24,7 +26,10 @@ export class Cutter {
   #length = 0
 
   /** @param chunkClassLog2 See `chunkClass`. */
-  constructor(chunkClassLog2: number) {
+  constructor(
+    chunkClassLog2: number,
+    private readonly gear: Gear = systemGear(),
+  ) {
     const { min, average, max } = chunkBounds(chunkClassLog2)
     this.#min = min
     this.#average = average
@@ -72,13 +77,9 @@ export class Cutter {
 
   /** @returns the index behind the first byte that ends a chunk, or -1. */
   #scan(bytes: Uint8Array, from: number, to: number, mask: number): number {
-    const gear = GEAR
-    let hash = this.#hash
-    for (let at = from; at < to; at++) {
-      hash = ((hash << 1) + gear[bytes[at]!]!) | 0
-      if ((hash & mask) === 0) return at + 1
-    }
-    this.#hash = hash
-    return -1
+    if (from >= to) return -1
+    const cut = this.gear.scan(bytes, from, to, this.#hash, mask)
+    if (cut < 0) this.#hash = this.gear.hash
+    return cut
   }
 }

@@ -3,6 +3,7 @@ import { chunkSource } from '../chunking/chunk-source.js'
 import type { NewContent } from '../core/user-op.js'
 import { decodeJson, encodeJson } from '../database/json-row.js'
 import type { SpaceDatabase } from '../database/space-database.js'
+import type { Gear } from '../ports/gear.js'
 import type { Hasher } from '../ports/hasher.js'
 import type { KeyValueOp } from '../ports/key-value-store.js'
 import { withResolvers } from '../session/with-resolvers.js'
@@ -18,6 +19,7 @@ export interface PendingUploadsParts {
   readonly files: LocalFiles
   readonly uploader: Uploader
   readonly hasher: Hasher
+  readonly gear: Gear | undefined
 }
 
 /**
@@ -107,10 +109,10 @@ export class PendingUploads {
   }
 
   async #upload(row: Row, signal: AbortSignal): Promise<void> {
-    const { files, uploader, hasher, database } = this.#parts
+    const { files, uploader, hasher, gear, database } = this.#parts
     try {
       const source = files.source(row)
-      const file = await chunkSource(source, { hasher, signal })
+      const file = await chunkSource(source, { hasher, gear, signal })
       await uploader.ensureStored([{ file, open: async () => source }], { signal })
       await database.writeRows([{ type: 'del', key: PREFIX + row.root }], { sync: false })
     } catch (error) {

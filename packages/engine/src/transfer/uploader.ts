@@ -15,6 +15,7 @@ import { type BuiltPack, PackFormat, packLength } from '../chunking/pack-format.
 import { Budget } from '../memory/budget.js'
 import { LentBuffers } from '../memory/lent-buffers.js'
 import type { ByteSource } from '../ports/byte-source.js'
+import type { Gear } from '../ports/gear.js'
 import { keptOpen } from './byte-streams.js'
 import { DurableBytes } from './durable-bytes.js'
 import { fitsInline, messages } from './inline-messages.js'
@@ -40,6 +41,8 @@ const BODIES_MAX = 6
 const INLINE_MESSAGES_MAX = 4
 
 export interface UploaderParts extends TransferParts {
+  /** @default see `systemGear` */
+  readonly gear?: Gear | undefined
   /** Where `store` remembers what it chunked. */
   readonly journal?: UploadJournal
 }
@@ -134,6 +137,7 @@ export class Uploader {
       await this.parts.retry.run(signal, async () => mustAuthority(this.parts))
       file = await chunkWindows(source, {
         hasher: this.parts.hasher,
+        gear: this.parts.gear,
         memory: this.#windows,
         signal,
         isSettled: () => resume?.isSettled() ?? false,
