@@ -65,6 +65,30 @@ test('a range is asked for and given exactly', async () => {
   expect(await client.get(GET, { offset: 10, length: 0 }, {})).toEqual(new Uint8Array())
 })
 
+test('a long range comes into the memory that was given, one that a store gives in another way too', async () => {
+  const bytes = Buffer.alloc(600_000, 'abc')
+  let headers: Record<string, string> = { 'content-length': '500000' }
+  const { client } = await serve((_request, response) => {
+    response.writeHead(206, { 'content-range': 'bytes 10-500009/600000', ...headers })
+    response.end(bytes.subarray(10, 500_010))
+  })
+  for (const other of [{}, { 'transfer-encoding': 'chunked' }, { connection: 'close' }]) {
+    headers = { ...headers, ...other }
+    if ('transfer-encoding' in other) headers = other
+    const into = new Uint8Array(2_000_000)
+    const got = await client.get(GET, { offset: 10, length: 500_000 }, { into })
+    expect(got.buffer).toBe(into.buffer)
+    expect(bytes.subarray(10, 500_010).equals(got)).toBe(true)
+    expect(into.subarray(500_000).every((byte) => byte === 0)).toBe(true)
+  }
+})
+
+test('a long range that a store refuses is its error', async () => {
+  const { client } = await serve((_request, response) => response.writeHead(410).end('{}'))
+  const get = client.get(GET, { offset: 0, length: 500_000 }, { into: new Uint8Array(500_000) })
+  await expect(get).rejects.toBeInstanceOf(GrantExpiredError)
+})
+
 test.each([
   ['another range', 206, { 'content-range': 'bytes 11-15/100' }, 'abcde'],
   ['the whole blob', 200, { 'content-length': '100' }, 'x'.repeat(100)],

@@ -9,14 +9,17 @@ import {
   SyncError,
 } from '@tidemark/protocol'
 import { Agent, type Dispatcher, request } from 'undici'
+import { RangeReader } from './range-reader.js'
 
 /** Bytes of a failure's body that are read. */
 const PROBLEM_BYTES_MAX = 8 * 1024
+/** Longer ranges are read straight into the caller's memory, where that is possible. */
+const STRAIGHT_BYTES_MIN = 256 * 1024
 
 export interface UndiciBlobClientOptions {
   /** What relative grants are resolved against: the URL that was dialled; ws and wss become http and https. */
   readonly baseUrl: string
-  /** Connections to one store, at most. @default 8: one for each body in flight */
+  /** Connections to one store, at most, and as many again for long ranges. @default 8: one for each body in flight */
   readonly connectionsMax?: number
   /** Silence after which a request is given up, milliseconds. @default 30,000 */
   readonly idleTimeoutMs?: number
@@ -31,8 +34,10 @@ export interface UndiciBlobClient extends BlobClient {
 export function undiciBlobClient(options: UndiciBlobClientOptions): UndiciBlobClient {
   const base = httpUrl(options.baseUrl)
   const idleTimeoutMs = options.idleTimeoutMs ?? 30_000
+  const connectionsMax = options.connectionsMax ?? 8
+  const straight = new RangeReader({ connectionsMax, idleTimeoutMs })
   const agent = new Agent({
-    connections: options.connectionsMax ?? 8,
+    connections: connectionsMax,
     pipelining: 1,
     connect: { timeout: idleTimeoutMs },
     headersTimeout: idleTimeoutMs,
@@ -63,11 +68,20 @@ export function undiciBlobClient(options: UndiciBlobClientOptions): UndiciBlobCl
     get: (grant, range, { signal, into }) =>
       translated(signal, async () => {
         if (range.length === 0) return new Uint8Array()
+        const url = new URL(grant.url, base)
+        if (into && range.length >= STRAIGHT_BYTES_MIN && url.protocol === 'http:') {
+          const room = into.subarray(0, range.length)
+          if (await straight.read(url, grant.headers, range, room, signal)) return room
+          signal?.throwIfAborted()
+        }
         const last = range.offset + range.length - 1
         const response = await send(grant, { range: `bytes=${range.offset}-${last}` }, null, signal)
         return readRange(response, range, into)
       }),
-    close: () => agent.destroy(),
+    close: () => {
+      straight.close()
+      return agent.destroy()
+    },
   }
 }
 
