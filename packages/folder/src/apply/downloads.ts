@@ -109,7 +109,7 @@ export class Downloads {
       const have = ctx.files.lstat(path)?.size ?? 0
       const needed = Math.max(0, version.size - have) + ROOM_RESERVE_BYTES
       if (needed > ctx.files.room(ctx.staging).freeBytes) return { state: 'no-space' }
-      await this.#fetchInto(ctx, path, version, signal)
+      await this.#fetchInto(ctx, path, version, have, signal)
       return { state: 'complete' }
     } catch (error) {
       if (error instanceof SyncError || signal.aborted) return { state: 'missing' }
@@ -118,12 +118,21 @@ export class Downloads {
     }
   }
 
-  async #fetchInto(ctx: ApplyContext, path: string, version: Version, signal: AbortSignal): Promise<void> {
+  /** @param have Bytes that an earlier attempt left there. */
+  async #fetchInto(
+    ctx: ApplyContext,
+    path: string,
+    version: Version,
+    have: number,
+    signal: AbortSignal,
+  ): Promise<void> {
     const file = ctx.files.open(path, 'rw', FILE_MODE)
     try {
       const sink = {
         write: (offset: number, bytes: Uint8Array) => file.write(offset, bytes),
         read: async (offset: number, length: number) => {
+          // Behind it nothing was left, and each look makes memory for a chunk.
+          if (offset + length > have) return undefined
           const bytes = await file.read(offset, length)
           return bytes.length === length ? bytes : undefined
         },
