@@ -1,18 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import {
-  BLOB_BYTES_MAX,
-  type BlobId,
-  BlobMismatchError,
-  type ByteRange,
-  type SpaceName,
-} from '@tidemark/protocol'
+import { BLOB_BYTES_MAX, type BlobId, type ByteRange, type SpaceName } from '@tidemark/protocol'
 import type { BlobFiles, OpenBlob } from './blob-files.js'
 import { BodyMemory } from './body-memory.js'
 import type { GrantedRequest, GrantSigner } from './grant-signer.js'
 import { answerError, HttpError } from './http-error.js'
 import type { IncomingFile } from './incoming.js'
 import { parseRange } from './range-header.js'
+import { DisconnectedError, RequestBody } from './request-body.js'
 import { Slots } from './slots.js'
 
 /** Bounds of uploads over HTTP. */
@@ -124,46 +119,25 @@ export class BlobRequestHandler {
     keep: boolean,
   ): Promise<string> {
     const hash = createHash('sha256')
+    const { length } = granted
+    const body = new RequestBody(request, buffer, granted, this.#limits.idleTimeoutMs)
     const pieceBytes = keep ? KEPT_PIECE_BYTES : PIECE_BYTES
-    let received = 0
-    let start = 0
-    let end = 0
-    const flush = async (): Promise<void> => {
-      const piece = buffer.subarray(start, end)
-      hash.update(piece)
-      await file.append(piece)
-      if (!keep) end = 0
-      start = end
-    }
-    const idle = setTimeout(() => request.destroy(new DisconnectedError()), this.#limits.idleTimeoutMs)
     try {
-      // The stream must survive a failure of the disk, or the answer that names it would not arrive.
-      for await (const part of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-        received += part.length
-        if (received > granted.length) throw new BlobMismatchError(granted.id)
-        for (let from = 0; from < part.length; ) {
-          const copied = part.copy(
-            buffer,
-            end,
-            from,
-            from + Math.min(part.length - from, start + pieceBytes - end),
-          )
-          from += copied
-          end += copied
-          if (end - start === pieceBytes || end === buffer.length) await flush()
-        }
-        idle.refresh()
+      for (let done = 0; done < length; ) {
+        const start = keep ? done : 0
+        const end = start + Math.min(pieceBytes, length - done)
+        await body.filled(end)
+        const piece = buffer.subarray(start, end)
+        hash.update(piece)
+        await file.append(piece)
+        done += piece.length
+        if (!keep) body.again()
       }
-      if (end > start) await flush()
-    } catch (error) {
-      if (!request.complete && request.destroyed) throw new DisconnectedError()
-      throw error
+      await body.end()
+      return hash.digest('hex')
     } finally {
-      clearTimeout(idle)
+      body.close()
     }
-    if (!request.complete) throw new DisconnectedError()
-    if (received !== granted.length) throw new BlobMismatchError(granted.id)
-    return hash.digest('hex')
   }
 
   async #announce({ space, id, length }: PutRequest, kept: Uint8Array | undefined): Promise<void> {
@@ -203,11 +177,6 @@ export class BlobRequestHandler {
       await blob.close()
     }
   }
-}
-
-/** The sender of a body went away or fell silent: there is nobody to answer. */
-export class DisconnectedError extends Error {
-  override readonly name = 'DisconnectedError'
 }
 
 function checkLength(request: IncomingMessage, granted: number): void {
