@@ -1,25 +1,21 @@
 #!/usr/bin/env node
 import './compiler-budget.js'
 import { SyncError } from '@tidemark/protocol'
-import { helpText, parseInvocation, UsageError } from './args.js'
-import { runAccept, runRevert } from './commands/decide.js'
-import { runHub } from './commands/hub.js'
-import { runCat, runConflicts, runExplain, runLs } from './commands/inspect.js'
-import { runStatus } from './commands/status.js'
-import { runSync } from './commands/sync.js'
+import { helpText, type Invocation, parseInvocation, UsageError } from './args.js'
 import { versionText } from './version.js'
 
-const RUNNERS = {
-  hub: runHub,
-  sync: runSync,
-  status: runStatus,
-  accept: runAccept,
-  revert: runRevert,
-  ls: runLs,
-  cat: runCat,
-  conflicts: runConflicts,
-  explain: runExplain,
-} as const
+/** Each loads what it needs: a hub does without the folder, and most answers without either. */
+const RUNNERS: Readonly<Record<string, () => Promise<(invocation: Invocation) => Promise<number>>>> = {
+  hub: async () => (await import('./commands/hub.js')).runHub,
+  sync: async () => (await import('./commands/sync.js')).runSync,
+  status: async () => (await import('./commands/status.js')).runStatus,
+  accept: async () => (await import('./commands/decide.js')).runAccept,
+  revert: async () => (await import('./commands/decide.js')).runRevert,
+  ls: async () => (await import('./commands/inspect.js')).runLs,
+  cat: async () => (await import('./commands/inspect.js')).runCat,
+  conflicts: async () => (await import('./commands/inspect.js')).runConflicts,
+  explain: async () => (await import('./commands/inspect.js')).runExplain,
+}
 
 async function main(): Promise<number> {
   const invocation = parseInvocation(process.argv.slice(2))
@@ -31,7 +27,8 @@ async function main(): Promise<number> {
     process.stdout.write(versionText())
     return 0
   }
-  return RUNNERS[invocation.command as keyof typeof RUNNERS](invocation)
+  const run = await RUNNERS[invocation.command]!()
+  return run(invocation)
 }
 
 // The reader has gone (`tidemark ls DIR | head`): as for a command that SIGPIPE ends, that is no failure.

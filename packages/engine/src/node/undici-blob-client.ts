@@ -8,7 +8,7 @@ import {
   StoreError,
   SyncError,
 } from '@tidemark/protocol'
-import { Agent, type Dispatcher, request } from 'undici'
+import type { Agent, Dispatcher, request } from 'undici'
 import { RangeReader } from './range-reader.js'
 
 /** Bytes of a failure's body that are read. */
@@ -36,19 +36,21 @@ export function undiciBlobClient(options: UndiciBlobClientOptions): UndiciBlobCl
   const idleTimeoutMs = options.idleTimeoutMs ?? 30_000
   const connectionsMax = options.connectionsMax ?? 8
   const straight = new RangeReader({ connectionsMax, idleTimeoutMs })
-  const agent = new Agent({
+  const http = loadHttp({
     connections: connectionsMax,
     pipelining: 1,
     connect: { timeout: idleTimeoutMs },
     headersTimeout: idleTimeoutMs,
     bodyTimeout: idleTimeoutMs,
   })
+  http.catch(() => undefined)
   const send = async (
     grant: Grant,
     headers: Record<string, string>,
     body: Uint8Array | null,
     signal: AbortSignal | undefined,
   ): Promise<Dispatcher.ResponseData> => {
+    const { agent, request } = await http
     const options = {
       method: grant.method,
       headers: { ...grant.headers, ...headers },
@@ -78,11 +80,17 @@ export function undiciBlobClient(options: UndiciBlobClientOptions): UndiciBlobCl
         const response = await send(grant, { range: `bytes=${range.offset}-${last}` }, null, signal)
         return readRange(response, range, into)
       }),
-    close: () => {
+    close: async () => {
       straight.close()
-      return agent.destroy()
+      await (await http).agent.destroy()
     },
   }
+}
+
+/** Loaded when somebody is to move blobs: a hub, whose blobs are its own, does without it. */
+async function loadHttp(options: Agent.Options): Promise<{ agent: Agent; request: typeof request }> {
+  const undici = await import('undici')
+  return { agent: new undici.Agent(options), request: undici.request }
 }
 
 function httpUrl(text: string): URL {
