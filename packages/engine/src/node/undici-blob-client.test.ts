@@ -102,7 +102,9 @@ test.each([
 test.each([
   [410, '{"code":"GRANT_EXPIRED"}', GrantExpiredError],
   [403, '<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>', GrantExpiredError],
+  [403, '<Error><Code>AccessDenied</Code></Error>', GrantExpiredError],
   [403, '{"code":"BAD_SIGNATURE"}', StoreError],
+  [412, '', StoreError],
   [400, '{"title":"Bad Request","code":"BLOB_MISMATCH"}', BlobMismatchError],
   [400, '<Error><Code>BadDigest</Code></Error>', BlobMismatchError],
   [400, 'x'.repeat(100_000), StoreError],
@@ -146,4 +148,22 @@ test('the signal ends a request with its reason, before and while it runs', asyn
   setTimeout(() => abort.abort(new Error('enough')), 30)
   await expect(running).rejects.toThrow('enough')
   await expect(client.put(PUT, new Uint8Array(1), { signal: abort.signal })).rejects.toThrow('enough')
+})
+
+test('a store that denies access without a reason is believed to mean the end of a grant only when it is over', async () => {
+  const { client } = await serve((_request, response) => {
+    response.writeHead(403).end('<Error><Code>AccessDenied</Code></Error>')
+  })
+  const good = { ...PUT, expiresAtMs: Date.now() + 60_000 }
+  await expect(client.put(good, new Uint8Array(1), {})).rejects.toBeInstanceOf(StoreError)
+})
+
+test('a grant that only creates is carried out where the blob is there', async () => {
+  const seen: unknown[] = []
+  const { client } = await serve((request, response) => {
+    seen.push(request.headers['if-none-match'])
+    response.writeHead(412).end('<Error><Code>PreconditionFailed</Code></Error>')
+  })
+  await client.put({ ...PUT, headers: { 'if-none-match': '*' } }, new Uint8Array(1), {})
+  expect(seen).toEqual(['*'])
 })

@@ -10,6 +10,7 @@ import {
 } from '@tidemark/protocol'
 import type { Agent, Dispatcher, request } from 'undici'
 import { RangeReader } from './range-reader.js'
+import { systemClock } from './system-clock.js'
 
 /** Bytes of a failure's body that are read. */
 const PROBLEM_BYTES_MAX = 8 * 1024
@@ -58,10 +59,13 @@ export function undiciBlobClient(options: UndiciBlobClientOptions): UndiciBlobCl
       dispatcher: agent,
     }
     const response = await request(new URL(grant.url, base), { ...options, ...(signal ? { signal } : {}) })
-    if (response.statusCode >= 300) throw await toError(grant, response)
+    const isThere = response.statusCode === 412 && grant.headers['if-none-match'] === '*'
+    if (response.statusCode >= 300 && !isThere) throw await toError(grant, response)
     return response
   }
   return {
+    // A grant that only creates is answered 412 where the blob is there: sent again, or by somebody else.
+    // Whether it is the right one is for the hub to say, as after every upload.
     put: (grant, body, { signal }) =>
       translated(signal, async () => {
         const response = await send(grant, { 'content-length': String(body.length) }, body, signal)
@@ -148,7 +152,10 @@ async function toError(grant: Grant, { statusCode, body }: Dispatcher.ResponseDa
   const code = /"code"\s*:\s*"(\w+)"|<Code>(\w+)<\/Code>/.exec(text)
   const name = code?.[1] ?? code?.[2] ?? ''
   const blob = /[0-9a-f]{64}/.exec(grant.url)?.[0] ?? grant.url
-  if (statusCode === 410 || (statusCode === 403 && /expired/i.test(text))) {
+  // Some stores do not say why they refuse. That our clock says so, too, makes it likely enough to ask again.
+  const isOver =
+    /expired/i.test(text) || (name === 'AccessDenied' && grant.expiresAtMs <= systemClock.nowMs())
+  if (statusCode === 410 || (statusCode === 403 && isOver)) {
     return new GrantExpiredError('the store says that the grant is over')
   }
   if (statusCode === 400 && ['BLOB_MISMATCH', 'BadDigest', 'XAmzContentSHA256Mismatch'].includes(name)) {
