@@ -14,6 +14,7 @@ const ENTRIES: Record<string, string[]> = {
   'packages/folder': ['src/index.ts', 'src/testing/index.ts'],
   'packages/transport-ws': ['src/index.ts'],
   'packages/store-fs': ['src/index.ts'],
+  'packages/store-s3': ['src/index.ts', 'src/testing/index.ts'],
   'packages/server-reference': ['src/index.ts'],
   'packages/simulator': ['src/index.ts', 'src/cli.ts'],
   'examples/adapters': ['src/index.ts'],

@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 import { SlowestReporter } from './test/support/slowest-reporter.js'
 
 /** Sources of the other packages, not their builds: a test never sees an older build. */
-const conditions = ['tidemark-source', 'module', 'node', 'import', 'default']
+const conditions = ['tidemark-source', 'node', 'import', 'default']
 
 export default defineConfig({
   resolve: { conditions },

@@ -1,0 +1,40 @@
+import { S3Client } from '@aws-sdk/client-s3'
+import type { S3BlobStoreOptions } from './options.js'
+
+const CONNECT_TIMEOUT_MS = 10_000
+
+export function makeClient(options: S3BlobStoreOptions): S3Client {
+  const { endpoint, region, credentials } = options
+  return new S3Client({
+    ...(endpoint === undefined ? {} : { endpoint, region: region ?? 'us-east-1' }),
+    ...(region === undefined ? {} : { region }),
+    ...(credentials === undefined ? {} : { credentials }),
+    forcePathStyle: isPathStyle(options),
+    // Grants are signed for the endpoint that was given here: another one from the environment would part them.
+    ignoreConfiguredEndpointUrls: true,
+    // Otherwise the crc32 of every body stands beside the SHA-256 that we send.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    maxAttempts: options.attemptsMax ?? 3,
+    requestHandler: {
+      connectionTimeout: CONNECT_TIMEOUT_MS,
+      requestTimeout: options.requestTimeoutMs ?? 30_000,
+      socketTimeout: options.requestTimeoutMs ?? 30_000,
+    },
+  })
+}
+
+/** Where the bucket is for those who hold a grant. */
+export async function publicBucketUrl(client: S3Client, options: S3BlobStoreOptions): Promise<URL> {
+  const endpoint = options.publicEndpoint ?? options.endpoint
+  const { url } = client.config.endpointProvider({
+    Bucket: options.bucket,
+    Region: await client.config.region(),
+    ForcePathStyle: isPathStyle(options),
+    ...(endpoint === undefined ? {} : { Endpoint: endpoint }),
+  })
+  return url
+}
+
+const isPathStyle = ({ pathStyle, endpoint }: S3BlobStoreOptions): boolean =>
+  pathStyle ?? endpoint !== undefined
