@@ -42,6 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     '@tidemark/engine',
     '@tidemark/folder',
     '@tidemark/store-fs',
+    '@tidemark/store-s3',
     '@tidemark/transport-ws',
     '@tidemark/server-reference',
   ],

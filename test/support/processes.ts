@@ -100,19 +100,13 @@ export class World {
     }
   }
 
-  /** Starts a hub and waits for its line. */
-  async hub(port = 0, extra: readonly string[] = []): Promise<Hub> {
-    const running = this.spawn([
-      'hub',
-      '--port',
-      String(port),
-      '--data',
-      this.path('hub'),
-      '--token',
-      TOKEN,
-      '--json',
-      ...extra,
-    ])
+  /**
+   * Starts a hub and waits for its line.
+   * @param wrapper A program that runs the command line, with its arguments.
+   */
+  async hub(port = 0, extra: readonly string[] = [], wrapper: readonly string[] = []): Promise<Hub> {
+    const args = ['--port', String(port), '--data', this.path('hub'), '--token', TOKEN, '--json', ...extra]
+    const running = this.spawn(['hub', ...args], wrapper)
     await until('the hub is ready', () => running.lines.length > 0 || running.child.exitCode !== null)
     const line = running.lines[0]
     if (line === undefined) throw new Error(`the hub did not start: ${running.errors.join('\n')}`)

@@ -32,6 +32,13 @@ const OPTION_HELP: Readonly<Record<string, string>> = {
   'evict-after-days':
     '--evict-after-days N  days of silence after which nobody waits for a device before what is deleted\n' +
     '                    is forgotten; default 180',
+  's3-bucket':
+    '--s3-bucket B     keeps blobs in this bucket of S3, not below DIR; keys as the AWS SDK finds them',
+  's3-endpoint': '--s3-endpoint URL another store than AWS that speaks S3',
+  's3-public-endpoint':
+    '--s3-public-endpoint URL  where devices reach that store, if elsewhere than the hub does',
+  's3-region': '--s3-region R     default: what the environment says, or us-east-1 with --s3-endpoint',
+  's3-prefix': '--s3-prefix P/    what every key in the bucket begins with',
   hub: '--hub URL         ws://, wss://, http:// or https:// and the address of the hub',
   space: '--space NAME      which tree of the hub; default "default"',
   state: '--state DIR       where the database is; default DIR/.tidemark/state',
@@ -48,7 +55,7 @@ const COMMANDS: ReadonlyMap<string, CommandSyntax> = new Map<string, CommandSynt
     hub: {
       does: 'runs a hub in the foreground until interrupted; logs go to standard error',
       usage:
-        'tidemark hub --port N [--host H] --data DIR [--token T] [--tokens FILE] [--evict-after-days N] [--json]',
+        'tidemark hub --port N [--host H] --data DIR [--token T] [--tokens FILE] [--evict-after-days N] [--s3-bucket B [--s3-endpoint URL] …] [--json]',
       operands: [0, 0],
       options: {
         port: 'string',
@@ -57,6 +64,11 @@ const COMMANDS: ReadonlyMap<string, CommandSyntax> = new Map<string, CommandSynt
         token: 'string',
         tokens: 'string',
         'evict-after-days': 'string',
+        's3-bucket': 'string',
+        's3-endpoint': 'string',
+        's3-public-endpoint': 'string',
+        's3-region': 'string',
+        's3-prefix': 'string',
         json: 'boolean',
       },
     },

@@ -3,8 +3,7 @@ import { type AddressInfo, isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import type { Clock, Hasher, KeyValueStore, PackFormat } from '@tidemark/engine'
 import { makeDirectories } from '@tidemark/engine/node'
-import type { Listener } from '@tidemark/protocol'
-import { fsBlobStore } from '@tidemark/store-fs'
+import type { BlobStore, Listener } from '@tidemark/protocol'
 import { TokenAuthenticator } from './auth/token.js'
 import { type HubConfig, type HubConfigOptions, resolveHubConfig } from './config.js'
 import { ConfigError } from './errors.js'
@@ -12,6 +11,7 @@ import { BlobIndex } from './grants/blob-index.js'
 import { HubBlobs } from './grants/hub-blobs.js'
 import { httpRoutes } from './http/routes.js'
 import type { HubEngine, OpenHubEngine } from './hub-engine.js'
+import { foreignStore, type HubStore, localStore } from './hub-store.js'
 import type { Logger } from './logger.js'
 
 /** Collaborators of a hub. `createHub` supplies the usual ones. */
@@ -21,6 +21,11 @@ export interface HubParts {
   readonly openEngine: OpenHubEngine
   /** Accepts WebSockets at `path`. */
   readonly listen: (options: { readonly server: Server; readonly path: string }) => Listener
+  /**
+   * A store with grants that devices reach by themselves; whoever gives it opens it, and closes it after the
+   * hub. @default a directory below `dataDirectory`, through the hub
+   */
+  readonly blobs?: BlobStore
   readonly packs: Pick<PackFormat, 'verify' | 'build'>
   readonly hasher: Hasher
   readonly clock: Clock
@@ -58,12 +63,15 @@ export async function startHub(options: HubConfigOptions, parts: HubParts): Prom
   const server = createServer({ requestTimeout: config.requestTimeoutMs })
   server.maxConnections = config.connectionsMax
   try {
-    const blobs = fsBlobStore({
-      directory: join(config.dataDirectory, 'store'),
-      clock,
-      onStored: (space, id, bytes) => hubBlobs.uploaded(space, id, bytes),
-      onError: (error) => logger.error('blob-request-failed', { error }),
-    })
+    const store: HubStore = parts.blobs
+      ? foreignStore(parts.blobs)
+      : localStore({
+          directory: join(config.dataDirectory, 'store'),
+          clock,
+          onStored: (space, id, bytes) => hubBlobs.uploaded(space, id, bytes),
+          onError: (error) => logger.error('blob-request-failed', { error }),
+        })
+    const { blobs } = store
     const hubBlobs = new HubBlobs({
       blobs,
       index: new BlobIndex(storage),
@@ -72,7 +80,7 @@ export async function startHub(options: HubConfigOptions, parts: HubParts): Prom
       logger,
       rebuildAtStart: config.rebuildIndex,
     })
-    await blobs.open()
+    await store.open()
     const authenticator = new TokenAuthenticator(config.tokens, { anonymous: config.anonymous })
     engine = await parts.openEngine({
       storage,
@@ -89,7 +97,7 @@ export async function startHub(options: HubConfigOptions, parts: HubParts): Prom
     server.on(
       'request',
       httpRoutes({
-        handleBlobRequest: (request, response) => blobs.handleBlobRequest(request, response),
+        handleBlobRequest: (request, response) => store.handleBlobRequest(request, response),
         notReady: () => stopping,
         counts: () => running.counts(),
         logger,

@@ -1,6 +1,6 @@
 import type { S3Client } from '@aws-sdk/client-s3'
 import { SignatureV4 } from '@smithy/signature-v4'
-import { type BlobId, type Grant, hexToBytes } from '@tidemark/protocol'
+import { type BlobId, type Grant, hexToBytes, StoreError } from '@tidemark/protocol'
 import { mustBeBound } from './must-be-bound.js'
 import type { Bind } from './self-test-report.js'
 
@@ -79,6 +79,7 @@ export class GrantSigner {
     unhoistableHeaders: Set<string>,
   ): Promise<Grant> {
     const { protocol, host, hostname, port, pathname, origin } = this.#bucketUrl
+    const { expiration } = await this.#credentials()
     const expiresIn = Math.floor(ttlMs / 1_000)
     // The signature knows whole seconds.
     const signingMs = Math.floor(nowMs / 1_000) * 1_000
@@ -96,12 +97,19 @@ export class GrantSigner {
     )
     const query = new URLSearchParams(signed.query as Record<string, string>)
     const url = `${origin}${signed.path}?${query.toString()}`
-    return { method, url, headers: {}, expiresAtMs: await this.#end(signingMs + expiresIn * 1_000) }
+    // A grant ends with the keys that signed it.
+    const expiresAtMs = Math.min(
+      signingMs + expiresIn * 1_000,
+      expiration?.getTime() ?? Number.POSITIVE_INFINITY,
+    )
+    return { method, url, headers: {}, expiresAtMs }
   }
 
-  /** A grant ends with the credentials that signed it. */
-  async #end(expiresAtMs: number): Promise<number> {
-    const { expiration } = await this.#client.config.credentials()
-    return Math.min(expiresAtMs, expiration?.getTime() ?? Number.POSITIVE_INFINITY)
+  async #credentials(): Promise<{ readonly expiration?: Date }> {
+    try {
+      return await this.#client.config.credentials()
+    } catch (error) {
+      throw new StoreError(`blob store: no keys: ${(error as Error).message}`, undefined, { cause: error })
+    }
   }
 }

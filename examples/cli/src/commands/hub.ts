@@ -2,6 +2,7 @@ import { systemClock } from '@tidemark/engine/node'
 import { createHub, createLogger } from '@tidemark/server-reference'
 import { flag, type Invocation, mustTextOption, textOption, UsageError } from '../args.js'
 import { collectEveryMs } from '../collect-every.js'
+import { openS3Store, s3Options } from '../s3-store.js'
 import { untilSignal } from '../signals.js'
 
 /** The reference hub in the foreground, until interrupted. Logs go to standard error. */
@@ -13,9 +14,14 @@ export async function runHub(invocation: Invocation): Promise<number> {
   const tokensFile = textOption(invocation, 'tokens')
   const evictAfterDays = textOption(invocation, 'evict-after-days')
   const everyMs = collectEveryMs()
+  const dataDirectory = mustTextOption(invocation, 'data')
+  const port = parsePort(mustTextOption(invocation, 'port'))
+  const s3 = s3Options(invocation)
+  await using blobs = s3 && (await openS3Store(s3, logger))
   const hub = await createHub({
-    dataDirectory: mustTextOption(invocation, 'data'),
-    port: parsePort(mustTextOption(invocation, 'port')),
+    dataDirectory,
+    port,
+    ...(blobs === undefined ? {} : { blobs }),
     ...(host === undefined ? {} : { host }),
     ...(token === undefined ? {} : { token }),
     ...(tokensFile === undefined ? {} : { tokensFile }),
