@@ -1,9 +1,11 @@
 import { once } from 'node:events'
+import { readdir } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { MemoryKeyValueStore } from '@tidemark/engine'
 import { openLevelStore } from '@tidemark/engine/node'
 import { type Connection, parseSpaceName } from '@tidemark/protocol'
+import { MemoryBlobStore } from '@tidemark/protocol/memory'
 import { webSocketListener, webSocketTransport } from '@tidemark/transport-ws'
 import { describe, expect, test } from 'vitest'
 import type { Hub, HubConfigOptions, HubCounts, HubEngine, HubParts, HubServices } from '../src/index.js'
@@ -108,6 +110,24 @@ describe('HTTP', () => {
       expect(response.headers.get('x-request-id')).toMatch(/^r\d+$/)
       expect(await response.json()).toMatchObject({ status, code })
     }
+  })
+
+  test('a hub that was given a store has no other one, and answers no requests for blobs', async () => {
+    const blobs = new MemoryBlobStore({ sha256: (bytes) => hasher.sha256(bytes), now: () => Date.now() })
+    const { hub, engine, dataDirectory } = await start({}, { blobs })
+    const authority = engine.services.blobAuthority(SPACE)
+    const chunks = [chunkOf(1_000), chunkOf(2_000)]
+    const pack = packOf(chunks)
+    const [grant] = await authority.grantPuts([{ id: pack.id, length: pack.bytes.length }])
+    expect(grant!.url).toMatch(/^memory:/)
+    await blobs.client.put(grant!, pack.bytes, {})
+    expect(await authority.need(ids(chunks))).toEqual(ids(chunks))
+    // Nobody told the hub of the upload: it looks and reads.
+    expect(await authority.stored([pack.id])).toEqual([pack.id])
+    expect(await authority.need(ids(chunks))).toEqual([])
+    expect((await fetch(`${hub.url}/blobs/${SPACE}/${pack.id}`)).status).toBe(404)
+    expect(await readdir(dataDirectory)).toEqual([])
+    await hub.close()
   })
 
   test('a granted upload is indexed before it is answered, and its grant opens nothing else', async () => {

@@ -2,6 +2,8 @@ import { S3Client } from '@aws-sdk/client-s3'
 import type { S3BlobStoreOptions } from './options.js'
 
 const CONNECT_TIMEOUT_MS = 10_000
+/** Many sessions ask at once whether blobs are there. */
+const SOCKETS_MAX = 256
 
 export function makeClient(options: S3BlobStoreOptions): S3Client {
   const { endpoint, region, credentials } = options
@@ -18,8 +20,9 @@ export function makeClient(options: S3BlobStoreOptions): S3Client {
     maxAttempts: options.attemptsMax ?? 3,
     requestHandler: {
       connectionTimeout: CONNECT_TIMEOUT_MS,
-      requestTimeout: options.requestTimeoutMs ?? 30_000,
       socketTimeout: options.requestTimeoutMs ?? 30_000,
+      httpAgent: { keepAlive: true, maxSockets: SOCKETS_MAX },
+      httpsAgent: { keepAlive: true, maxSockets: SOCKETS_MAX },
     },
   })
 }

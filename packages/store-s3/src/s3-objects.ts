@@ -89,11 +89,11 @@ export class S3Objects {
       const isRange =
         output.ContentRange?.startsWith(first) ?? (offset === 0 && output.ContentLength === length)
       if (!isRange) {
-        await dismiss(output)
+        dismiss(output)
         throw new StoreError('blob store: answered a range with another')
       }
       if (output.ContentLength !== length) {
-        await dismiss(output)
+        dismiss(output)
         throw new RangeError(`range ${offset}+${length} is outside of the blob`)
       }
       const bytes = new Uint8Array(length)
@@ -112,10 +112,14 @@ export class S3Objects {
   async *stream(key: string, id: BlobId, signal?: Signal): AsyncGenerator<Uint8Array> {
     const output = await translated(id, signal, () => this.#get(key, id, signal))
     const parts = partsOf(output)[Symbol.asyncIterator]()
-    for (;;) {
-      const next = await translated(id, signal, () => parts.next())
-      if (next.done) return
-      yield next.value
+    try {
+      for (;;) {
+        const next = await translated(id, signal, () => parts.next())
+        if (next.done) return
+        yield next.value
+      }
+    } finally {
+      dismiss(output)
     }
   }
 
@@ -167,7 +171,7 @@ const partsOf = ({ Body }: GetObjectCommandOutput): AsyncIterable<Uint8Array> =>
   Body as unknown as AsyncIterable<Uint8Array>
 
 /** Ends a body that nobody reads, so that its connection is not held. */
-async function dismiss(output: GetObjectCommandOutput): Promise<void> {
+function dismiss(output: GetObjectCommandOutput): void {
   const body = output.Body as unknown as { destroy?(): void; on?(event: 'error', listener: () => void): void }
   body.on?.('error', () => undefined)
   body.destroy?.()

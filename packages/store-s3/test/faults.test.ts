@@ -7,7 +7,7 @@ import {
 } from '@tidemark/protocol'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Fault } from '../src/testing/index.js'
-import { blobOf, keyOf, type Opened, open, SPACE } from './fixture.js'
+import { blobOf, keyOf, type Opened, open, openStore, SPACE } from './fixture.js'
 
 let opened: Opened
 beforeEach(async () => {
@@ -112,6 +112,20 @@ describe('read', () => {
     const bytes = await client.get(await store.grantGet(SPACE, blob.id), { offset: 0, length: 100 }, {})
     expect(Buffer.compare(bytes, blob.bytes)).not.toBe(0)
   })
+})
+
+test('a store that falls silent is given up', async () => {
+  const quick = await open({}, { requestTimeoutMs: 300 })
+  const blob = blobOf(10)
+  for (const ask of [
+    () => quick.store.stat(SPACE, blob.id),
+    () => quick.store.put(SPACE, blob.id, blob.bytes),
+    () => openStore(quick, { requestTimeoutMs: 300 }),
+  ]) {
+    quick.double.faults.add({ fault: { kind: 'silence' } })
+    await expect(ask()).rejects.toBeInstanceOf(StoreError)
+  }
+  await quick.close()
 })
 
 describe('keys and grants', () => {

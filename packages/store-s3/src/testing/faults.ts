@@ -10,6 +10,8 @@ export type Fault =
   | { readonly kind: 'cut-answer'; readonly afterBytes: number }
   /** Does what was asked, and ends the connection instead of answering. */
   | { readonly kind: 'drop-answer' }
+  /** Never answers, and keeps the connection. */
+  | { readonly kind: 'silence' }
   /** Flips the first byte of the answer's body. */
   | { readonly kind: 'wrong-bytes' }
 

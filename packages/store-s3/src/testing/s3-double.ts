@@ -150,6 +150,7 @@ export class S3Double implements AsyncDisposable {
     if (request.method === 'OPTIONS') return this.#preflight(response)
     const fault = this.faults.take(request)
     if (fault?.kind === 'status') throw new S3Error(fault.status, fault.code)
+    if (fault?.kind === 'silence') return
     const payloadHash = verifySignature(request, {
       credentials: this.credentials,
       region: this.#options.region ?? 'us-east-1',
