@@ -27,6 +27,7 @@ const lacking = ({ checks }: SelfTestReport): string[] =>
 describe('a store that can less', () => {
   test.each([
     { weak: ['ignores-payload-hash'], lacks: [], bind: 'dual' },
+    { weak: ['knows-no-hash-in-urls'], lacks: [], bind: 'checksum' },
     { weak: ['ignores-checksum'], lacks: ['tells-checksums'], bind: 'dual' },
     { weak: ['refuses-checksum'], lacks: ['tells-checksums'], bind: 'payload-hash' },
     { weak: ['takes-unsigned-headers'], lacks: ['refuses-unsigned-headers'], bind: 'dual' },

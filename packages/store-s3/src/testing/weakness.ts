@@ -2,6 +2,8 @@
 export type Weakness =
   /** Does not compare a body with the payload hash of its signature. */
   | 'ignores-payload-hash'
+  /** Counts the body of every presigned URL as unsigned: a payload hash in its signature makes it wrong. */
+  | 'knows-no-hash-in-urls'
   /** Does not know x-amz-checksum-sha256: neither compares nor tells it. */
   | 'ignores-checksum'
   /** Answers 400 to a request that has x-amz-checksum-sha256. */
