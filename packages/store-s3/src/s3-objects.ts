@@ -85,25 +85,25 @@ export class S3Objects {
     return translated(id, signal, async () => {
       const { offset, length } = range
       const output = await this.#get(key, id, signal, `bytes=${offset}-${offset + length - 1}`)
-      const first = `bytes ${offset}-`
-      const isRange =
-        output.ContentRange?.startsWith(first) ?? (offset === 0 && output.ContentLength === length)
-      if (!isRange) {
+      const status = output.$metadata.httpStatusCode
+      const [, first, last] = /^bytes (\d+)-(\d+)\//.exec(output.ContentRange ?? '') ?? []
+      const isWhole = offset === 0 && output.ContentLength === length
+      if (first === undefined ? !isWhole : Number(first) !== offset) {
         dismiss(output)
-        throw new StoreError('blob store: answered a range with another')
+        throw new StoreError('blob store: answered a range with another', status)
       }
-      if (output.ContentLength !== length) {
+      if (last !== undefined && Number(last) !== offset + length - 1) {
         dismiss(output)
         throw new RangeError(`range ${offset}+${length} is outside of the blob`)
       }
       const bytes = new Uint8Array(length)
       let at = 0
       for await (const part of partsOf(output)) {
-        if (at + part.length > length) throw new StoreError('blob store: sent more than the range')
+        if (at + part.length > length) throw new StoreError('blob store: sent more than the range', status)
         bytes.set(part, at)
         at += part.length
       }
-      if (at < length) throw new StoreError('blob store: sent less than the range')
+      if (at < length) throw new StoreError('blob store: sent less than the range', status)
       return bytes
     })
   }

@@ -58,6 +58,13 @@ describe('put', () => {
     expect(double.keys()).toEqual([])
   })
 
+  test('bytes that change while they are sent are a mismatch', async () => {
+    const { store, double } = opened
+    const blob = blobOf(10)
+    double.faults.add({ fault: { kind: 'status', status: 400, code: 'BadDigest' } })
+    await expect(store.put(SPACE, blob.id, blob.bytes)).rejects.toBeInstanceOf(BlobMismatchError)
+  })
+
   test('409 is another put under way: tried again', async () => {
     const { store, double } = opened
     const blob = blobOf(10)
@@ -75,6 +82,7 @@ describe('read', () => {
     ['500', { kind: 'status', status: 500, code: 'InternalError' }, 500],
     ['503 SlowDown', { kind: 'status', status: 503, code: 'SlowDown' }, 503],
     ['a body that is cut', { kind: 'cut-answer', afterBytes: 70_000 }, undefined],
+    ['a body that ends early', { kind: 'short-answer', afterBytes: 70_000 }, 206],
   ] as const)('%s is a StoreError, for the hub and for a device', async (_, fault, status) => {
     const { store, client, double } = opened
     const blob = blobOf(200_000)

@@ -1,16 +1,18 @@
-import { BlobMismatchError, StoreError } from '@tidemark/protocol'
+import { type BlobId, BlobMismatchError, StoreError } from '@tidemark/protocol'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type SelfTestReport, UnfitStoreError } from '../src/index.js'
 import type { Weakness } from '../src/testing/index.js'
 import { blobOf, keyOf, type Opened, open, openStore, type Served, SPACE, serve } from './fixture.js'
 
 const opened: Pick<Opened, 'close'>[] = []
+/** Methods of all requests. */
+const seen: string[] = []
 afterEach(async () => {
   for (const each of opened.splice(0)) await each.close()
 })
 
 async function start(...weaknesses: Weakness[]): Promise<Opened> {
-  const result = await open({ weaknesses })
+  const result = await open({ weaknesses, onRequest: ({ method }) => seen.push(method) })
   opened.push(result)
   return result
 }
@@ -75,6 +77,20 @@ describe('a store that can less', () => {
     await expect(nobody).rejects.toThrow('no answer from http://127.0.0.1:1')
   })
 
+  test('a store that fails for a moment is not taken for one that can less', async () => {
+    const own = await served()
+    const slowDown = { kind: 'status', status: 503, code: 'SlowDown' } as const
+    // The first one hits an upload, the others the answers to what must be refused.
+    own.double.faults.add({ fault: slowDown, method: 'PUT', times: 3 })
+    const store = await openStore(own)
+    expect(lacking(store.report)).toEqual([])
+    await store.close()
+    own.double.faults.add({ fault: slowDown, method: 'PUT', times: 4 })
+    const error = await openStore(own).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(StoreError)
+    expect(error).toMatchObject({ status: 503 })
+  })
+
   test('options that cannot be meant are refused before anything is sent', async () => {
     const double = await served()
     for (const prefix of ['/', 'a', '../', 'a//', 'a b/', './']) {
@@ -94,12 +110,12 @@ describe('a store that takes wrong bytes', () => {
     await client.put(await store.grantPut(SPACE, wrong), right.bytes, {})
     expect(double.keys()).toHaveLength(2)
     expect(await store.stat(SPACE, right.id)).toBe(300_000)
-    // Asked for by many at once: nobody is told otherwise.
-    expect(await Promise.all([1, 2, 3].map(() => store.stat(SPACE, wrong.id)))).toEqual([
-      undefined,
-      undefined,
-      undefined,
-    ])
+    // Looked at once, whoever asks meanwhile: what one look removes, no other has found right.
+    seen.length = 0
+    const lengths = await Promise.all([1, 2, 3].map(() => store.stat(SPACE, wrong.id)))
+    expect(lengths).toEqual([undefined, undefined, undefined])
+    expect(seen.filter((method) => method === 'GET')).toEqual(['GET'])
+    expect(seen.filter((method) => method === 'DELETE')).toEqual(['DELETE'])
     // It would stand in the way of the right bytes.
     expect(double.keys()).toEqual([keyOf(right.id)])
     await client.put(await store.grantPut(SPACE, wrong), wrong.bytes, {})
@@ -128,6 +144,15 @@ test.each([
   await store.put(SPACE, blob.id, blob.bytes)
   const bytes = await store.read(SPACE, blob.id, { offset: 0, length: 100 })
   expect(Buffer.compare(bytes, blob.bytes)).toBe(0)
+})
+
+test('a listing of many pages is read to its end', async () => {
+  const { store, double } = await start()
+  const ids = Array.from({ length: 1_100 }, (_, i) => `ab${i.toString(16).padStart(62, '0')}`)
+  for (const id of ids) double.plant(keyOf(id as BlobId), Buffer.from('x'))
+  const listed: string[] = []
+  for await (const id of store.list(SPACE)) listed.push(id)
+  expect(listed).toEqual(ids)
 })
 
 test('what others put below the prefix is not listed', async () => {

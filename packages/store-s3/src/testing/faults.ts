@@ -8,6 +8,8 @@ export type Fault =
   | { readonly kind: 'cut-request'; readonly afterBytes: number }
   /** Ends the connection after so many bytes of the answer's body. */
   | { readonly kind: 'cut-answer'; readonly afterBytes: number }
+  /** Ends the answer's body after so many bytes, as if it had no more; it has no length. */
+  | { readonly kind: 'short-answer'; readonly afterBytes: number }
   /** Does what was asked, and ends the connection instead of answering. */
   | { readonly kind: 'drop-answer' }
   /** Never answers, and keeps the connection. */

@@ -27,7 +27,7 @@ export async function getObject(
   const [first, end] = range ?? [0, object.length]
   response.writeHead(range ? 206 : 200, {
     'accept-ranges': 'bytes',
-    'content-length': end - first,
+    ...(fault?.kind === 'short-answer' ? {} : { 'content-length': end - first }),
     'content-type': 'binary/octet-stream',
     etag: object.etag,
     'last-modified': new Date(object.modifiedMs).toUTCString(),
@@ -71,6 +71,11 @@ function spoiling(fault: Fault, response: ServerResponse): Transform {
   return new Transform({
     transform(part: Buffer, _encoding, done) {
       if (fault.kind === 'wrong-bytes' && sent === 0) part[0]! ^= 1
+      if (fault.kind === 'short-answer') {
+        const rest = part.subarray(0, Math.max(0, fault.afterBytes - sent))
+        sent += rest.length
+        return done(null, rest)
+      }
       if (fault.kind !== 'cut-answer' || sent + part.length <= fault.afterBytes) {
         sent += part.length
         return done(null, part)
