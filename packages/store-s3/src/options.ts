@@ -7,7 +7,7 @@ export interface S3BlobStoreOptions {
   readonly region?: string
   /** URL of a store that is not AWS. @default that of the region at AWS */
   readonly endpoint?: string
-  /** What grants name instead: the address by which clients reach the store. @default `endpoint` */
+  /** What grants name instead: the address by which clients reach the store; we must reach it, too. @default `endpoint` */
   readonly publicEndpoint?: string
   /** `https://host/bucket/key` instead of `https://bucket.host/key`. @default true where an `endpoint` is given */
   readonly pathStyle?: boolean

@@ -57,6 +57,9 @@ export class S3BlobStore implements BlobStore, AsyncDisposable {
    */
   static async open(options: S3BlobStoreOptions): Promise<S3BlobStore> {
     const layout = new Layout(options.prefix ?? '')
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{2,62}$/.test(options.bucket)) {
+      throw new TypeError('bucket: expected 3 to 63 of letters, digits, . _ -')
+    }
     const ttlMs = options.grantTtlMs ?? GRANT_TTL_MS
     if (!(ttlMs >= 1_000)) throw new TypeError('grantTtlMs: expected at least a second')
     const clock = options.clock ?? { nowMs: () => Date.now() }

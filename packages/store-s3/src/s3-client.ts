@@ -27,16 +27,20 @@ export function makeClient(options: S3BlobStoreOptions): S3Client {
   })
 }
 
-/** Where the bucket is for those who hold a grant. */
+/** Where the bucket is for those who hold a grant. @throws {TypeError} no region, no URL. */
 export async function publicBucketUrl(client: S3Client, options: S3BlobStoreOptions): Promise<URL> {
   const endpoint = options.publicEndpoint ?? options.endpoint
-  const { url } = client.config.endpointProvider({
-    Bucket: options.bucket,
-    Region: await client.config.region(),
-    ForcePathStyle: isPathStyle(options),
-    ...(endpoint === undefined ? {} : { Endpoint: endpoint }),
-  })
-  return url
+  try {
+    const { url } = client.config.endpointProvider({
+      Bucket: options.bucket,
+      Region: await client.config.region(),
+      ForcePathStyle: isPathStyle(options),
+      ...(endpoint === undefined ? {} : { Endpoint: endpoint }),
+    })
+    return url
+  } catch (error) {
+    throw new TypeError(`S3: ${(error as Error).message}`, { cause: error })
+  }
 }
 
 const isPathStyle = ({ pathStyle, endpoint }: S3BlobStoreOptions): boolean =>

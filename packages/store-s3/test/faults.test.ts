@@ -156,8 +156,12 @@ describe('keys and grants', () => {
     clock.advance(5_000)
     await expect(client.put(grant, blob.bytes, {})).rejects.toBeInstanceOf(GrantExpiredError)
     const expiration = new Date(before + 60_000)
-    const brief = await open({}, { credentials: { ...opened.double.credentials, expiration } })
-    expect((await brief.store.grantPut(SPACE, blob)).expiresAtMs).toBe(expiration.getTime())
+    const keys = { ...opened.double.credentials, expiration, sessionToken: 'temporary+/=keys' }
+    const brief = await open({}, { credentials: keys })
+    const short = await brief.store.grantPut(SPACE, blob)
+    expect(short.expiresAtMs).toBe(expiration.getTime())
+    expect(new URL(short.url).searchParams.get('X-Amz-Security-Token')).toBe(keys.sessionToken)
+    await brief.client.put(short, blob.bytes, {})
     await brief.close()
   })
 

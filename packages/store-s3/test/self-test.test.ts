@@ -97,6 +97,10 @@ describe('a store that can less', () => {
       await expect(openStore(double, { prefix }), prefix).rejects.toBeInstanceOf(TypeError)
     }
     await expect(openStore(double, { grantTtlMs: 999 })).rejects.toBeInstanceOf(TypeError)
+    for (const bucket of ['', 'ab', 'a/b', 'a b c', '..a']) {
+      await expect(openStore(double, { bucket }), bucket).rejects.toBeInstanceOf(TypeError)
+    }
+    await expect(openStore(double, { publicEndpoint: 'nowhere' })).rejects.toBeInstanceOf(TypeError)
   })
 })
 
