@@ -25,6 +25,7 @@ import type { ChunkCache } from '../transfer/chunk-cache.js'
 import { Audit } from './audit.js'
 import { type Custody, isOfOld } from './custody.js'
 import { MemberTalk } from './member-talk.js'
+import { openingOf } from './opening.js'
 import { sendPage } from './send-page.js'
 import type { ExchangeMessage, SpaceEndpoint } from './session.js'
 
@@ -163,32 +164,11 @@ export class SpaceExchange implements SpaceEndpoint {
 
   async #say(anew: boolean): Promise<void> {
     const { database, channel, peer, send, mayWrite, isHub, isPeerHub } = this.#options
-    const memory = await database.peer(peer)
-    const { cursor, frontier } = memory
-    // A hub does not begin anew for the sake of a replica.
-    const basis = isHub && !isPeerHub ? undefined : database.basisOf(memory)
-    const isStranger = this.#admits && database.gc.isStranger(peer)
-    const applied = isHub && !isPeerHub ? undefined : await database.gc.reflected()
-    const open: Open = {
-      type: 'open',
-      space: database.space,
-      channel,
-      frontier: database.frontier,
-      ...(cursor ? { cursor } : {}),
-      remembered: frontier,
-      met: database.met,
-      own: database.own,
-      floor: isStranger ? await database.gc.reachable() : database.gc.floor,
-      ...(isStranger ? { stranger: true } : {}),
-      acked: isPeerHub ? new Map() : ((await database.gc.ackOf(peer))?.applied ?? new Map()),
-      ...(mayWrite ? {} : { readOnly: true }),
-      sweep: database.gc.sweep,
-      ...(basis ? { basis } : {}),
-      ...(applied ? { applied } : {}),
-      number: ++this.#says,
-      answers: this.#opens,
-      ...(anew ? { anew } : {}),
-    }
+    const isHubOverPeer = isHub === true && !isPeerHub
+    const ends = { channel, peer, mayWrite, isHubOverPeer, isPeerHub: isPeerHub === true }
+    const standing = await openingOf(database, { ...ends, admits: this.#admits })
+    const number = ++this.#says
+    const open: Open = { ...standing, number, answers: this.#opens, ...(anew ? { anew } : {}) }
     this.#said = open
     if (anew) this.#awaited = open.number
     await send(open)

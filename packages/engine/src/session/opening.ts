@@ -1,0 +1,45 @@
+import type { DeviceId, Open } from '@tidemark/protocol'
+import type { SpaceDatabase } from '../database/space-database.js'
+
+export interface Opening {
+  readonly channel: number
+  readonly peer: DeviceId
+  /** Whether the peer may send entries. */
+  readonly mayWrite: boolean
+  /** This side is the hub of a device. */
+  readonly isHubOverPeer: boolean
+  readonly isPeerHub: boolean
+  /** See `SpaceExchangeOptions.admits`. */
+  readonly admits: boolean
+}
+
+/** What this side says of itself in an OPEN. */
+export async function openingOf(
+  database: SpaceDatabase,
+  opening: Opening,
+): Promise<Omit<Open, 'number' | 'answers' | 'anew'>> {
+  const { channel, peer, mayWrite, isHubOverPeer, isPeerHub, admits } = opening
+  const memory = await database.peer(peer)
+  const { cursor, frontier } = memory
+  // A hub does not begin anew for the sake of a replica.
+  const basis = isHubOverPeer ? undefined : database.basisOf(memory)
+  const applied = isHubOverPeer ? undefined : await database.gc.reflected()
+  const isStranger = admits && database.gc.isStranger(peer)
+  return {
+    type: 'open',
+    space: database.space,
+    channel,
+    frontier: database.frontier,
+    ...(cursor ? { cursor } : {}),
+    remembered: frontier,
+    met: database.met,
+    own: database.own,
+    floor: isStranger ? await database.gc.reachable() : database.gc.floor,
+    ...(isStranger ? { stranger: true } : {}),
+    acked: isPeerHub ? new Map() : ((await database.gc.ackOf(peer))?.applied ?? new Map()),
+    ...(mayWrite ? {} : { readOnly: true }),
+    sweep: database.gc.sweep,
+    ...(basis ? { basis } : {}),
+    ...(applied ? { applied } : {}),
+  }
+}
