@@ -148,7 +148,7 @@ export class SpaceDatabase {
 
   /** What OPEN says of it to that peer: see `Open.basis`. */
   basisOf({ basis }: PeerMemory): RunId | undefined {
-    const isCut = this.#hasOnlyOwn && this.#store.vectors.isPartial && this.#rejoin.state?.mode !== 'relearn'
+    const isCut = this.#hasOnlyOwn && this.#store.vectors.isPartial
     return isCut ? basis : undefined
   }
 

@@ -150,8 +150,12 @@ export class SpaceRejoin implements BegunAnew {
     if (this.state?.mode === 'forget') await this.#forgetNodes()
     await this.#steps.writeAlone(async (txn) => {
       const publish = this.#rejoin.moveTo(txn, 'wait')
-      await this.#steps.forgetCursors(txn)
-      if (this.state?.mode === 'relearn') this.#store.incarnations.declareLost(txn, doubtOf(this.state))
+      const { state } = this
+      if (state?.mode === 'relearn') {
+        // What is kept is as old as the peer's last collection of which this one heard: the bases stay.
+        await this.#store.peers.forgetCursors(txn)
+        this.#store.incarnations.declareLost(txn, doubtOf(state))
+      } else await this.#steps.forgetCursors(txn)
       return {
         view: [],
         publish: () => {
