@@ -52,6 +52,29 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     rollback hub 427366
     wait 10392132
   `,
+  // Seed 1121 of 120 steps: what was not made there was to be made durable, and the link led to itself, at each pass.
+  'one that begins anew has a link to itself where a directory is to be': `
+    seed 1121
+    devices ann bob cyd
+    banish bob
+    cyd create x.txt
+    wait 5215
+    bob symlink x.txt x.txt
+    cyd wrap x.txt
+    kill cyd
+    wait 4580648
+    start cyd
+    wait 117
+    cyd case x.txt
+    wait 347
+    ann create X.TXT/a
+    demote bob
+    ann case X.TXT
+    wait 15394
+    cyd mkdir x.txt/c
+    wait 3396
+    cyd link x.txt/a x.txt/c/A
+  `,
 }
 
 describe('[GC17] all becomes equal and idle, and nothing is lost or remembered, when', () => {

@@ -18,9 +18,9 @@ export async function makeDurable(
     try {
       files.fsync(path)
     } catch (error) {
-      // Gone again, or the user moved a directory: then there is nothing of ours to keep.
+      // Gone again, or the user moved a directory, or has a link there: then there is nothing of ours to keep.
       const errno = mustBeSystemError(error)
-      if (errno === 'ENOENT' || errno === 'ENOTDIR') continue
+      if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ELOOP') continue
       // A directory that may be entered and not be read: then all, or nothing is known.
       if (errno !== 'EACCES' || !(await isAllSynced(files, volume))) throw error
       return
