@@ -2,7 +2,8 @@ import type { EntryKey, SpaceBinding, ViewEntry } from '@tidemark/engine'
 import { type NodeEntry, type NodeId, ROOT } from '@tidemark/protocol'
 import type { SyncedRow } from '../rows.js'
 import type { RowsStore } from '../rows-store.js'
-import { contentDiffers, executableDiffers, type Item, wantedLocalName } from './item.js'
+import { wantedLocalName } from '../wanted-name.js'
+import { contentDiffers, executableDiffers, type Item } from './item.js'
 
 export interface Gathered {
   readonly items: readonly Item[]

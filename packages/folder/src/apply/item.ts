@@ -13,11 +13,6 @@ export interface Item {
   readonly nodes: readonly NodeEntry[]
 }
 
-/** The name on disk that an entry wants: a spelling with the same NFC form stays as it is. */
-export function wantedLocalName(row: SyncedRow | undefined, want: ViewEntry): string {
-  return row && row.localName.normalize('NFC') === want.name ? row.localName : want.name
-}
-
 export const isContent = (entry: ViewEntry): boolean => entry.kind === 'file' || entry.kind === 'symlink'
 
 /** Whether the bytes (or the target) on disk are not those that the entry shows. */

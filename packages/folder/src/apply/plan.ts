@@ -1,15 +1,9 @@
 import type { EntryKey } from '@tidemark/engine'
 import { ROOT } from '@tidemark/protocol'
 import type { SyncedRow } from '../rows.js'
+import { wantedLocalName } from '../wanted-name.js'
 import { linkedKeys } from './components.js'
-import {
-  compareText,
-  contentDiffers,
-  executableDiffers,
-  type Item,
-  isContent,
-  wantedLocalName,
-} from './item.js'
+import { compareText, contentDiffers, executableDiffers, type Item, isContent } from './item.js'
 import { Moves } from './plan-moves.js'
 import { type DirId, newDirId, type PlannedPlace, type Step } from './step.js'
 

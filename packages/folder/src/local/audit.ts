@@ -1,7 +1,7 @@
 import { type EntryKey, entryKey, sameEntry } from '@tidemark/engine'
 import { ROOT } from '@tidemark/protocol'
-import { wantedLocalName } from '../apply/index.js'
 import type { SyncedRow } from '../rows.js'
+import { wantedLocalName } from '../wanted-name.js'
 import type { PushContext } from './push-context.js'
 
 type AuditContext = Pick<PushContext, 'rows' | 'space'>
