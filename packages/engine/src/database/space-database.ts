@@ -30,7 +30,7 @@ import type { SpaceChange, SpaceDatabaseOptions, SpaceMode } from './space-optio
 import { SpaceRejoin } from './space-rejoin.js'
 import type { SpaceSnapshot } from './space-snapshot.js'
 import { SpaceStore } from './space-store.js'
-import { stateDigest } from './state-digest.js'
+import { StateDigests } from './state-digest.js'
 import { Transaction } from './transaction.js'
 import type { TreeReader } from './tree-reader.js'
 
@@ -52,6 +52,7 @@ export class SpaceDatabase {
   readonly #rejoin: SpaceRejoin
   #everSynced = false
   #repaired = 0
+  readonly #digests: StateDigests
   /** Replica ids that their device no longer names. */
   #disowned = new Set<ReplicaId>()
 
@@ -70,6 +71,7 @@ export class SpaceDatabase {
         store.write(async (txn) => ({ ...(await fn(txn)), sync: false, counters: store.counters })),
       bury: (ids) => this.#bury(ids),
     })
+    this.#digests = new StateDigests(store.received, store.options.sha256)
     this.#rejoin = new SpaceRejoin(store, (ops) => this.commit(ops))
   }
 
@@ -437,14 +439,16 @@ export class SpaceDatabase {
       const kv: KeyValueSnapshot = this.#store.options.storage.snapshot()
       const { frontier, met } = this
       const { floor } = this.gc
+      const { lseq } = this.#store.counters
+      const { rejoins } = this
       return {
-        lseq: this.#store.counters.lseq,
+        lseq,
         frontier,
         met,
         floor,
         log: (after) => this.#store.log.read(kv, after),
         nodes: (ids) => this.#store.received.nodes(kv, ids),
-        digest: () => stateDigest(this.#store.received, kv, this.#store.options.sha256),
+        digest: () => this.#digests.at(`${rejoins} ${lseq}`, kv),
         close: () => kv.close(),
       }
     })

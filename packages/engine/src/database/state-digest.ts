@@ -9,7 +9,7 @@ import type { Tree } from './tree.js'
  *
  * Source: design 5.3.
  */
-export async function stateDigest(
+async function stateDigest(
   tree: Tree,
   kv: KeyValueReader,
   sha256: (bytes: Uint8Array) => Uint8Array,
@@ -23,6 +23,27 @@ export async function stateDigest(
     for (const node of page) if (living.has(node.id)) add(sum, sha256(encodeNodeEntry(livingPart(node))))
   }
   return bytesToHex(sum) as StateDigest
+}
+
+/** One count for all who ask at the same place of the log: whoever asks again costs nothing. */
+export class StateDigests {
+  #last: { readonly place: string; readonly digest: Promise<StateDigest> } | undefined
+
+  constructor(
+    private readonly tree: Tree,
+    private readonly sha256: (bytes: Uint8Array) => Uint8Array,
+  ) {}
+
+  /** @param kv As it is at this place; it is read until this resolves. */
+  at(place: string, kv: KeyValueReader): Promise<StateDigest> {
+    if (this.#last?.place === place) return this.#last.digest
+    const last = { place, digest: stateDigest(this.tree, kv, this.sha256) }
+    this.#last = last
+    last.digest.catch(() => {
+      if (this.#last === last) this.#last = undefined
+    })
+    return last.digest
+  }
 }
 
 /** Little-endian. */
