@@ -237,7 +237,7 @@ export class FolderLoop {
     // What others deleted while this device was away goes first: what is new beside it would bring it back.
     if (this.#isRemoteFirst) {
       await this.#local.look(root, signal)
-      await this.#remote.pass(signal)
+      if (!(await this.#remote.pass(signal))) return
       this.#isRemoteFirst = false
       this.hintAll()
     }

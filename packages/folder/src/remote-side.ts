@@ -115,7 +115,7 @@ export class RemoteSide {
    * @param signal The folder is being closed.
    * @throws what stopped it, where it was not interrupted.
    */
-  async pass(signal: AbortSignal): Promise<void> {
+  async pass(signal: AbortSignal): Promise<boolean> {
     const { apply, wakeups, expected } = this.options
     this.#isWanted = false
     this.#retryDownloads()
@@ -131,10 +131,10 @@ export class RemoteSide {
       this.#isStopping = false
       expected.passEnded(wakeups.monotonicMs())
     }
-    if (stop.signal.aborted) {
-      this.#pace.interrupted()
-      this.#isWanted = true
-    }
+    if (!stop.signal.aborted) return true
+    this.#pace.interrupted()
+    this.#isWanted = true
+    return false
   }
 
   #retryDownloads(): void {

@@ -161,7 +161,8 @@ class HubReplica implements HubEngine {
         const mayWrite = subject.may(space, 'write')
         const { device } = session.peer
         // Nobody waits for one that only reads.
-        await (mayWrite ? this.#silent.seen(space, device) : this.#silent.forget(space, device))
+        const who = { device, subject: subject.subject }
+        await (mayWrite ? this.#silent.seen(space, who) : this.#silent.forget(space, who))
         const blobs = mayWrite ? authority : readOnly(authority, space)
         return peers.endpoint(session, { mayWrite, blobs, custody, admits: true })
       },

@@ -20,13 +20,25 @@ export interface SilentMembersParts {
   evict(space: SpaceName, device: DeviceId): Promise<void>
 }
 
+/** A device, and who uses it. */
+export interface Member {
+  readonly device: DeviceId
+  readonly subject: string
+}
+
+interface Silence {
+  readonly silentMs: number
+  /** Whoever could write with it at its last `open`; unknown: nobody's. */
+  readonly subject?: string | undefined
+}
+
 /**
  * How long devices that may write to a space have been silent, while the hub was there to hear them: clocks that
  * jump, and a hub that was off for months, evict nobody. One row a space below `silence/`.
  */
 export class SilentMembers {
   readonly #parts: SilentMembersParts
-  readonly #silenceMs = new Map<SpaceName, Map<DeviceId, number>>()
+  readonly #silenceMs = new Map<SpaceName, Map<DeviceId, Silence>>()
   #checkedMs: number | undefined
   #cancel: (() => void) | undefined
   #tail: Promise<void> = Promise.resolve()
@@ -44,7 +56,7 @@ export class SilentMembers {
     const { storage } = this.#parts
     for await (const page of storage.range({ gte: PREFIX, lt: `${PREFIX.slice(0, -1)}0` })) {
       for (const [key, row] of page) {
-        const silence = JSON.parse(decoder.decode(row)) as [DeviceId, number][]
+        const silence = JSON.parse(decoder.decode(row)) as [DeviceId, Silence][]
         this.#silenceMs.set(key.slice(PREFIX.length) as SpaceName, new Map(silence))
       }
     }
@@ -55,21 +67,27 @@ export class SilentMembers {
   }
 
   /** A device that may write has opened the space. */
-  seen(space: SpaceName, device: DeviceId): Promise<void> {
+  seen(space: SpaceName, { device, subject }: Member): Promise<void> {
     return this.#exclusive(async () => {
       const silence = this.#of(space)
-      if (silence.get(device) === 0) return
-      silence.set(device, 0)
+      const known = silence.get(device)
+      if (known?.silentMs === 0 && known.subject === subject) return
+      silence.set(device, { silentMs: 0, subject })
       await this.#parts.storage.batch([rowOf(space, silence)], { sync: false })
     })
   }
 
-  /** A device may only read, and is no member any more. */
-  forget(space: SpaceName, device: DeviceId): Promise<void> {
+  /**
+   * A device may only read, and is no member any more: if it is the one that could write. Device ids are no secret:
+   * whoever may read could name another's as its own.
+   */
+  forget(space: SpaceName, { device, subject }: Member): Promise<void> {
     return this.#exclusive(async () => {
-      await this.#parts.evict(space, device)
       const silence = this.#of(space)
-      if (silence.delete(device)) await this.#parts.storage.batch([rowOf(space, silence)], { sync: false })
+      if (silence.get(device)?.subject !== subject) return
+      await this.#parts.evict(space, device)
+      silence.delete(device)
+      await this.#parts.storage.batch([rowOf(space, silence)], { sync: false })
     })
   }
 
@@ -90,12 +108,17 @@ export class SilentMembers {
   }
 
   async #check(): Promise<void> {
-    const { storage, clock } = this.#parts
+    const { storage, clock, logger } = this.#parts
     const nowMs = clock.nowMs()
     const passedMs = Math.min(this.#everyMs, Math.max(0, nowMs - (this.#checkedMs ?? nowMs)))
     const ops: KeyValueOp[] = []
     for (const [space, silence] of this.#silenceMs) {
-      await this.#checkSpace(space, silence, passedMs)
+      try {
+        await this.#checkSpace(space, silence, passedMs)
+      } catch (error) {
+        // One that cannot be opened does not stop the others.
+        logger.error('member-check-failed', { space, error })
+      }
       ops.push(rowOf(space, silence))
     }
     this.#checkedMs = nowMs
@@ -103,13 +126,16 @@ export class SilentMembers {
     await storage.batch(ops, { sync: false })
   }
 
-  async #checkSpace(space: SpaceName, silence: Map<DeviceId, number>, passedMs: number): Promise<void> {
+  async #checkSpace(space: SpaceName, silence: Map<DeviceId, Silence>, passedMs: number): Promise<void> {
     const { evictAfterMs, logger, present, evict } = this.#parts
     const { connected, members } = await present(space)
-    for (const device of members) if (!silence.has(device)) silence.set(device, 0)
-    for (const [device, silentMs] of silence) silence.set(device, silentMs + passedMs)
-    for (const device of connected) if (silence.has(device)) silence.set(device, 0)
-    for (const [device, silentMs] of silence) {
+    for (const device of members) if (!silence.has(device)) silence.set(device, { silentMs: 0 })
+    for (const [device, row] of silence) silence.set(device, { ...row, silentMs: row.silentMs + passedMs })
+    for (const device of connected) {
+      const row = silence.get(device)
+      if (row) silence.set(device, { ...row, silentMs: 0 })
+    }
+    for (const [device, { silentMs }] of silence) {
       if (silentMs < evictAfterMs) continue
       await evict(space, device)
       silence.delete(device)
@@ -117,8 +143,8 @@ export class SilentMembers {
     }
   }
 
-  #of(space: SpaceName): Map<DeviceId, number> {
-    const known = this.#silenceMs.get(space) ?? new Map<DeviceId, number>()
+  #of(space: SpaceName): Map<DeviceId, Silence> {
+    const known = this.#silenceMs.get(space) ?? new Map<DeviceId, Silence>()
     this.#silenceMs.set(space, known)
     return known
   }
@@ -136,7 +162,7 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 const noop = (): void => undefined
 
-const rowOf = (space: SpaceName, silence: ReadonlyMap<DeviceId, number>): KeyValueOp => ({
+const rowOf = (space: SpaceName, silence: ReadonlyMap<DeviceId, Silence>): KeyValueOp => ({
   type: 'put',
   key: PREFIX + space,
   value: encoder.encode(JSON.stringify([...silence])),

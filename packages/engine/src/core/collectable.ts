@@ -86,8 +86,8 @@ export const lacksTombstone = (entry: NodeEntry): boolean =>
 /** The first step: what the tombstone hides goes, the tombstone stays. @returns `entry` if there is nothing. */
 export function withoutHidden(entry: NodeEntry): NodeEntry {
   const content = visibleContents(entry)
-  if (content.length === entry.content.length) return entry
-  return { ...entry, content: [...content] }
+  if (content.length === entry.content.length && entry.attr.length === 0) return entry
+  return { ...entry, content: [...content], attr: [] }
 }
 
 /**

@@ -114,7 +114,8 @@ export class OpsWriter {
     const id = await this.#idFor(kind, place, importId)
     const draft = await this.#bringToLife(id, kind, place, create?.ref)
     writeFirstContent(draft, content)
-    if (executable !== isExecutable(draft.synced)) draft.writeAttr({ executable }, draft.synced.attr)
+    // Of a new life too: who has collected the last one has its attribute no more.
+    if (executable || draft.wasReceived) draft.writeAttr({ executable }, draft.synced.attr)
   }
 
   async #bringToLife(id: NodeId, kind: ViewEntry['kind'], place: Place, ref: string | undefined) {

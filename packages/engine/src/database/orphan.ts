@@ -1,4 +1,11 @@
-import { decodeNodeEntry, encodeNodeEntry, type NodeEntry, type NodeId, ROOT } from '@tidemark/protocol'
+import {
+  type ChunkId,
+  decodeNodeEntry,
+  encodeNodeEntry,
+  type NodeEntry,
+  type NodeId,
+  ROOT,
+} from '@tidemark/protocol'
 import { covers } from '../core/register.js'
 import type { NewContent, ParentRef, UserOp } from '../core/user-op.js'
 import { suffixedName } from '../core/view/tags.js'
@@ -79,7 +86,7 @@ export async function adoptOrphan(orphan: Orphan, tree: TreeReader): Promise<Use
       type: 'create',
       ref,
       parent,
-      name: await freeName(tree, parent, name, entry.node),
+      name: (await freeName(tree, parent, name, entry.node))!,
       kind: 'dir',
     })
     parent = { ref }
@@ -89,11 +96,13 @@ export async function adoptOrphan(orphan: Orphan, tree: TreeReader): Promise<Use
   const there = 'node' in parent ? await tree.lookup(parent.node, name) : undefined
   const { version, kind, executable } = entry
   if (!version || kind === 'mount' || there?.version?.root === version.root) return []
+  const free = await freeName(tree, parent, name, entry.node, version.root)
+  if (free === undefined) return []
   ops.push({
     type: 'create',
     ref: 'orphan',
     parent,
-    name: await freeName(tree, parent, name, entry.node),
+    name: free,
     kind,
     content: contentOf(version),
     executable,
@@ -105,14 +114,25 @@ function contentOf({ root, height, size, mtimeMs, target }: Version): NewContent
   return { root, height, size, mtimeMs, ...(target === undefined ? {} : { target }) }
 }
 
-/** The name itself, or with so much of the node's id behind it that nothing else has it. */
-async function freeName(tree: TreeReader, parent: ParentRef, name: string, node: NodeId): Promise<string> {
+/**
+ * The name itself, or with so much of the node's id behind it that nothing else has it; `undefined`: a crash came
+ * after the file had got it, and these bytes are there.
+ */
+async function freeName(
+  tree: TreeReader,
+  parent: ParentRef,
+  name: string,
+  node: NodeId,
+  root?: ChunkId,
+): Promise<string | undefined> {
   if ('ref' in parent) return name
   let free = name
-  for (let length = MARK_LENGTH_MIN; await tree.lookup(parent.node, free); length++) {
+  for (let length = MARK_LENGTH_MIN; ; length++) {
+    const there = await tree.lookup(parent.node, free)
+    if (!there) return free
+    if (root !== undefined && there.version?.root === root) return undefined
     free = suffixedName(name, '', node, length)
   }
-  return free
 }
 
 const MARK_LENGTH_MIN = 8

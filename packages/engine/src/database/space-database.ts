@@ -353,6 +353,11 @@ export class SpaceDatabase {
     return this.#rejoin
   }
 
+  /** See `SpaceRejoin.followHub`. */
+  followHub(peer: DeviceId): Promise<void> {
+    return this.#rejoin.followHub(peer)
+  }
+
   /** See `SpaceRejoin.restoreIfBaseLost`. */
   restoreIfBaseLost(peer: DeviceId, frontier: Vector): Promise<boolean> {
     return this.#rejoin.restoreIfBaseLost(peer, frontier, (txn, { floor }) => this.gc.setFloor(txn, floor))
@@ -377,15 +382,19 @@ export class SpaceDatabase {
    * it names it can tell best itself: what we met of its current one may have overtaken its OPEN on another
    * way.)
    */
-  async noteOpen(peer: DeviceId, theirs: Pick<Open, 'own' | 'met' | 'sweep'>): Promise<void> {
+  async noteOpen(
+    peer: DeviceId,
+    { own, met = new Map(), sweep }: Partial<Pick<Open, 'own' | 'met'>> & Pick<Open, 'sweep'>,
+  ): Promise<void> {
     await this.#store.write(async (txn) => {
-      const before = withOwn(await this.#store.peers.read(txn, peer), [...theirs.own.keys()])
-      const memory = { ...before, basis: (this.#store.vectors.isPartial && before.basis) || theirs.sweep }
+      const known = await this.#store.peers.read(txn, peer)
+      const before = own ? withOwn(known, [...own.keys()]) : known
+      const memory = { ...before, basis: (this.#store.vectors.isPartial && before.basis) || sweep }
       this.#store.peers.write(txn, peer, memory)
       for (const rid of memory.disowned) this.#disowned.add(rid)
       const declared = this.#store.incarnations.declareLost(
         txn,
-        new Map([...this.#store.incarnations.behind(theirs.met, this.#known), ...this.#metDisowned()]),
+        new Map([...this.#store.incarnations.behind(met, this.#known), ...this.#metDisowned()]),
       )
       return {
         value: undefined,

@@ -147,15 +147,27 @@ export class SpaceGc {
     await this.#changeMembers((devices) => (this.members.epoch > 0 ? devices : undefined))
   }
 
-  /** @param change Asked within the write: several devices are admitted at once. `undefined`: nothing changes. */
+  /**
+   * As the hub that decides: there is a list that is newer than the own one, which is from a backup. Whoever stands
+   * on either is a member, under an epoch above both.
+   */
+  async outgrow({ epoch, devices }: MemberList): Promise<void> {
+    await this.#changeMembers((own) => (epoch > this.members.epoch ? [...own, ...devices] : undefined), epoch)
+  }
+
+  /**
+   * @param change Asked within the write: several devices are admitted at once. `undefined`: nothing changes.
+   * @param above The epoch is above this one too.
+   */
   async #changeMembers(
     change: (devices: readonly DeviceId[]) => readonly DeviceId[] | undefined,
+    above = 0,
   ): Promise<MemberList> {
     const list = await this.#options.write<MemberList | undefined>(async (txn) => {
       const { epoch, devices: before } = this.members
       const devices = change(before)
       if (!devices) return { value: undefined }
-      const list = { epoch: epoch + 1, devices: [...new Set(devices)].sort() }
+      const list = { epoch: Math.max(epoch, above) + 1, devices: [...new Set(devices)].sort() }
       return { value: list, publish: this.#members.take(txn, list) }
     })
     return this.#news(list ?? this.members, list !== undefined)

@@ -136,6 +136,13 @@ export class SpaceRejoin implements BegunAnew {
     return new Map(above.map(([rid]) => [rid, frontier.get(rid) ?? 0]))
   }
 
+  /** A hub speaks for the group: one that came in the place of the one whose state is awaited, too. */
+  async followHub(peer: DeviceId): Promise<void> {
+    const { state } = this
+    if (!state || state.peer === peer || state.phase !== 'wait') return
+    await this.#steps.write(async (txn) => ({ publish: this.#rejoin.begin(txn, { ...state, peer }) }))
+  }
+
   isEndedBy(peer: DeviceId, frontier: Vector): boolean {
     return this.#rejoin.isEndedBy(peer, frontier)
   }
@@ -211,6 +218,8 @@ export class SpaceRejoin implements BegunAnew {
         this.#rejoin.abandon(txn),
       ]
       await this.#steps.forgetCursors(txn)
+      // Nothing is gone: nothing is to be brought back.
+      for await (const page of this.#rejoin.orphans(txn)) for (const { key } of page) txn.del(key)
       return {
         view: [],
         publish: () => {

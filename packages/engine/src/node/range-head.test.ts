@@ -9,6 +9,7 @@ const head = (...lines: string[]): string =>
 
 test('a head that announces the range is one, whatever else it says', () => {
   expect(isExactRange(head(), RANGE)).toBe(true)
+  expect(isExactRange(head('vary: Origin', 'vary: Accept-Encoding'), RANGE)).toBe(true)
   expect(isExactRange(head('connection: Keep-Alive', 'etag: "a:b"', 'x:'), RANGE)).toBe(true)
 })
 

@@ -11,8 +11,8 @@ export function isExactRange(head: string, { offset, length }: ByteRange): boole
   for (const line of lines) {
     const colon = line.indexOf(':')
     const name = line.slice(0, Math.max(colon, 0)).toLowerCase()
-    // Two of one name may contradict each other.
-    if (!/^[\w-]+$/.test(name) || headers.has(name)) return false
+    // Two of a name that counts may contradict each other.
+    if (!/^[\w-]+$/.test(name) || (COUNTING.has(name) && headers.has(name))) return false
     headers.set(name, line.slice(colon + 1).trim())
   }
   return (
@@ -23,3 +23,11 @@ export function isExactRange(head: string, { offset, length }: ByteRange): boole
     headers.get('connection')?.toLowerCase() !== 'close'
   )
 }
+
+const COUNTING: ReadonlySet<string> = new Set([
+  'content-length',
+  'content-range',
+  'transfer-encoding',
+  'content-encoding',
+  'connection',
+])

@@ -72,7 +72,8 @@ export class Housekeeper {
   async #work(): Promise<void> {
     const isMore = await this.#settle()
     for (const { exchange } of this.#options.peers.all) exchange.tellMembers().catch(noop)
-    await this.#audit()
+    // Nobody waits for it: it reads everything, and a program may end meanwhile.
+    this.#audit().catch(noop)
     if (isMore) this.wake()
   }
 

@@ -74,11 +74,13 @@ export class MemberTalk {
   }
 
   async members({ epoch, devices }: Members): Promise<void> {
-    const { gc, isPeerHub } = this.#options
+    const { gc, isHub, isPeerHub } = this.#options
     if (!isPeerHub && epoch > gc.members.epoch + EPOCHS_AHEAD_MAX)
       throw new LimitError('a list of members is too far ahead', 'EPOCHS_AHEAD_MAX', epoch)
     this.#toldEpoch = Math.max(this.#toldEpoch, epoch)
-    await gc.takeMembers({ epoch, devices })
+    // A hub decides alone: from another's list, one of before it was restored, nobody's place is taken.
+    if (isHub && !isPeerHub) await gc.outgrow({ epoch, devices })
+    else await gc.takeMembers({ epoch, devices })
   }
 
   async acks({ acks }: Acks): Promise<void> {

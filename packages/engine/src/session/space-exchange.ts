@@ -1,16 +1,14 @@
 import {
   AccessError,
-  bytesToHex,
-  ChunkMismatchError,
   type DeviceId,
   type Entries,
-  type InlineChunk,
   joinVectors,
   type Message,
   NO_SWEEP,
   type Open,
   ProtocolError,
   type Rewind,
+  type RunId,
   type SyncPoint,
   type Vector,
   vectorAtMost,
@@ -24,6 +22,7 @@ import type { BlobAuthority } from '../transfer/blob-authority.js'
 import type { ChunkCache } from '../transfer/chunk-cache.js'
 import { Audit } from './audit.js'
 import { type Custody, isOfOld } from './custody.js'
+import { keepInline } from './keep-inline.js'
 import { MemberTalk } from './member-talk.js'
 import { openingOf } from './opening.js'
 import { sendPage } from './send-page.js'
@@ -79,8 +78,8 @@ export class SpaceExchange implements SpaceEndpoint {
   readonly #echoes = new Set<number>()
   readonly #members: MemberTalk
   readonly #audit: Audit
-  /** In this session both ends send everything once more. */
-  #repairs = false
+  /** Both ends send everything once more; until something is collected here, which would come back with it. */
+  #repairsBefore: RunId | undefined
   /** The next round sends everything. */
   #mustSendAll = false
   /** What this side said in its last OPEN: both ends judge by the same words. */
@@ -194,12 +193,14 @@ export class SpaceExchange implements SpaceEndpoint {
 
   async #requestRepair(): Promise<void> {
     const { channel, send } = this.#options
+    // Once a session: it costs both ends everything that there is.
+    if (this.#repairsBefore !== undefined) return
     await send({ type: 'rewind', channel, reason: 'requested' })
     this.#repair()
   }
 
   #repair(): void {
-    this.#repairs = true
+    this.#repairsBefore = this.#options.database.gc.sweep
     this.#mustSendAll = true
     this.#wake()
   }
@@ -222,6 +223,7 @@ export class SpaceExchange implements SpaceEndpoint {
         this.#mustWrite()
         return this.#members.acks(message)
       case 'digest':
+        this.#mustWrite()
         return this.#audit.heard(message)
       case 'reject':
         throw new AccessError('FORBIDDEN', `the hub refused ${message.node}: ${message.message}`)
@@ -257,13 +259,15 @@ export class SpaceExchange implements SpaceEndpoint {
   }
 
   async #open(open: Open): Promise<void> {
-    const { database, channel, peer, send, mayWrite, custody, isHub } = this.#options
+    const { database, channel, peer, send, mayWrite, custody, isHub, isPeerHub } = this.#options
     this.#opens = open.number
     this.#theirs = undefined
-    await database.noteOpen(peer, open)
+    // What one that may only read says of itself says nothing about anybody else.
+    await database.noteOpen(peer, mayWrite ? open : { sweep: open.sweep })
+    if (isPeerHub && !isHub) await database.followHub(peer)
     await this.#saying
     if (open.anew) {
-      await database.gc.forgetAck(peer)
+      if (mayWrite) await database.gc.forgetAck(peer)
       await this.start()
     }
     // Said before the peer heard that this side begins anew: the answer to that is still to come.
@@ -276,12 +280,12 @@ export class SpaceExchange implements SpaceEndpoint {
     // It began anew, and the `anew` that said so was lost.
     const ack = await database.gc.ackOf(peer)
     const isAckVoid = ack !== undefined && !vectorAtMost(ack.applied, open.frontier)
-    if (isAckVoid) await database.gc.forgetAck(peer)
-    if (isHub && (wentBack || open.anew || isAckVoid)) await database.gc.renewEpoch()
+    if (mayWrite && isAckVoid) await database.gc.forgetAck(peer)
+    if (mayWrite && isHub && (wentBack || open.anew || isAckVoid)) await database.gc.renewEpoch()
     if (open.cursor && !isGood) {
       await send({ type: 'rewind', channel, reason: wentBack ? 'rolled-back' : 'unknown-run' })
     }
-    this.#repairs = false
+    this.#repairsBefore = undefined
     this.#mustSendAll = false
     this.#theirs = open.frontier
     this.#isReadOnly = open.readOnly === true
@@ -358,9 +362,9 @@ export class SpaceExchange implements SpaceEndpoint {
     const isBehindFloor = this.#admits || !vectorAtMost(gc.floor, this.#theirs ?? new Map())
     if (!isMember && isBehindFloor) return this.#judgeAgain()
     this.#isInRound = true
-    for (const chunk of inline) this.#keepInline(chunk)
+    for (const chunk of inline) keepInline(chunk, this.#options)
     if (inline.length > 0 && blobs) await blobs.putInline(inline)
-    const isRepair = repair && this.#repairs
+    const isRepair = repair && this.#repairsBefore === gc.sweep
     const receive = () => database.receive(peer, entries, { run, lseq }, isRepair)
     const mayBeLost = isRepair || !this.#receivedSyncPoint || isOfOld(entries)
     const moved = await (custody && mayBeLost ? custody.catchUp(entries, receive) : receive())
@@ -379,13 +383,6 @@ export class SpaceExchange implements SpaceEndpoint {
   get #admits(): boolean {
     const { admits = false, isPeerHub = false, mayWrite } = this.#options
     return admits && mayWrite && !isPeerHub
-  }
-
-  #keepInline({ id, bytes }: InlineChunk): void {
-    const { cache, hasher } = this.#options
-    const actual = bytesToHex(hasher.sha256(bytes))
-    if (actual !== id) throw new ChunkMismatchError(id, actual)
-    cache.put(id, bytes)
   }
 
   async #syncPoint(point: SyncPoint): Promise<void> {
@@ -454,7 +451,7 @@ export class SpaceExchange implements SpaceEndpoint {
     const isVoid = (): boolean => this.#closed || opens !== this.#opens
     const repair = this.#mustSendAll
     this.#mustSendAll = false
-    const theirs = repair ? new Map() : this.#theirs
+    const theirs = this.#theirs && (repair ? new Map() : this.#theirs)
     if (!theirs) return
     const page = {
       snapshot,
