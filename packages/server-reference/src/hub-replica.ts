@@ -69,6 +69,7 @@ class HubReplica implements HubEngine {
   readonly #spaces = new Map<SpaceName, Promise<HubSpace>>()
   readonly #sessions = new Set<Session>()
   readonly #silent: SilentMembers
+  #counting: Promise<HubCounts> | undefined
   #closing = false
 
   constructor(services: HubServices, platform: HubPlatform, device: DeviceId) {
@@ -91,7 +92,15 @@ class HubReplica implements HubEngine {
     return this.#silent.start()
   }
 
-  async counts(): Promise<HubCounts> {
+  /** One count for all who ask meanwhile: it looks at each tombstone. */
+  counts(): Promise<HubCounts> {
+    this.#counting ??= this.#count().finally(() => {
+      this.#counting = undefined
+    })
+    return this.#counting
+  }
+
+  async #count(): Promise<HubCounts> {
     let tombstones = 0
     let members = 0
     let repaired = 0
