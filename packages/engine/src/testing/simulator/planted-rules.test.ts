@@ -160,7 +160,7 @@ const NOTICED_BY: Readonly<Partial<Record<PlantedRuleName, readonly [seed: numbe
   'context-without-exceptions': [42, 'VW14'],
   'seen-not-carried-on': [1, 'VW14'],
   'no-pins': [2, 'VW14'],
-  'pins-as-ordinary-writes': [641, 'NR12'],
+  'pins-as-ordinary-writes': [1249, 'NR12'],
   'acknowledges-what-is-only-received': [263, 'NL11'],
   'collects-in-one-step': [1599, 'SE1'],
 }

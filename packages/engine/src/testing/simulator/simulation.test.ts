@@ -59,7 +59,7 @@ const NOTICED_BY: Readonly<Record<PlantedBug, readonly [seed: number, rule: stri
   'cursor-kept-over-rollback': [3, 'EX6'],
   'cursor-before-entries': [35, 'EX6'],
   'dots-used-twice': [1, 'IN19'],
-  'echo-by-node': [1, 'SE1'],
+  'echo-by-node': [4, 'SE1'],
   'answers-every-sync-point': [1, 'EX10'],
   'collects-alone': [1, 'GC15'],
   'collects-by-age': [4, 'GC15'],
