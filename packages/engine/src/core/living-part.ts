@@ -1,4 +1,5 @@
 import { EMPTY_CONTEXT, type NodeEntry, type Sibling } from '@tidemark/protocol'
+import { maxSibling } from './register.js'
 import { chosenLoc, liveLocs, visibleContents } from './visibility.js'
 
 /**
@@ -12,7 +13,7 @@ export function livingPart(entry: NodeEntry): NodeEntry {
     ...entry,
     loc: place.map(bare),
     content: visibleContents(entry).map(bare),
-    attr: entry.attr.map(bare),
+    attr: [maxSibling(entry.attr)].filter((sibling) => sibling !== undefined).map(bare),
   }
 }
 

@@ -1,4 +1,5 @@
 import { decodeNodeEntry, encodeNodeEntry, equalBytes } from '@tidemark/protocol'
+import { maxSibling } from '../../core/register.js'
 import { referenceView } from '../../core/view/reference.js'
 import { entryKey, type ViewEntry } from '../../core/view-entry.js'
 import { isAlive, liveLocs, visibleContents } from '../../core/visibility.js'
@@ -109,8 +110,8 @@ function frontierDifference(a: Site, b: Site): string | undefined {
 }
 
 /**
- * What is dead, and what a deletion hides in a node that lives again, may be collected by some and not by
- * others yet: of registers only what lives counts.
+ * What is dead, and what a deletion hides in a node that lives again (an attribute of its last life too), may be
+ * collected by some and not by others yet: of registers only what lives counts.
  */
 function rowsOf(site: Site, rows: 'n' | 'e'): readonly KeyValue[] {
   const all = site.store.entries(rowRange('r', rows))
@@ -118,7 +119,8 @@ function rowsOf(site: Site, rows: 'n' | 'e'): readonly KeyValue[] {
   return all.flatMap(([key, row]): KeyValue[] => {
     const entry = decodeNodeEntry(row)
     if (!isAlive(entry)) return []
-    const living = { ...entry, loc: liveLocs(entry), content: visibleContents(entry) }
+    const attr = [maxSibling(entry.attr)].filter((sibling) => sibling !== undefined)
+    const living = { ...entry, loc: liveLocs(entry), content: visibleContents(entry), attr }
     return [[key, encodeNodeEntry(living)]]
   })
 }
