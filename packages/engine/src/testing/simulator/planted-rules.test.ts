@@ -161,7 +161,6 @@ const NOTICED_BY: Readonly<Partial<Record<PlantedRuleName, readonly [seed: numbe
   'seen-not-carried-on': [1, 'VW14'],
   'no-pins': [2, 'VW14'],
   'pins-as-ordinary-writes': [1249, 'NR12'],
-  'acknowledges-what-is-only-received': [1449, 'NL11'],
   'collects-in-one-step': [1599, 'SE1'],
 }
 const NAMES = Object.keys(PROFILES) as PlantedRuleName[]
