@@ -36,23 +36,16 @@ async function round(from: SpaceDatabase, to: SpaceDatabase): Promise<void> {
 }
 const content = (byte: string) => ({ root: byte.repeat(64) as ChunkId, height: 0, size: 1, mtimeMs: 1 })
 
-test('[GC15] an executable made again where one was collected is executable everywhere', async () => {
+/** The same executable was deleted at both: `b` has collected it, `a` has only taken the first step, and sleeps. */
+async function collectedAtOne(options: { import?: true } = {}) {
   const [a, b] = [await open(A), await open(B)]
-  const create = {
-    type: 'create',
-    ref: 'f',
-    parent: { node: ROOT },
-    name: 'run.sh',
-    kind: 'file',
-    executable: true,
-  } as const
+  const place = { parent: { node: ROOT }, name: 'run.sh', kind: 'file', executable: true } as const
+  const create = { type: 'create', ref: 'f', ...place, ...options } as const
   const made = await a.commit([{ ...create, content: content('1') }])
   await round(a, b)
   await a.commit([{ type: 'delete', entry: entryKey(made.created.get('f')!) }])
   await round(a, b)
-  const list = await a.gc.setMembers([A, B])
-  await b.gc.takeMembers(list)
-  // Both take the first step, B the second too: A sleeps.
+  await b.gc.takeMembers(await a.gc.setMembers([A, B]))
   for (let i = 0; i < 2; i++) {
     for (const end of [a, b]) await end.gc.acknowledge()
     await a.gc.takeAcks(await b.gc.acks())
@@ -61,42 +54,26 @@ test('[GC15] an executable made again where one was collected is executable ever
     await b.gc.takeAcks(await a.gc.acks())
     await b.gc.collect()
   }
+  return { a, b, create }
+}
+
+async function executableAt(...ends: readonly SpaceDatabase[]): Promise<(boolean | undefined)[]> {
+  const entries = await Promise.all(ends.map(({ received }) => received.resolve(['run.sh'])))
+  return entries.map((entry) => entry?.executable)
+}
+
+test('[GC15] an executable made again where one was collected is executable everywhere', async () => {
+  const { a, b, create } = await collectedAtOne()
   await a.commit([{ ...create, content: content('2') }])
   await round(a, b)
   await round(b, a)
-  const [atA, atB] = [await a.received.resolve(['run.sh']), await b.received.resolve(['run.sh'])]
-  expect([atA?.executable, atB?.executable]).toEqual([true, true])
+  expect(await executableAt(a, b)).toEqual([true, true])
 })
 
 test('[GC15] a file that is imported again where one was collected, and is not executable any more', async () => {
-  const [a, b] = [await open(A), await open(B)]
-  const create = {
-    type: 'create',
-    ref: 'f',
-    parent: { node: ROOT },
-    name: 'run.sh',
-    kind: 'file',
-    executable: true,
-    import: true,
-  } as const
-  const made = await a.commit([{ ...create, content: content('1') }])
-  await round(a, b)
-  await a.commit([{ type: 'delete', entry: entryKey(made.created.get('f')!) }])
-  await round(a, b)
-  const list = await a.gc.setMembers([A, B])
-  await b.gc.takeMembers(list)
-  // Both take the first step, B the second too: A sleeps.
-  for (let i = 0; i < 2; i++) {
-    for (const end of [a, b]) await end.gc.acknowledge()
-    await a.gc.takeAcks(await b.gc.acks())
-    await b.gc.takeAcks(await a.gc.acks())
-    if (i === 0) await a.gc.collect()
-    await b.gc.takeAcks(await a.gc.acks())
-    await b.gc.collect()
-  }
+  const { a, b, create } = await collectedAtOne({ import: true })
   await b.commit([{ ...create, content: content('1'), executable: false }])
   await round(b, a)
   await round(a, b)
-  const [atA, atB] = [await a.received.resolve(['run.sh']), await b.received.resolve(['run.sh'])]
-  expect([atA?.executable, atB?.executable]).toEqual([false, false])
+  expect(await executableAt(a, b)).toEqual([false, false])
 })

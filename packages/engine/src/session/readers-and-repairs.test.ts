@@ -23,6 +23,10 @@ const RID = 'e'.repeat(16) as ReplicaId
 const NOTHING: Vector = new Map()
 const { clock, random, hasher } = nodePlatform
 
+/** Of the same writes, something else is shown. */
+const falseDigest = ({ frontier }: SpaceDatabase) =>
+  ({ type: 'digest', channel: 1, frontier, digest: '0'.repeat(64) as StateDigest }) as const
+
 async function hubWith(mayWrite: boolean, slow: (message: Message) => Promise<void> = async () => undefined) {
   const database = await SpaceDatabase.open({
     storage: new MemoryKeyValueStore(),
@@ -88,12 +92,7 @@ test('[AC2] a reader does not make a hub read and send everything', async () => 
   await open()
   await new Promise((resolve) => setTimeout(resolve, 20))
   sent.length = 0
-  const digest = {
-    type: 'digest',
-    channel: 1,
-    frontier: database.frontier,
-    digest: '0'.repeat(64) as StateDigest,
-  } as const
+  const digest = falseDigest(database)
   await expect(exchange.receive(digest)).rejects.toMatchObject({ code: 'FORBIDDEN' })
   expect(sent.map(({ type }) => type)).toEqual([])
 })
@@ -106,12 +105,7 @@ test('[EX12] a round to repair does not run on across an OPEN', async () => {
     await database.commit([{ type: 'create', ref: 'd', parent: { node: ROOT }, name, kind: 'dir' }])
   await open()
   await new Promise((resolve) => setTimeout(resolve, 100))
-  const digest = {
-    type: 'digest',
-    channel: 1,
-    frontier: database.frontier,
-    digest: '0'.repeat(64) as StateDigest,
-  } as const
+  const digest = falseDigest(database)
   await exchange.receive(digest)
   sent.length = 0
   await exchange.receive(digest)
@@ -160,12 +154,7 @@ test('[EX12] what was collected since a repair began does not come back with a f
   ])
   const alive = (await database.received.node(made.created.get('f')!.node))!
   await open()
-  const digest = {
-    type: 'digest',
-    channel: 1,
-    frontier: database.frontier,
-    digest: '0'.repeat(64) as StateDigest,
-  } as const
+  const digest = falseDigest(database)
   await exchange.receive(digest)
   await exchange.receive(digest)
   await database.commit([{ type: 'delete', entry: entryKey(made.created.get('f')!) }])
