@@ -1,4 +1,13 @@
-import { type ChunkId, type DeviceId, parseSpaceName, ROOT, type RunId } from '@tidemark/protocol'
+import {
+  type ChunkId,
+  type DeviceId,
+  type NodeEntry,
+  parseSpaceName,
+  type ReplicaId,
+  ROOT,
+  type RunId,
+  type Vector,
+} from '@tidemark/protocol'
 import { expect, test } from 'vitest'
 import { MemoryKeyValueStore } from '../adapters/memory-store.js'
 import { entryKey } from '../core/view-entry.js'
@@ -7,6 +16,14 @@ import { SpaceDatabase } from './space-database.js'
 
 const HUB = 'b'.repeat(16) as DeviceId
 const NEW_HUB = 'c'.repeat(16) as DeviceId
+const NOTHING: Vector = new Map()
+const EMPTY_POINT = {
+  cursor: { run: 'f'.repeat(16) as RunId, lseq: 1 },
+  frontier: NOTHING,
+  met: NOTHING,
+  floor: NOTHING,
+  lost: NOTHING,
+}
 const open = (storage: MemoryKeyValueStore) =>
   SpaceDatabase.open({
     storage,
@@ -97,4 +114,49 @@ test('[GC17] a crash while orphans become files again makes no second copy', asy
   storage.isArmed = false
   const again = await open(storage)
   expect((await names(again)).length).toBe(2)
+})
+
+test('[GC17] of one node two versions are kept, where a beginning has not ended when the next one comes (seed 1449)', async () => {
+  const database = await open(new MemoryKeyValueStore())
+  const made = await database.commit([
+    { type: 'create', ref: 's', parent: { node: ROOT }, name: 's', kind: 'file', content: content('1') },
+  ])
+  const first = (await database.received.node(made.created.get('s')!.node))!
+  await database.rejoin(HUB, { frontier: NOTHING }, 'forget')
+  const rid = 'f'.repeat(16) as ReplicaId
+  const second: NodeEntry = {
+    ...first,
+    loc: first.loc.map((sibling) => ({ ...sibling, dot: { rid, seq: 1 } })),
+    content: first.content.map(({ value, ...sibling }) => ({
+      ...sibling,
+      dot: { rid, seq: 2 },
+      value: { ...value, root: content('2').root },
+    })),
+  }
+  await database.receive(HUB, [second], { run: 'f'.repeat(16) as RunId, lseq: 1 })
+  await database.rejoin(HUB, { frontier: NOTHING }, 'forget')
+  await database.syncPoint(HUB, EMPTY_POINT)
+  const roots: (string | undefined)[] = []
+  for await (const page of database.received.children(ROOT))
+    roots.push(...page.map(({ version }) => version?.root[0]))
+  expect(roots.sort()).toEqual(['1', '2'])
+})
+
+test('[GC17] to a hub that went back nothing is claimed that may have been collected (seed 322)', async () => {
+  const database = await open(new MemoryKeyValueStore())
+  const create = (name: string) =>
+    ({ type: 'create', ref: name, parent: { node: ROOT }, name, kind: 'dir' }) as const
+  const made = await database.commit([create('x')])
+  const alive = (await database.received.node(made.created.get('x')!.node))!
+  await database.commit([{ type: 'delete', entry: entryKey(made.created.get('x')!) }])
+  await database.commit([create('y')])
+  await database.gc.setMembers([database.device])
+  await database.gc.acknowledge()
+  await database.gc.collect()
+  expect(await database.gc.collect()).toBe(1)
+  await database.rejoin(HUB, { frontier: NOTHING }, 'relearn')
+  await database.syncPoint(HUB, EMPTY_POINT)
+  // From somebody who never heard of the deletion, by way of the hub.
+  await database.receive(HUB, [alive], { run: 'f'.repeat(16) as RunId, lseq: 1 })
+  expect(await names(database)).toEqual(['x', 'y'])
 })
