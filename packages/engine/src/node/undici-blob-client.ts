@@ -44,6 +44,7 @@ export function undiciBlobClient(options: UndiciBlobClientOptions): UndiciBlobCl
     headersTimeout: idleTimeoutMs,
     bodyTimeout: idleTimeoutMs,
   })
+  // Told to whoever needs it, and to nobody where nobody does.
   http.catch(() => undefined)
   const send = async (
     grant: Grant,
