@@ -27,7 +27,7 @@ import { bytesSource, keptOpen, type ReadRange, readVersion } from './transfer/b
 import { ChunkCache } from './transfer/chunk-cache.js'
 import { Downloader } from './transfer/downloader.js'
 import { LocalFiles } from './transfer/local-files.js'
-import { PendingUploads } from './transfer/pending-uploads.js'
+import { PendingUploads, rowsOfAdopted } from './transfer/pending-uploads.js'
 import { RetryPolicy } from './transfer/retry.js'
 import { UploadJournal } from './transfer/upload-journal.js'
 import { Uploader } from './transfer/uploader.js'
@@ -61,8 +61,10 @@ export interface WriteOptions {
 
 /** Used by `Replica.openSpace`. */
 export async function openSpace(parts: OpenSpaceParts): Promise<Space> {
-  const { storage, platform, space, device, bound = false } = parts
+  const { storage, platform, space, device, blobs, bound = false } = parts
   const { hasher, clock, random } = platform
+  const cache = new ChunkCache()
+  const files = new LocalFiles({ space, cache, blobs, hasher })
   const database = await SpaceDatabase.open({
     storage,
     space,
@@ -71,8 +73,12 @@ export async function openSpace(parts: OpenSpaceParts): Promise<Space> {
     clock,
     random,
     sha256: (bytes) => hasher.sha256(bytes),
+    adopted: {
+      holds: async ({ root }) => (await files.get(root)) !== undefined,
+      rows: rowsOfAdopted,
+    },
   })
-  return new Space(parts, database)
+  return new Space(parts, database, { cache, files })
 }
 
 /**
@@ -86,7 +92,7 @@ export class Space implements AsyncDisposable {
   readonly #parts: OpenSpaceParts
   readonly #database: SpaceDatabase
   readonly #files: LocalFiles
-  readonly #cache = new ChunkCache()
+  readonly #cache: ChunkCache
   readonly #uploader: Uploader
   readonly #downloader: Downloader
   readonly #pending: PendingUploads
@@ -102,13 +108,18 @@ export class Space implements AsyncDisposable {
   #binding: SpaceBinding | undefined
   #closed: Promise<void> | undefined
 
-  constructor(parts: OpenSpaceParts, database: SpaceDatabase) {
-    const { platform, space, blobs } = parts
+  constructor(
+    parts: OpenSpaceParts,
+    database: SpaceDatabase,
+    { cache, files }: { readonly cache: ChunkCache; readonly files: LocalFiles },
+  ) {
+    const { platform, space } = parts
     const { hasher, gear, timers, random } = platform
     this.name = space
     this.#parts = parts
     this.#database = database
-    this.#files = new LocalFiles({ space, cache: this.#cache, blobs, hasher })
+    this.#cache = cache
+    this.#files = files
     const transfer = {
       authority: () => this.peers.hub?.authority,
       client: () => this.peers.hub?.client,
@@ -129,7 +140,7 @@ export class Space implements AsyncDisposable {
     this.peers = new SpacePeers({
       database,
       hasher,
-      cache: this.#cache,
+      cache,
       onChange: () => this.#publishLink(),
       onDiffers: () => this.#housekeeper.auditSoon(),
       onWant: (versions) => this.#takeWanted(versions),

@@ -75,6 +75,56 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     wait 3396
     cyd link x.txt/a x.txt/c/A
   `,
+  // Seed 170572: the program brought back, as new, what somebody else had overwritten, and of which nobody had bytes.
+  'a hub goes back, and a program begins anew that had received what is nowhere else': `
+    seed 170572
+    devices ann bob app:api
+    ann create longé.txt
+    ann mkdir c
+    wait 310
+    slow ann 2728
+    backup hub
+    bob create a
+    wait 395
+    power ann 366996
+    bob save a
+    start ann
+    rollback hub 215960
+    power app 972623
+    kill bob
+    wait 6637566
+  `,
+  // Seed 170116: once the hub went back further, it still claimed what it had collected with it, and refused a deletion.
+  'a hub goes back twice while one takes in what the hub shows': `
+    seed 170116
+    devices ann bob
+    wait 302
+    ann create d
+    kill bob
+    wait 114
+    ann create b
+    bob mkdir c
+    wait 241
+    ann create c
+    ann create A
+    amid ann 5 case .
+    ann create a
+    wait 4441364
+    bob create b
+    backup hub
+    start bob
+    ann create c
+    wait 14
+    trap ann 9
+    ann replace C a
+    ann save c
+    ann create y.txt
+    wait 7650832
+    start ann
+    rollback hub 356485
+    wait 259
+    rollback hub 454716
+  `,
 }
 
 describe('[GC17] all becomes equal and idle, and nothing is lost or remembered, when', () => {

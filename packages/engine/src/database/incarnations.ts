@@ -109,6 +109,11 @@ export class Incarnations {
     return new Map(this.#own.map((rid) => [rid, frontier.get(rid) ?? 0]))
   }
 
+  /** Whether this database wrote under this id, in this run or an earlier one. */
+  isOwn(rid: ReplicaId): boolean {
+    return this.#own.includes(rid)
+  }
+
   /** Replica ids whose database was rolled back: some of their dots may be in nobody's frontier. */
   get lost(): Vector {
     return this.#lost

@@ -110,7 +110,7 @@ export async function adoptOrphan(orphan: Orphan, tree: TreeReader): Promise<Use
   return ops
 }
 
-function contentOf({ root, height, size, mtimeMs, target }: Version): NewContent {
+export function contentOf({ root, height, size, mtimeMs, target }: Version): NewContent {
   return { root, height, size, mtimeMs, ...(target === undefined ? {} : { target }) }
 }
 

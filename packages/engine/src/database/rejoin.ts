@@ -163,6 +163,16 @@ export class Rejoin {
     return !vectorAtMost(meetVectors([state.frontier, state.shared]), frontier)
   }
 
+  /**
+   * Whether the peer that is behind has gone back once more: of what was collected here it has less than was
+   * thought, and what must not be claimed to it is more.
+   */
+  isLessShared(peer: DeviceId, frontier: Vector): boolean {
+    const state = this.#state
+    if (state?.mode !== 'relearn' || state.phase !== 'wait' || state.peer !== peer) return false
+    return !vectorAtMost(meetVectors([state.floor, state.shared]), frontier)
+  }
+
   /** As if it had not begun. @returns makes it visible once the batch is in. */
   abandon(txn: Transaction): () => void {
     txn.del(`${this.#prefix}state`)

@@ -72,7 +72,7 @@ export class SpaceDatabase {
       bury: (ids) => this.#bury(ids),
     })
     this.#digests = new StateDigests(store.received, store.options.sha256)
-    this.#rejoin = new SpaceRejoin(store, (ops) => this.commit(ops))
+    this.#rejoin = new SpaceRejoin(store, (ops, rows) => this.commit(ops, rows))
   }
 
   static async open(options: SpaceDatabaseOptions): Promise<SpaceDatabase> {
@@ -304,15 +304,8 @@ export class SpaceDatabase {
       this.#store.peers.write(txn, peer, { ...memory, frontier: point.frontier, synced: true })
       this.#store.peers.moveCursor(txn, peer, point.cursor)
       const known = joinVectors(this.#known, point.frontier)
-      const lost = this.#store.incarnations.declareLost(
-        txn,
-        new Map([
-          ...point.lost,
-          ...(endsRejoin ? this.#rejoin.lostBy(point.frontier) : []),
-          ...this.#store.incarnations.behind(point.met, known),
-          ...this.#metDisowned(),
-        ]),
-      )
+      const lostToo = endsRejoin ? this.#rejoin.lostBy(point.frontier) : []
+      const lost = this.#declareLost(txn, point.met, known, [...point.lost, ...lostToo])
       const rises = change.frontier.size > 0
       return {
         value: undefined,
@@ -354,13 +347,16 @@ export class SpaceDatabase {
   }
 
   /** See `SpaceRejoin.followHub`. */
-  followHub(peer: DeviceId): Promise<void> {
-    return this.#rejoin.followHub(peer)
-  }
+  followHub = (peer: DeviceId): Promise<void> => this.#rejoin.followHub(peer)
 
-  /** See `SpaceRejoin.restoreIfBaseLost`. */
-  restoreIfBaseLost(peer: DeviceId, frontier: Vector): Promise<boolean> {
-    return this.#rejoin.restoreIfBaseLost(peer, frontier, (txn, { floor }) => this.gc.setFloor(txn, floor))
+  /** See `SpaceRejoin.restoreIfBaseLost` and `Rejoin.isLessShared`. */
+  async restoreIfBaseLost(peer: DeviceId, frontier: Vector): Promise<boolean> {
+    const isLess = this.#rejoin.isLessShared(peer, frontier)
+    if (isLess) await this.rejoin(peer, { frontier }, 'relearn')
+    return (
+      isLess ||
+      this.#rejoin.restoreIfBaseLost(peer, frontier, (txn, { floor }) => this.gc.setFloor(txn, floor))
+    )
   }
 
   /** What we remember of a peer. */
@@ -392,10 +388,7 @@ export class SpaceDatabase {
       const memory = { ...before, basis: (this.#store.vectors.isPartial && before.basis) || sweep }
       this.#store.peers.write(txn, peer, memory)
       for (const rid of memory.disowned) this.#disowned.add(rid)
-      const declared = this.#store.incarnations.declareLost(
-        txn,
-        new Map([...this.#store.incarnations.behind(met, this.#known), ...this.#metDisowned()]),
-      )
+      const declared = this.#declareLost(txn, met, this.#known)
       return {
         value: undefined,
         sync: true,
@@ -405,9 +398,16 @@ export class SpaceDatabase {
     })
   }
 
-  /** Disowned replica ids that did write. */
-  #metDisowned(): Map<ReplicaId, number> {
-    return new Map([...this.#disowned].filter((rid) => this.met.has(rid)).map((rid) => [rid, 0]))
+  /**
+   * With `more`: own ids of which somebody met more than is known, and disowned replica ids that did write.
+   *
+   * @returns those that were not known to be lost.
+   */
+  #declareLost(txn: Transaction, met: Vector, known: Vector, more: Iterable<[ReplicaId, number]> = []) {
+    const { incarnations } = this.#store
+    const disowned = [...this.#disowned].filter((rid) => this.met.has(rid))
+    const all = [...more, ...incarnations.behind(met, known), ...disowned.map((rid) => [rid, 0] as const)]
+    return incarnations.declareLost(txn, new Map(all))
   }
 
   isGoodCursor(cursor: Cursor): boolean {

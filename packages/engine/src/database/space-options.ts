@@ -1,8 +1,9 @@
 import type { DeviceId, SpaceName } from '@tidemark/protocol'
+import type { NewContent } from '../core/user-op.js'
 import type { Sha256 } from '../core/view/names.js'
 import type { ViewChange } from '../core/view-entry.js'
 import type { Clock } from '../ports/clock.js'
-import type { KeyValueStore } from '../ports/key-value-store.js'
+import type { KeyValueOp, KeyValueStore } from '../ports/key-value-store.js'
 import type { Random } from '../ports/random.js'
 
 /** Who materialises the space. */
@@ -22,6 +23,13 @@ export interface SpaceDatabaseOptions {
   readonly clock: Clock
   readonly random: Random
   readonly sha256: Sha256
+  /** Of files that come back as new, after this replica began anew. @default their bytes are here */
+  readonly adopted?: {
+    /** Whether their bytes are here. */
+    holds(content: NewContent): Promise<boolean>
+    /** Rows that are written with them: a hub may have lost their bytes. */
+    rows(content: NewContent): readonly KeyValueOp[]
+  }
 }
 
 /** What was joined, for those who wait for it. */

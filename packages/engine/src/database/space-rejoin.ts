@@ -1,9 +1,10 @@
 import type { DeviceId, Vector } from '@tidemark/protocol'
-import type { BegunAnew, OrphanedEntry } from '../binding.js'
+import type { BegunAnew, BinderRows, OrphanedEntry } from '../binding.js'
 import { meetVectors } from '../core/collectable.js'
 import type { UserOp } from '../core/user-op.js'
+import type { Version } from '../core/view-entry.js'
 import type { KeyValueOp } from '../ports/key-value-store.js'
-import { adoptOrphan, replacedBy } from './orphan.js'
+import { adoptOrphan, contentOf, type Orphan, replacedBy } from './orphan.js'
 import { Rejoin, type RejoinState } from './rejoin.js'
 import { RejoinSteps } from './rejoin-steps.js'
 import type { SpaceStore } from './space-store.js'
@@ -28,19 +29,21 @@ const doubtOf = ({ floor, shared }: RejoinState): Vector =>
     [...floor].flatMap(([rid, seq]) => (seq > (shared.get(rid) ?? 0) ? [[rid, shared.get(rid) ?? 0]] : [])),
   )
 
+/** Local ops, as `SpaceDatabase.commit`, with the rows of their batch. */
+type CommitWithRows = (
+  ops: (tree: TreeReader) => Promise<readonly UserOp[]>,
+  rows: () => BinderRows,
+) => Promise<unknown>
+
 /** Carries a rejoin out; a crash in between is taken up at the next open. */
 export class SpaceRejoin implements BegunAnew {
   readonly #store: SpaceStore
   readonly #steps: RejoinSteps
   readonly #rejoin: Rejoin
-  readonly #commit: (ops: (tree: TreeReader) => Promise<readonly UserOp[]>) => Promise<unknown>
+  readonly #commit: CommitWithRows
   #count = 0
 
-  /** @param commit Local ops, as `SpaceDatabase.commit`. */
-  constructor(
-    store: SpaceStore,
-    commit: (ops: (tree: TreeReader) => Promise<readonly UserOp[]>) => Promise<unknown>,
-  ) {
+  constructor(store: SpaceStore, commit: CommitWithRows) {
     this.#store = store
     this.#steps = new RejoinSteps(store)
     this.#rejoin = new Rejoin(`${store.prefix}z/`)
@@ -147,6 +150,11 @@ export class SpaceRejoin implements BegunAnew {
     return this.#rejoin.isEndedBy(peer, frontier)
   }
 
+  /** See `Rejoin.isLessShared`. */
+  isLessShared(peer: DeviceId, frontier: Vector): boolean {
+    return this.#rejoin.isLessShared(peer, frontier)
+  }
+
   /** In the batch of the sync point with which the base is here. @returns makes it visible. */
   end(txn: Transaction): () => void {
     return this.#rejoin.end(txn)
@@ -250,7 +258,11 @@ export class SpaceRejoin implements BegunAnew {
     if (this.#hasBinder) return this.#forgetOrphans()
     for await (const page of this.#rejoin.orphans(storage)) {
       for (const { key, orphan } of page) {
-        await this.#commit((tree) => adoptOrphan(orphan, tree))
+        if (await this.#isKept(orphan))
+          await this.#commit(
+            (tree) => adoptOrphan(orphan, tree),
+            () => this.#rowsOf(orphan),
+          )
         await this.#steps.write(async (txn) => {
           txn.del(key)
           return {}
@@ -259,7 +271,22 @@ export class SpaceRejoin implements BegunAnew {
     }
   }
 
+  /** What others wrote, and what has no bytes here, they bring back themselves. */
+  async #isKept({ written, entry: { version } }: Orphan): Promise<boolean> {
+    const dot = written?.content[0]?.dot
+    if (!dot || !hasBytes(version) || this.#store.incarnations.isOwn(dot.rid)) return true
+    return (await this.#store.options.adopted?.holds(contentOf(version))) ?? true
+  }
+
+  #rowsOf({ entry: { version } }: Orphan): BinderRows {
+    const { adopted } = this.#store.options
+    return { ops: (hasBytes(version) && adopted?.rows(contentOf(version))) || [], touch: [] }
+  }
+
   get #hasBinder(): boolean {
     return this.#store.synced !== undefined
   }
 }
+
+const hasBytes = (version: Version | undefined): version is Version =>
+  version !== undefined && version.target === undefined && version.size > 0

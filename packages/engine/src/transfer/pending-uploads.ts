@@ -10,7 +10,10 @@ import { withResolvers } from '../session/with-resolvers.js'
 import type { LocalFiles } from './local-files.js'
 import type { Uploader } from './uploader.js'
 
-type Row = Pick<NewContent, 'root' | 'height' | 'size'>
+interface Row extends Pick<NewContent, 'root' | 'height' | 'size'> {
+  /** The hub may have the bytes, and this device may not: what it does not keep is no failure. */
+  readonly ifKept?: true
+}
 
 const PREFIX = 'upload/'
 
@@ -21,6 +24,11 @@ export interface PendingUploadsParts {
   readonly hasher: Hasher
   readonly gear: Gear | undefined
 }
+
+/** For a file that comes back as new: the hub had its bytes, and may have lost them since. */
+export const rowsOfAdopted = ({ root, height, size }: NewContent): readonly KeyValueOp[] => [
+  rowOp({ root, height, size, ifKept: true }),
+]
 
 /**
  * Files that are on this device and perhaps not yet at the hub. The rows are written with the entries that
@@ -40,7 +48,7 @@ export class PendingUploads {
 
   /** For the batch that commits the entry. */
   rows({ root, height, size }: NewContent): readonly KeyValueOp[] {
-    return this.#rows({ root, height, size })
+    return [rowOp({ root, height, size })]
   }
 
   /** The hub lacks these: those that this device keeps are uploaded once more. */
@@ -50,7 +58,7 @@ export class PendingUploads {
     for (const { root, height, size } of versions) {
       if (!(await files.get(root))) continue
       this.failures.delete(root)
-      ops.push(...this.#rows({ root, height, size }))
+      ops.push(rowOp({ root, height, size }))
     }
     if (ops.length === 0) return
     await database.writeRows(ops, { sync: false })
@@ -92,10 +100,6 @@ export class PendingUploads {
     }
   }
 
-  #rows(row: Row): readonly KeyValueOp[] {
-    return [{ type: 'put', key: PREFIX + row.root, value: encodeJson(row) }]
-  }
-
   async #run(signal: AbortSignal): Promise<void> {
     const aborted = new Promise<void>((resolve) =>
       signal.addEventListener('abort', () => resolve(), { once: true }),
@@ -111,9 +115,11 @@ export class PendingUploads {
   async #upload(row: Row, signal: AbortSignal): Promise<void> {
     const { files, uploader, hasher, gear, database } = this.#parts
     try {
-      const source = files.source(row)
-      const file = await chunkSource(source, { hasher, gear, signal })
-      await uploader.ensureStored([{ file, open: async () => source }], { signal })
+      if (!row.ifKept || (await files.get(row.root))) {
+        const source = files.source(row)
+        const file = await chunkSource(source, { hasher, gear, signal })
+        await uploader.ensureStored([{ file, open: async () => source }], { signal })
+      }
       await database.writeRows([{ type: 'del', key: PREFIX + row.root }], { sync: false })
     } catch (error) {
       if (signal.aborted) return
@@ -131,4 +137,8 @@ export class PendingUploads {
     }
     return undefined
   }
+}
+
+function rowOp(row: Row): KeyValueOp {
+  return { type: 'put', key: PREFIX + row.root, value: encodeJson(row) }
 }
