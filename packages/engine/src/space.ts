@@ -159,7 +159,10 @@ export class Space implements AsyncDisposable {
     this.#stopListening = database.onChange(({ view }) => {
       this.#patience.changed()
       this.#changed.next()
-      if (view.length > 0) this.#changes.next(view)
+      if (view.length === 0) return
+      this.#changes.next(view)
+      // What came back as new after this replica began anew has bytes to upload, perhaps.
+      this.#pending.wake()
     })
     this.#publishLink()
     if (!parts.bound) this.#pending.run(this.#abort.signal)

@@ -125,6 +125,26 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     wait 259
     rollback hub 454716
   `,
+  // Seed 1934 of 120 steps: what came back was told of, and its bytes were not sent again.
+  'a hub goes back, and a program begins anew that has the only bytes of what it wrote': `
+    seed 1934
+    devices ann app:api
+    ann create x.txt
+    wait 5000
+    backup hub
+    kill ann
+    wait 100
+    app create d
+    wait 5000
+    kill app
+    rollback hub 0
+    start ann
+    wait 1000
+    ann remove x.txt
+    wait 7200000
+    start app
+    wait 10000
+  `,
 }
 
 describe('[GC17] all becomes equal and idle, and nothing is lost or remembered, when', () => {
