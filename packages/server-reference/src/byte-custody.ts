@@ -62,6 +62,16 @@ export class ByteCustody implements Custody {
     return result
   }
 
+  async goOn<T>(entries: readonly NodeEntry[], receive: () => Promise<T>): Promise<T> {
+    const unknown = await this.#parts.audit.unknown(entries.flatMap(contentsOf))
+    if (unknown.length === 0) return receive()
+    // Not asked for yet: they are on their way, as a rule.
+    return this.#exclusive(async () => {
+      await this.#lacking.add(unknown)
+      return receive()
+    })
+  }
+
   async opened(ask: AskForBytes): Promise<void> {
     const last = await this.#askPage(undefined, ask)
     if (last) void this.#guarded(() => this.#askRest(last, ask))

@@ -65,6 +65,7 @@ async function custodyWorld() {
       seen.looked += versions.length
       return versions.filter(({ root }) => lacked.has(root))
     },
+    unknown: async (versions) => versions.filter(({ root }) => lacked.has(root)),
     dropLost: async () => 0,
     reindex: async () => {
       seen.reindexed++
@@ -79,13 +80,15 @@ async function custodyWorld() {
   let lseq = 0
   const tell = (...entries: NodeEntry[]) =>
     custody.catchUp(entries, () => database.receive(DEVICE, entries, { run: RUN, lseq: ++lseq }))
+  const write = (...entries: NodeEntry[]) =>
+    custody.goOn(entries, () => database.receive(DEVICE, entries, { run: RUN, lseq: ++lseq }))
   const asked = async (): Promise<WantedVersion[]> => {
     const all: WantedVersion[] = []
     await custody.opened(async (versions) => void all.push(...versions))
     await custody.close()
     return all
   }
-  return { lacked, inStore, seen, tell, asked, custody }
+  return { lacked, inStore, seen, tell, write, asked, custody }
 }
 
 test('[BG22] a hub that lost nothing looks at nothing when a device connects', async () => {
@@ -118,6 +121,15 @@ test('[BG22] what the store has and the index has forgotten is found, and not as
   lacked.add(rootOf(3))
   await tell(file(3, 3, 5))
   expect(seen.reindexed, 'the store is read once').toBe(1)
+})
+
+test('[BG22] what a program writes is asked for at its next connection, if its bytes did not come', async () => {
+  const { lacked, seen, write, asked } = await custodyWorld()
+  lacked.add(rootOf(1)).add(rootOf(2))
+  await write(file(1, 1, 1), file(2, 2, 3))
+  expect(seen).toEqual({ looked: 0, reindexed: 0 })
+  lacked.delete(rootOf(2))
+  expect((await asked()).map(({ root }) => root)).toEqual([rootOf(1)])
 })
 
 test('[BG22] a content that nothing shows any more is not asked for', async () => {

@@ -211,6 +211,36 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     wait 3000
     start ann
   `,
+  // Seed 201450: it was looked for where its directory had stood, and not looked for again.
+  'two files change places, and a directory above one of them gets another name': `
+    seed 201450
+    devices ann bob
+    ann mkdir A
+    trap hub 0 before
+    wait 6
+    ann create A/d
+    bob remove A
+    start ann
+    ann mkdir A/x.txt
+    ann case A/x.txt
+    ann create d
+    wait 431
+    ann create A/X.TXT/x.txt 70000
+    trap ann 2
+    ann mkdir A/X.TXT/a
+    kill bob
+    ann rename A/X.TXT/x.txt A/X.TXT/a/a
+    start bob
+    start bob
+    wait 344
+    start bob
+    bob case A/X.TXT/a
+    wait 77
+    bob swap d A/X.TXT/A/a
+    bob savebeside d
+    bob link A/d A/X.TXT/c
+    bob case A
+  `,
 }
 
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {

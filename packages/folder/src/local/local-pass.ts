@@ -292,10 +292,9 @@ class LocalPass {
       this.#group.push({ type: 'move', path: dir.pathOf(name), row, dir, name, entryName, stat })
       if (!isKept && (stat.kind === 'dir' || stat.nlink > 1)) this.#lookAgain(dir.pathOf(name), true)
     }
-    for (const { row, stat } of verifies) {
-      const path = await this.options.context.rows.localPathOf(row)
-      if (path !== undefined) this.#group.push({ type: 'verify', path, row, stat })
-    }
+    // The rows above may not be moved yet: what was scanned says where it stands.
+    for (const { row, dir, name, stat } of verifies)
+      this.#group.push({ type: 'verify', path: dir.pathOf(name), row, stat })
     for (const { row, dir, name, stat } of rebinds) {
       this.#group.push({ type: 'rebind', path: dir.pathOf(name), row, stat })
       this.#lookAgain(dir.pathOf(name), true)

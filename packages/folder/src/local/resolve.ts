@@ -32,7 +32,7 @@ export interface Resolution {
   readonly moves: readonly Moved[]
   readonly creates: readonly Spot[]
   /** New bytes at the row's place. */
-  readonly verifies: readonly { readonly row: SyncedRow; readonly stat: FileStat }[]
+  readonly verifies: readonly Moved[]
   /** A new directory under the old name: the same entry. */
   readonly rebinds: readonly Moved[]
   /** To be deleted in the same batch, because something else has their name now. */
@@ -64,15 +64,15 @@ export function resolve(input: Displacements, isOverdue: (key: EntryKey) => bool
   const waiting = input.occupied.some(
     (item) => removesEntry(item) && !livesOn(item.row) && !isOverdue(item.row.key),
   )
-  const verifies: { row: SyncedRow; stat: FileStat }[] = []
+  const verifies: Moved[] = []
   const rebinds: Moved[] = []
   const displaced: SyncedRow[] = []
   const missing = new Set(input.missing.map(({ key }) => key))
   // What one place becomes depends on the others: they wait together.
   for (const item of waiting ? [] : input.occupied) {
-    const { row, owner, stat } = item
+    const { row, owner, stat, dir, name } = item
     if (!removesEntry(item) && !livesOn(row)) {
-      verifies.push({ row, stat })
+      verifies.push({ row, dir, name, stat })
       // Renamed over it: the two have one content now, and must not pass for one file.
       if (owner && missing.has(owner.key) && !moves.has(owner.key)) displaced.push(owner)
     } else if (owner && !moves.has(owner.key)) {

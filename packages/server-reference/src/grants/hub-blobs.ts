@@ -18,6 +18,8 @@ export interface HubBlobsParts {
 export interface BlobAudit {
   /** Those of these contents that the hub cannot give out whole. @throws {StoreError} */
   lacking<V extends WantedVersion>(versions: readonly V[]): Promise<V[]>
+  /** Those of these contents of which the index does not even name the root: no question to the store. */
+  unknown<V extends WantedVersion>(versions: readonly V[]): Promise<V[]>
   /** Notes blobs that are indexed and not in the store. @returns how many. */
   dropLost(): Promise<number>
   /** Reads blobs that the store has and the index does not name: a database that is older than its store. */
@@ -47,6 +49,13 @@ export class HubBlobs {
     const { index } = this.parts
     return {
       lacking: (versions) => authority.lacking(versions),
+      unknown: async (versions) => {
+        const places = await index.locators(
+          space,
+          versions.map(({ root }) => root),
+        )
+        return versions.filter(({ size }, i) => size > 0 && places[i]!.length === 0)
+      },
       dropLost: () => authority.dropLost(),
       reindex: async () => void (await authority.rebuildIndex()),
       isDue: () => index.isAuditDue(space),

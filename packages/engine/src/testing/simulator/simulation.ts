@@ -1,7 +1,7 @@
 import type { SpaceMode } from '../../database/space-database.js'
 import { makeBatch } from './batch.js'
 import { bringUpToDate, type Plan, planOf } from './disk.js'
-import { checkEnd, heal } from './final-checks.js'
+import { checkEnd, checkViews, heal } from './final-checks.js'
 import { Housekeeping } from './housekeeping.js'
 import { Troublemaker } from './nemesis.js'
 import type { PlantedBug } from './planted-bugs.js'
@@ -43,6 +43,8 @@ export interface SimulationResult {
 
 /** How often a replica is held against everything that was written so far. */
 const CHECK_SHARE = 0.03
+/** How often every view is computed from nothing. */
+const STEPS_PER_VIEW_CHECK = 20
 
 /**
  * One run: a group of replicas, users, and a network that goes wrong; then everything heals and must fall
@@ -70,8 +72,10 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
     world.nowMs += random.below(2_000)
     await run.step()
     // Now and then the next thing happens before this one is through.
-    if (random.chance(0.8)) await world.settle()
-    else world.checkNothingBroke()
+    if (random.chance(0.8)) {
+      await world.settle()
+      if (step % STEPS_PER_VIEW_CHECK === 0) checkViews(world)
+    } else world.checkNothingBroke()
     keeping?.watch()
     if (random.chance(CHECK_SHARE)) world.checkSite(random.pick(world.sites))
   }
