@@ -88,9 +88,9 @@ export class ApiUser {
     }
     for (const text of texts) this.ledger.gaveUp(text)
     // What came there while it read, or was made there by itself, goes too: it removes what is shown then.
-    const root = (await space.stat(path))?.version?.root
-    if (root !== undefined) this.ledger.givenUpKeys.add(root)
-    if (entry.kind === 'dir') {
+    const now = await space.stat(path)
+    if (now?.version) this.ledger.givenUpKeys.add(now.version.root)
+    if (now?.kind === 'dir') {
       for await (const { entry: below } of space.walk(path)) {
         if (below.version) this.ledger.givenUpKeys.add(below.version.root)
       }

@@ -145,6 +145,27 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     start app
     wait 10000
   `,
+  // Seed 202436: the move was refused, and tried again without a pause for ever.
+  'one that was away moves a directory into what others had moved into that directory': `
+    seed 202436
+    devices ann bob
+    ann mkdir x
+    ann mkdir x/c
+    ann create x/c/f
+    ann create gone
+    wait 10000
+    bob rename x/c A
+    wait 10000
+    kill bob
+    wait 100
+    ann rename A x/c
+    wait 5000
+    ann remove gone
+    wait 9000000
+    bob rename x A/y
+    start bob
+    wait 60000
+  `,
 }
 
 describe('[GC17] all becomes equal and idle, and nothing is lost or remembered, when', () => {

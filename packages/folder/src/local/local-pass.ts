@@ -92,6 +92,10 @@ class LocalPass {
       await Promise.allSettled(this.#inFlight)
     }
     if (this.options.hints.isFull) this.options.watcher?.sweep()
+    // What the space refused is as it was: tried again by and by.
+    const { retries, monotonicMs } = this.options
+    for (const path of [...this.#again.keys()])
+      if (retries.mustWait(path, monotonicMs())) this.#again.delete(path)
     return {
       again: this.#again,
       unpushed: this.#unpushed,

@@ -13,6 +13,7 @@ import { isExecutable, sameIdentity, sameStamps } from './identity.js'
 import type { Item } from './item.js'
 import { LARGE_BYTES, type LargeFiles } from './large-files.js'
 import { mendOrphans } from './orphans.js'
+import { assertPlacesAbove } from './places-above.js'
 import type { PushContext } from './push-context.js'
 import { type ReadContent, readContent } from './read-content.js'
 import { isChanging, readProblem } from './read-problems.js'
@@ -252,9 +253,9 @@ async function commit(
   planned: readonly Planned[],
   adoptions: readonly Adoption[],
   options: CommitOptions,
-  isRenamed = false,
+  isSecondTry = false,
 ): Promise<void> {
-  const { context, isImport } = options
+  const { context, isImport, retries, monotonicMs } = options
   const { space, rows } = context
   const ops = [
     ...planned.flatMap((entry) => opsOf(entry, isImport)),
@@ -286,23 +287,30 @@ async function commit(
       return { ops, touch: [...touch] }
     })
     for (const { item } of planned) {
-      if (context.problems.has(item.path, 'refused')) context.problems.set(item.path, [])
+      if (context.problems.has(item.path, 'refused')) {
+        context.problems.set(item.path, [])
+        retries.succeeded(item.path)
+      }
       if (item.type !== 'create' || !item.self) continue
       const entry = result.created.get(item.self.ref)
       if (entry) item.self.settle(entryKey(entry), entry.node)
     }
   } catch (error) {
     if (!(error instanceof SyncError) || error.retry !== 'never') throw error
-    if (isTaken(error) && !isRenamed) {
+    if (isTaken(error) && !isSecondTry) {
       const known = await adoptionsOf(planned, context)
       if (known.length > 0) return commitAdopting(planned, [...adoptions, ...known], options)
       return commit(await withFreeNames(space, planned), adoptions, options, true)
     }
     const shown = await withoutUnshown(planned, options)
-    if (shown.length < planned.length) return commit(shown, adoptions, options, isRenamed)
+    if (shown.length < planned.length) return commit(shown, adoptions, options, isSecondTry)
     if (planned.length + adoptions.length > 1) return commitHalves(planned, adoptions, options)
     const { item } = planned[0] ?? adoptions[0]!.planned
+    if (!isSecondTry && item.type === 'move' && item.dir.key !== undefined) {
+      if (await assertPlacesAbove(item.dir.key, context)) return commit(planned, adoptions, options, true)
+    }
     const { path } = item
+    retries.failed(path, monotonicMs(), false)
     const problem = { path, cause: 'refused', detail: error.message, fix: 'rename it, or report this' }
     context.problems.set(path, [problem])
     context.onEvent({ type: 'problem', path, detail: `refused: ${error.message}` })

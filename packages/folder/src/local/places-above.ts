@@ -1,0 +1,42 @@
+import type { EntryKey, UserOp } from '@tidemark/engine'
+import { type NodeId, PathError, ROOT } from '@tidemark/protocol'
+import type { PushContext } from './push-context.js'
+
+/**
+ * Writes that the directories above a place stand where this disk has them.
+ *
+ * After the database began anew the tree may show one of them elsewhere: below something that was moved into
+ * it here. Such a move can be told only with the place that it counted on, and what others did cannot be put
+ * on disk before.
+ *
+ * @param dir What something was moved into.
+ * @returns whether anything was written.
+ */
+export async function assertPlacesAbove(
+  dir: EntryKey,
+  { rows, space }: Pick<PushContext, 'rows' | 'space'>,
+): Promise<boolean> {
+  const ops: (UserOp & { type: 'move' })[] = []
+  for (let key = dir; key !== ROOT; ) {
+    const [row] = await rows.getMany([key])
+    const shown = await space.synced.entry(key)
+    if (!row || !shown) return false
+    if (shown.parent !== row.dir)
+      ops.push({
+        type: 'move',
+        entry: key,
+        parent: { node: row.dir as string as NodeId },
+        name: row.entry.name,
+      })
+    key = row.dir
+  }
+  if (ops.length === 0) return false
+  try {
+    await space.commit(ops, async () => ({ ops: [], touch: ops.map(({ entry }) => entry) }))
+    return true
+  } catch (error) {
+    // Its name is taken there, perhaps.
+    if (error instanceof PathError) return false
+    throw error
+  }
+}
