@@ -4,7 +4,7 @@ import { MemoryBlobStore } from '@tidemark/protocol/memory'
 import { Device, type DeviceParts, SPACE } from './device.js'
 import { hasher } from './hasher.js'
 import type { Life } from './life.js'
-import { contentKey, type Shown, SMALL_BYTES, sortedByPath } from './shown.js'
+import { contentKey, EXECUTABLE, type Shown, SMALL_BYTES, sortedByPath } from './shown.js'
 
 /** A device without a folder: its programs use the verbs of the space. */
 export class ApiDevice extends Device {
@@ -91,10 +91,13 @@ export class ApiDevice extends Device {
     const shown: Record<string, string> = {}
     if (!this.#space) return shown
     for await (const { path, entry } of this.#space.walk()) {
-      const { kind, version } = entry
+      const { kind, version, executable } = entry
       if (kind === 'dir') shown[path] = '/'
       else if (kind === 'symlink') shown[path] = `→ ${version?.target}`
-      else if (version) shown[path] = version.size > SMALL_BYTES ? `${version.size} bytes` : version.root
+      else if (version) {
+        const key = version.size > SMALL_BYTES ? `${version.size} bytes` : version.root
+        shown[path] = key + (executable ? EXECUTABLE : '')
+      }
     }
     return sortedByPath(shown)
   }

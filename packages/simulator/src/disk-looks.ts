@@ -1,5 +1,5 @@
 import type { SimulatedDisk } from '@tidemark/folder/testing'
-import { contentKey, type Shown, sortedByPath } from './shown.js'
+import { contentKey, EXECUTABLE, isFile, type Shown, sortedByPath } from './shown.js'
 
 /** Path → text, `→ target` or `/`. */
 export type SeenTree = Readonly<Record<string, string>>
@@ -28,7 +28,10 @@ export class DiskLooks {
       return new Set(all.flatMap(([path, text]) => (`/${path}`.startsWith(`${root}/${OWN}/`) ? [] : text)))
     })
     this.#shown = new Look(disk, () => {
-      const keys = Object.entries(this.tree).map(([path, text]) => [path, contentKey(text)] as const)
+      const keys = Object.entries(this.tree).map(([path, text]) => {
+        const mayBeRun = isFile(text) && (disk.lstat(`${root}/${path}`)!.mode & 0o100) !== 0
+        return [path, contentKey(text) + (mayBeRun ? EXECUTABLE : '')] as const
+      })
       return sortedByPath(Object.fromEntries(keys))
     })
   }

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto'
 
-/** A tree as everybody must show it: by path `/`, `→ target`, or what tells a file's bytes apart. */
+/** A tree as everybody must show it: by path `/`, `→ target`, or what tells a file's bytes apart, and its `EXECUTABLE`. */
 export type Shown = Readonly<Record<string, string>>
 
 /** Files up to this are told by their hash, which is what the space calls a file of one chunk; larger ones by their length. */
 export const SMALL_BYTES = 1_024
+
+/** Behind what tells the bytes of a file that may be executed. */
+export const EXECUTABLE = ' x'
 
 export function contentKey(text: string): string {
   if (text === '/' || text.startsWith('→')) return text

@@ -1,4 +1,11 @@
-import { type CommitResult, entryKey, type Materialised, sameEntry, type ViewEntry } from '@tidemark/engine'
+import {
+  type CommitResult,
+  type EntryKey,
+  entryKey,
+  type Materialised,
+  sameEntry,
+  type ViewEntry,
+} from '@tidemark/engine'
 import type { NodeEntry } from '@tidemark/protocol'
 import { changeRows } from '../change-rows.js'
 import type { SyncedRow } from '../rows.js'
@@ -7,6 +14,7 @@ import { isExecutable } from './identity.js'
 import type { Item } from './item.js'
 import { makeRow } from './make-row.js'
 import type { PushContext } from './push-context.js'
+import type { ReadContent } from './read-content.js'
 
 /** Something local at a path where the space shows an entry of the same kind. */
 export interface Adoption {
@@ -48,7 +56,7 @@ export async function findAdoptions(
           ({ after }) => after?.node === entry.node && after.version?.root === root,
         )?.after
         const shown = made ?? copy
-        return shown && makeRow(shown, dirKey, item.name, read.stat, read.isRacy)
+        return shown && rowOnDisk(shown, dirKey, item.name, read)
       },
     })
   }
@@ -106,17 +114,26 @@ async function standsOtherwise(
 export async function adoptAll(context: PushContext, adoptions: readonly Adoption[]): Promise<void> {
   const equal = adoptions.filter(({ isEqual }) => isEqual)
   const rows = equal.map(({ entry, planned: { item, read } }) =>
-    makeRow(entry, item.dir.key!, item.name, read!.stat, read!.isRacy),
+    rowOnDisk(entry, item.dir.key!, item.name, read!),
   )
   const changes = rows.map((after) => ({ before: undefined, after }))
   await changeRows(context, changes, {
     shown: adoptions.map(({ materialised }) => materialised),
     sync: false,
   })
-  const otherwise = rows.filter(
-    ({ entry, fingerprint }) => entry.kind === 'file' && entry.executable !== isExecutable(fingerprint),
-  )
+  const otherwise = rows.filter(({ entry }, i) => entry.executable !== equal[i]!.entry.executable)
   if (otherwise.length > 0) await context.space.touch(otherwise.map(({ key }) => key))
+}
+
+/** Whether it may be executed is as the space has it, where both had it before they met: the row says what is to be changed. */
+function rowOnDisk(
+  entry: ViewEntry,
+  dir: EntryKey,
+  localName: string,
+  { stat, isRacy }: ReadContent,
+): SyncedRow {
+  const executable = entry.kind === 'file' ? isExecutable(stat) : entry.executable
+  return makeRow({ ...entry, executable }, dir, localName, stat, isRacy)
 }
 
 /** Binds a directory that both sides have. @returns its entry, or `undefined` if the space has none here. */

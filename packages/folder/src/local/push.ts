@@ -420,7 +420,7 @@ function withDirectories(planned: readonly Planned[]): Planned[] {
   })
 }
 
-function opsOf({ item, read }: Planned, isImport: boolean): UserOp[] {
+function opsOf({ item, read, isUnread }: Planned, isImport: boolean): UserOp[] {
   switch (item.type) {
     case 'create':
       return [
@@ -444,7 +444,8 @@ function opsOf({ item, read }: Planned, isImport: boolean): UserOp[] {
         parent: item.dir.asParent,
         name: item.entryName,
       }
-      return [move, ...changesOf(item.row, read)]
+      if (read) return [move, ...changesOf(item.row, read)]
+      return isUnread ? [move] : [move, ...modeOf(item.row, item.stat)]
     }
     case 'delete':
       return [{ type: 'delete', entry: item.row.key }]
@@ -458,11 +459,14 @@ function changesOf(row: SyncedRow, read: ReadContent | undefined): UserOp[] {
   const ops: UserOp[] = []
   if (row.entry.version?.root !== read.content.root)
     ops.push({ type: 'edit', entry: row.key, content: read.content })
-  const executable = isExecutable(read.stat)
-  if (row.entry.kind === 'file' && row.entry.executable !== executable) {
-    ops.push({ type: 'attr', entry: row.key, executable })
-  }
-  return ops
+  return [...ops, ...modeOf(row, read.stat)]
+}
+
+function modeOf({ key, entry }: SyncedRow, stat: FileStat): UserOp[] {
+  const executable = isExecutable(stat)
+  return entry.kind === 'file' && entry.executable !== executable
+    ? [{ type: 'attr', entry: key, executable }]
+    : []
 }
 
 function reportTwin(item: Item, context: PushContext): void {
