@@ -241,6 +241,30 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     bob link A/d A/X.TXT/c
     bob case A
   `,
+  // Seed 53 of 200 steps: what was only moved was not looked at any further.
+  'a file is moved, and may be executed from then on, between two scans': `
+    seed 53
+    devices ann bob
+    ann create a
+    wait 5000
+    kill ann
+    ann chmod a 755
+    ann rename a b
+    start ann
+    wait 5000
+  `,
+  // Seed 72 of 200 steps: a conflict copy kept the mode of the folder that it came from.
+  'two make a file of one name before they meet, and one of them may be executed': `
+    seed 72
+    devices ann bob
+    kill bob
+    ann create a
+    wait 5000
+    bob create a
+    bob chmod a 755
+    start bob
+    wait 5000
+  `,
 }
 
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {
