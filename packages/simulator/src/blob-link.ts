@@ -1,4 +1,10 @@
-import { type BlobClient, type Grant, GrantExpiredError, StoreError } from '@tidemark/protocol'
+import {
+  type BlobClient,
+  type BlobStore,
+  type Grant,
+  GrantExpiredError,
+  StoreError,
+} from '@tidemark/protocol'
 
 /** What is the matter with the blob store, for everybody. */
 export type StoreTrouble = 'none' | 'refuses' | 'lies' | 'expires'
@@ -23,6 +29,32 @@ export function troubledBlobClient(client: BlobClient, trouble: () => StoreTroub
       check(grant)
       const bytes = await client.get(grant, range, options)
       return trouble() === 'lies' ? corrupted(bytes) : bytes
+    },
+  }
+}
+
+/** The hub's own way to the store: one that refuses refuses the hub too. */
+export function troubledBlobStore(store: BlobStore, trouble: () => StoreTrouble): BlobStore {
+  const troubled =
+    <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      check()
+      return call(...args)
+    }
+  const check = (): void => {
+    if (trouble() === 'refuses') throw new StoreError('the store is overloaded', 503)
+  }
+  return {
+    supports: store.supports,
+    put: troubled(store.put.bind(store)),
+    stat: troubled(store.stat.bind(store)),
+    read: troubled(store.read.bind(store)),
+    delete: troubled(store.delete.bind(store)),
+    grantPut: troubled(store.grantPut.bind(store)),
+    grantGet: troubled(store.grantGet.bind(store)),
+    async *list(space) {
+      check()
+      yield* store.list(space)
     },
   }
 }

@@ -26,7 +26,7 @@ import {
   silentLogger,
 } from '@tidemark/server-reference'
 import type { Adapters } from './adapters.js'
-import { type StoreTrouble, troubledBlobClient } from './blob-link.js'
+import { type StoreTrouble, troubledBlobClient, troubledBlobStore } from './blob-link.js'
 import { hasher } from './hasher.js'
 import { type Death, isNoSpace, Life, mortalStore, Trap, Volume } from './life.js'
 import { mortalBlobStore } from './mortal-blobs.js'
@@ -153,7 +153,8 @@ export class SimHub {
     }
     const storage = mortalStore(this.#store, life, this.database, dyingAt('write to its database'))
     const onDeath = dyingAt('call to its blob store')
-    const store = mortalBlobStore(this.blobs, { life, trap: this.storeTrap, onDeath })
+    const reached = troubledBlobStore(this.blobs, () => this.storeTrouble)
+    const store = mortalBlobStore(reached, { life, trap: this.storeTrap, onDeath })
     const blobs = new HubBlobs({
       blobs: store,
       index: new BlobIndex(storage),

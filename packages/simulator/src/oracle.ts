@@ -308,7 +308,7 @@ export class Oracle {
     const different = [...paths].filter((path) => shown.some((tree) => tree[path] !== shown[0]![path]))
     const lines = devices.map((device, i) => {
       const state = device.isIdle() ? 'idle' : device.explain()
-      const has = different.map((path) => `${path} ${shown[i]![path]?.slice(0, 8) ?? '-'}`)
+      const has = different.map((path) => `${path} ${shown[i]![path]?.replace(HASH, '$1') ?? '-'}`)
       return `${device.name}: ${list(has)}; ${state}`
     })
     return `not equal and idle:\n${lines.join('\n')}`
@@ -319,3 +319,6 @@ const list = (items: readonly string[]): string =>
   items.length > SHOWN_MAX
     ? `${items.slice(0, SHOWN_MAX).join(', ')} and ${items.length - SHOWN_MAX} more`
     : items.join(', ')
+
+/** Of a file's bytes: its beginning tells them apart. */
+const HASH = /([0-9a-f]{8})[0-9a-f]{56}/

@@ -112,7 +112,10 @@ class Planner {
   }
 
   result(): RowPlan {
-    const changes = [...this.#changes.values()]
+    const changes = [...this.#changes.values()].map(({ before, after }) => ({
+      before,
+      after: this.#asItsMode(after),
+    }))
     for (const { after } of changes) if (after && !showsWhatIsThere(after)) this.#touch.add(after.key)
     return { changes, touch: [...this.#touch], twins: this.#twins }
   }
@@ -164,6 +167,15 @@ class Planner {
     if (version === undefined || version.root === entry.version?.root) return entry
     this.#touch.add(entryKey(entry))
     return { ...entry, version }
+  }
+
+  /** Others may have changed whether it may be executed: the row says what is on disk, which is to be changed. */
+  #asItsMode(row: SyncedRow | undefined): SyncedRow | undefined {
+    if (row?.entry.kind !== 'file') return row
+    const executable = isExecutable(row.fingerprint)
+    if (row.entry.executable === executable) return row
+    this.#touch.add(row.key)
+    return { ...row, entry: { ...row.entry, executable } }
   }
 
   #put(before: SyncedRow | undefined, after: SyncedRow | undefined): void {
