@@ -114,7 +114,9 @@ export class RunState {
     if (fingerprint.nlink < 2) return
     for (const [key, other] of this.rows) {
       if (!other || other.racy || !untouched(other.fingerprint, fingerprint)) continue
-      this.rows.set(key, { ...other, fingerprint: fresh(other, stat) })
+      // A new mode is news of that name: the next scan tells of it.
+      const { mode } = other.fingerprint
+      this.rows.set(key, { ...other, fingerprint: { ...fresh(other, stat), mode } })
     }
   }
 

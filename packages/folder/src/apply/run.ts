@@ -87,6 +87,7 @@ export class Run {
       if (!outcome.done) this.#explain(each, outcome)
       else {
         this.#state.record(each.step, outcome.stat)
+        if (each.step.type === 'chmod' && outcome.stat) await this.#lookAtOtherNames(outcome.stat)
         done.push(each)
         const aside = asideOf(each, ctx)
         if (aside) asides.push(aside)
@@ -152,6 +153,16 @@ export class Run {
         return attempt(() =>
           effects.chmod(to!, row!, modeFor(row!.fingerprint.mode, step.item.want!.executable)),
         )
+    }
+  }
+
+  /** A file has one mode under all its names, and no event tells of the others. */
+  async #lookAtOtherNames({ dev, ino, nlink }: FileStat): Promise<void> {
+    if (nlink === 1) return
+    const { ctx, report } = this.tools
+    for (const { dir } of await ctx.rows.byInode(dev, ino)) {
+      const directory = await ctx.rows.pathOfDirectory(dir)
+      if (directory !== undefined) report.rescan(directory)
     }
   }
 
