@@ -288,7 +288,8 @@ export class RandomActs {
     const eyes = new Eyes(random.pick(world.folders)!, random, this.#names)
     const verb = random.weighted(API_VERBS)
     const isNew = verb === 'create' || verb === 'mkdir'
-    const path = (isNew ? undefined : eyes.file()) ?? eyes.fresh()
+    const isMad = isNew && random.chance(20)
+    const path = isMad ? random.pick(BAD_PATHS)! : ((isNew ? undefined : eyes.file()) ?? eyes.fresh())
     return { verb, args: [device.name, path, ...(verb === 'rename' ? [eyes.fresh()] : [])] }
   }
 
@@ -343,3 +344,16 @@ export class RandomActs {
     return dice < 90 ? [] : [dice < 97 ? '70000' : '400000']
   }
 }
+
+/** What no space takes, and no program may get around. */
+const BAD_PATHS: readonly string[] = [
+  '..',
+  'a/../b',
+  './a',
+  'a//b',
+  '/a',
+  '.tidemark/a',
+  'a\0',
+  'n'.repeat(256),
+  'a/'.repeat(300).slice(0, -1),
+]

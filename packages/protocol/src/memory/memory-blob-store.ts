@@ -13,6 +13,9 @@ export interface MemoryBlobStoreOptions {
   readonly grantTtlMs?: number
 }
 
+/** A client has to send what a grant says. */
+const KEY_HEADER = 'x-memory-key'
+
 interface GivenGrant {
   readonly grant: Grant
   readonly space: SpaceName
@@ -103,17 +106,19 @@ export class MemoryBlobStore implements BlobStore {
     const grant: Grant = {
       method,
       url: `memory:${method.toLowerCase()}/${space}/${id}/${++this.#grantCount}`,
-      headers: {},
+      headers: { [KEY_HEADER]: String(this.#grantCount) },
       expiresAtMs: now + (this.#options.grantTtlMs ?? GRANT_TTL_MS),
     }
     this.#grants.set(grant.url, { grant, space, id, length })
     return grant
   }
 
-  /** Looks at nothing but the URL: whatever else a client says is the client's belief. */
-  #mustBeGranted(method: 'PUT' | 'GET', { url }: Grant): GivenGrant {
+  /** Looks at the URL and the header that it was signed with: whatever else a client says is the client's belief. */
+  #mustBeGranted(method: 'PUT' | 'GET', { url, headers }: Grant): GivenGrant {
     const given = this.#grants.get(url)
     if (given === undefined || given.grant.method !== method) throw new StoreError('no such grant', 403)
+    if (given.grant.headers[KEY_HEADER] !== headers[KEY_HEADER])
+      throw new StoreError('a header of the grant is missing', 403)
     if (given.grant.expiresAtMs <= this.#options.now()) throw new GrantExpiredError('the grant is over')
     return given
   }
