@@ -6,6 +6,7 @@ import type * as Registers from '../../core/register.js'
 import type * as SpaceGcs from '../../database/space-gc.js'
 import type * as SpaceStores from '../../database/space-store.js'
 import type * as SpaceWriters from '../../database/space-writer.js'
+import { SCENARIOS } from './planted-scenarios.js'
 import { ruleOf } from './planted-search.js'
 import { searchSeeds, tellFindings } from './search-seeds.js'
 import { type Profile, runSimulation } from './simulation.js'
@@ -165,7 +166,14 @@ const NOTICED_BY: Readonly<Partial<Record<PlantedRuleName, readonly [seed: numbe
 }
 const NAMES = Object.keys(PROFILES) as PlantedRuleName[]
 
-async function planted(name: PlantedRuleName): Promise<typeof runSimulation> {
+/** A story that tells of the mistake, and what it says without. */
+const TOLD_BY: Readonly<Partial<Record<PlantedRuleName, readonly [keyof typeof SCENARIOS, string]>>> = {
+  'held-not-named': ['movedAndDeleted', 'g'],
+  'collection-without-the-ignore-rule': ['collectedAndTold', 'collected; nothing'],
+  'acknowledges-what-is-only-received': ['receivedAndAcknowledged', 'not acknowledged'],
+}
+
+async function plant(name: PlantedRuleName): Promise<void> {
   const rule: PlantedRule = PLANTED_RULES[name]
   vi.resetModules()
   for (const { path, change } of rule) {
@@ -174,6 +182,10 @@ async function planted(name: PlantedRuleName): Promise<typeof runSimulation> {
       return { ...(module as object), ...change(module) }
     })
   }
+}
+
+async function planted(name: PlantedRuleName): Promise<typeof runSimulation> {
+  await plant(name)
   return (await import('./simulation.js')).runSimulation
 }
 
@@ -192,6 +204,21 @@ if (!SEARCH)
       expect(await ruleBroken(await planted(name), profile, seed)).toBe(rule)
       expect(await ruleBroken(runSimulation, profile, seed)).toBeUndefined()
     })
+  })
+
+if (!SEARCH)
+  describe('a mistake that random runs do not notice changes how a story ends:', () => {
+    it.each(NAMES.filter((name) => TOLD_BY[name]))('%s', async (name) => {
+      const [story, end] = TOLD_BY[name]!
+      expect(await SCENARIOS[story]()).toBe(end)
+      await plant(name)
+      expect(await (await import('./planted-scenarios.js')).SCENARIOS[story]()).not.toBe(end)
+    })
+  })
+
+if (!SEARCH)
+  it('every mistake is noticed by something', () => {
+    expect(NAMES.filter((name) => !NOTICED_BY[name] && !TOLD_BY[name])).toEqual([])
   })
 
 if (SEARCH)
