@@ -32,6 +32,9 @@ const OPTION_HELP: Readonly<Record<string, string>> = {
   'evict-after-days':
     '--evict-after-days N  days of silence after which nobody waits for a device before what is deleted\n' +
     '                    is forgotten; default 180',
+  'keep-unused-days':
+    '--keep-unused-days N  days for which bytes are kept that nobody needs any more, for a hub that is put back\n' +
+    '                    to a backup; 1 or more, default 30',
   's3-bucket':
     '--s3-bucket B     keeps blobs in this bucket of S3, not below DIR; keys as the AWS SDK finds them',
   's3-endpoint': '--s3-endpoint URL another store than AWS that speaks S3',
@@ -55,7 +58,7 @@ const COMMANDS: ReadonlyMap<string, CommandSyntax> = new Map<string, CommandSynt
     hub: {
       does: 'runs a hub in the foreground until interrupted; logs go to standard error',
       usage:
-        'tidemark hub --port N [--host H] --data DIR [--token T] [--tokens FILE] [--evict-after-days N] [--s3-bucket B [--s3-endpoint URL] …] [--json]',
+        'tidemark hub --port N [--host H] --data DIR [--token T] [--tokens FILE] [--evict-after-days N] [--keep-unused-days N] [--s3-bucket B [--s3-endpoint URL] …] [--json]',
       operands: [0, 0],
       options: {
         port: 'string',
@@ -64,6 +67,7 @@ const COMMANDS: ReadonlyMap<string, CommandSyntax> = new Map<string, CommandSynt
         token: 'string',
         tokens: 'string',
         'evict-after-days': 'string',
+        'keep-unused-days': 'string',
         's3-bucket': 'string',
         's3-endpoint': 'string',
         's3-public-endpoint': 'string',

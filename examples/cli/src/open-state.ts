@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { openReplica, type Replica } from '@tidemark/engine'
 import { nodePlatform, openLevelStore } from '@tidemark/engine/node'
-import { collectEveryMs } from './collect-every.js'
+import { collectEveryMs } from './every-ms.js'
 
 /**
  * Opens the replica of a state directory. LevelDB has a directory of its own in it: nothing else of the

@@ -13,6 +13,7 @@ export type {
   Upload,
   WantedByHub,
 } from './binding.js'
+export { beginsLikeManifestNode, decodeManifestNode } from './chunking/manifest-node.js'
 export { type BuiltPack, type PackedChunk, PackFormat } from './chunking/pack-format.js'
 export { PlainGear } from './chunking/plain-gear.js'
 export { readManifest } from './chunking/read-manifest.js'

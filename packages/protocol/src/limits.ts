@@ -53,6 +53,8 @@ export const TRANSFER_BYTES_IN_FLIGHT_MAX = 48 * MIB
 export const DOWNLOAD_RANGE_BYTES_MAX = 2 * MIB
 /** How long a grant is valid. */
 export const GRANT_TTL_MS = 30 * 60_000
+/** How long a hub keeps bytes that it said it has, or told the places of, whatever becomes of them; at least as long. */
+export const LEASE_MS = 24 * 3_600_000
 /** Fields of one record on the wire, those of later versions included. */
 export const FIELDS_MAX = 64
 /** One field of a later version that is carried along in an entry. */
@@ -88,4 +90,5 @@ mustHold(BLOB_BYTES_MAX <= TRANSFER_BYTES_IN_FLIGHT_MAX, 'a blob fits the transf
 mustHold(DOWNLOAD_RANGE_BYTES_MAX <= TRANSFER_BYTES_IN_FLIGHT_MAX, 'a range fits the transfer budget')
 mustHold(IDS_PER_REQUEST_MAX * 64 < FRAME_BYTES_MAX, 'a list of ids and places fits a frame')
 mustHold(HEARTBEAT_INTERVAL_MS * 2 < HEARTBEAT_TIMEOUT_MS, 'one lost ping is no dead session')
+mustHold(GRANT_TTL_MS < LEASE_MS, 'what a grant leads to is there while it is valid')
 mustHold(FILE_BYTES_MAX <= SEQ_MAX, 'sizes are exact')

@@ -28,9 +28,10 @@ export interface ByteCustodyParts {
 
 /**
  * The hub's care for the bytes of one space: what it shows and lacks is asked of every device that may
- * write, when it connects and when more is found. Two things make bytes go: a backup that is older than
- * what devices hold (they tell the hub of entries it lost), and blobs that vanish from the store (the index
- * names them). Nothing is looked at while neither happens. See docs/decisions/0013.
+ * write, when it connects and when more is found. Three things make bytes go: a backup that is older than
+ * what devices hold (they tell the hub of entries it lost), blobs that vanish from the store (the index
+ * names them), and the sweep (an entry that names what was stored long ago). Nothing is looked at while none of
+ * them happens. See docs/decisions/0013 and 0021.
  */
 export class ByteCustody implements Custody {
   readonly #parts: ByteCustodyParts
@@ -62,8 +63,11 @@ export class ByteCustody implements Custody {
     return result
   }
 
-  async goOn<T>(entries: readonly NodeEntry[], receive: () => Promise<T>): Promise<T> {
-    const unknown = await this.#parts.audit.unknown(entries.flatMap(contentsOf))
+  async receive<T>(entries: readonly NodeEntry[], receive: () => Promise<T>): Promise<T> {
+    const { audit } = this.#parts
+    const contents = entries.flatMap(contentsOf)
+    if ((await audit.unsure(contents)).length > 0) return this.catchUp(entries, receive)
+    const unknown = await audit.unknown(contents)
     if (unknown.length === 0) return receive()
     // Not asked for yet: they are on their way, as a rule.
     return this.#exclusive(async () => {

@@ -1,5 +1,5 @@
 import { COLLECT_EVERY_MS } from '@tidemark/engine'
-import { TOKEN_BYTES_MAX } from '@tidemark/protocol'
+import { LEASE_MS, TOKEN_BYTES_MAX } from '@tidemark/protocol'
 import { parseTokenGrant, readTokensFile, type TokenGrant } from './auth/token.js'
 import { ConfigError } from './errors.js'
 
@@ -34,9 +34,19 @@ export interface HubConfigOptions {
   readonly evictAfterDays?: number
   /** Time from a change to the next acknowledgement and collection, milliseconds, 10 to 86,400,000. @default 600,000 */
   readonly collectEveryMs?: number
+  /**
+   * Days for which bytes are kept that nobody needs any more, 1 to 36,500; counted while the hub runs. A hub that is
+   * put back to a backup needs what the backup shows. @default 30
+   */
+  readonly keepUnusedDays?: number
+  /** Time from one search for such bytes to the next, milliseconds, 10 to 86,400,000. @default 86,400,000 */
+  readonly sweepEveryMs?: number
 }
 
 export const EVICT_AFTER_DAYS = 180
+export const KEEP_UNUSED_DAYS = 30
+const DAYS_MAX = 36_500
+const DAY_MS = 24 * 3_600_000
 
 /** Checked, with defaults. */
 export interface HubConfig {
@@ -52,6 +62,8 @@ export interface HubConfig {
   readonly rebuildIndex: boolean
   readonly evictAfterDays: number
   readonly collectEveryMs: number
+  readonly keepUnusedDays: number
+  readonly sweepEveryMs: number
 }
 
 /**
@@ -103,8 +115,10 @@ export async function resolveHubConfig(options: HubConfigOptions): Promise<HubCo
     ),
     connectionsMax: integer('connectionsMax', options.connectionsMax ?? 10_000, 1, 1_000_000),
     rebuildIndex: options.rebuildIndex ?? false,
-    evictAfterDays: days(options.evictAfterDays ?? EVICT_AFTER_DAYS),
-    collectEveryMs: integer('collectEveryMs', options.collectEveryMs ?? COLLECT_EVERY_MS, 10, 24 * 3_600_000),
+    evictAfterDays: evictAfterDays(options.evictAfterDays ?? EVICT_AFTER_DAYS),
+    collectEveryMs: integer('collectEveryMs', options.collectEveryMs ?? COLLECT_EVERY_MS, 10, DAY_MS),
+    keepUnusedDays: keepUnusedDays(options.keepUnusedDays ?? KEEP_UNUSED_DAYS),
+    sweepEveryMs: integer('sweepEveryMs', options.sweepEveryMs ?? DAY_MS, 10, DAY_MS),
   }
 }
 
@@ -113,11 +127,20 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 }
 
-function days(value: number): number {
-  if (!(value > 0 && value <= 36_500)) {
-    throw new ConfigError('INVALID_CONFIG', 'evictAfterDays', 'expected a number above 0 and up to 36500')
-  }
-  return value
+function evictAfterDays(value: number): number {
+  if (value > 0 && value <= DAYS_MAX) return value
+  throw new ConfigError('INVALID_CONFIG', 'evictAfterDays', `expected a number above 0 and up to ${DAYS_MAX}`)
+}
+
+/** Less than a lease would break what was said to devices. */
+function keepUnusedDays(value: number): number {
+  const minDays = LEASE_MS / DAY_MS
+  if (value >= minDays && value <= DAYS_MAX) return value
+  throw new ConfigError(
+    'INVALID_CONFIG',
+    'keepUnusedDays',
+    `expected a number from ${minDays} to ${DAYS_MAX}`,
+  )
 }
 
 function integer(option: string, value: number, min: number, max: number): number {

@@ -25,6 +25,7 @@ export function createHub({
     packs: new PackFormat(nodePlatform.hasher),
     hasher: nodePlatform.hasher,
     clock: nodePlatform.clock,
+    timers: nodePlatform.timers,
     logger: logger ?? silentLogger,
     ...(blobs ? { blobs } : {}),
   })

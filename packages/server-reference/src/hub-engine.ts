@@ -1,12 +1,14 @@
-import type { BlobAuthority, Clock, KeyValueStore } from '@tidemark/engine'
+import type { BlobAuthority, Clock, KeyValueStore, SpaceDatabase } from '@tidemark/engine'
 import type { BlobStore, Connection, SpaceName } from '@tidemark/protocol'
 import type { Subject } from './auth/token.js'
 import type { BlobAudit } from './grants/hub-blobs.js'
 import type { Logger } from './logger.js'
+import type { SweepResult } from './sweep/space-sweep.js'
+import type { Uptime } from './uptime.js'
 
 /** What the hub gives to the engine that runs its sessions: authority, storage, bytes. */
 export interface HubServices {
-  /** The hub's database. Keys below `blob-index/`, `lacking/` and `silence` are the hub's own; closed by the hub, after the engine. */
+  /** The hub's database. Keys below `blob-index/`, `lacking/`, `silence`, `sweep` and `uptime` are the hub's own; closed by the hub, after the engine. */
   readonly storage: KeyValueStore
   readonly blobs: BlobStore
   readonly clock: Clock
@@ -20,6 +22,16 @@ export interface HubServices {
   /** See `HubConfigOptions`. @default 180 days */
   readonly evictAfterMs?: number
   readonly collectEveryMs?: number
+  /** Deletes bytes that nobody needs. @default they are kept for ever */
+  readonly sweep?: HubSweep
+}
+
+export interface HubSweep {
+  readonly uptime: Uptime
+  /** From one pass over all spaces to the next, milliseconds. */
+  readonly everyMs: number
+  /** One pass over one space. @returns `undefined`: it was not whole. */
+  run(database: SpaceDatabase, signal: AbortSignal): Promise<SweepResult | undefined>
 }
 
 /** For an operator. */
@@ -33,6 +45,11 @@ export interface HubCounts {
   readonly tombstones: number
   /** Files, directories and links that an audit put right: a device had them, the hub had lost them. */
   readonly repaired: number
+  /** Bytes that nothing needs and that are kept for a while, in the spaces that were swept since the start. */
+  readonly condemnedBytes: number
+  /** Blobs, and bytes in them, that were deleted since the start because nobody needed them any more. */
+  readonly deletedBlobs: number
+  readonly deletedBytes: number
 }
 
 /** Runs sessions: the same engine as on a device, in the role of a hub. */

@@ -2,6 +2,7 @@ import {
   type BlobAuthority,
   ChunkCache,
   Housekeeper,
+  type KeyValueStore,
   makeHello,
   type Platform,
   Session,
@@ -15,6 +16,7 @@ import {
   type Connection,
   type DeviceId,
   parseDeviceId,
+  parseSpaceName,
   REPLICA_ID_BYTES,
   type SpaceName,
 } from '@tidemark/protocol'
@@ -24,6 +26,7 @@ import { EVICT_AFTER_DAYS } from './config.js'
 import type { HubCounts, HubEngine, HubServices, OpenHubEngine } from './hub-engine.js'
 import type { Logger } from './logger.js'
 import { SilentMembers } from './silent-members.js'
+import { Sweeper } from './sweep/sweeper.js'
 
 const DEVICE_KEY = 'device'
 
@@ -69,6 +72,7 @@ class HubReplica implements HubEngine {
   readonly #spaces = new Map<SpaceName, Promise<HubSpace>>()
   readonly #sessions = new Set<Session>()
   readonly #silent: SilentMembers
+  readonly #sweeper: Sweeper | undefined
   #counting: Promise<HubCounts> | undefined
   #closing = false
 
@@ -76,7 +80,7 @@ class HubReplica implements HubEngine {
     this.#services = services
     this.#platform = platform
     this.#device = device
-    const { storage, clock, logger, evictAfterMs = EVICT_AFTER_MS } = services
+    const { storage, clock, logger, evictAfterMs = EVICT_AFTER_MS, sweep } = services
     this.#silent = new SilentMembers({
       storage,
       clock,
@@ -86,10 +90,22 @@ class HubReplica implements HubEngine {
       present: (space) => this.#present(space),
       evict: async (space, member) => (await this.#open(space)).database.gc.evict(member),
     })
+    this.#sweeper =
+      sweep &&
+      new Sweeper({
+        storage,
+        logger,
+        uptime: sweep.uptime,
+        timers: platform.timers,
+        everyMs: sweep.everyMs,
+        spaces: () => spacesIn(storage),
+        sweep: async (space, signal) => sweep.run((await this.#open(space)).database, signal),
+      })
   }
 
-  start(): Promise<void> {
-    return this.#silent.start()
+  async start(): Promise<void> {
+    await this.#silent.start()
+    await this.#sweeper?.start()
   }
 
   /** One count for all who ask meanwhile: it looks at each tombstone. */
@@ -111,7 +127,17 @@ class HubReplica implements HubEngine {
       tombstones += await gc.countDead()
       members += gc.members.devices.filter((device) => device !== this.#device).length
     }
-    return { sessions: this.sessions, spaces: this.#spaces.size, members, tombstones, repaired }
+    const { condemnedBytes = 0, deletedBlobs = 0, deletedBytes = 0 } = this.#sweeper ?? {}
+    return {
+      sessions: this.sessions,
+      spaces: this.#spaces.size,
+      members,
+      tombstones,
+      repaired,
+      condemnedBytes,
+      deletedBlobs,
+      deletedBytes,
+    }
   }
 
   get sessions(): number {
@@ -142,6 +168,7 @@ class HubReplica implements HubEngine {
     })
     await Promise.race([ended, cut])
     await this.#silent.close()
+    await this.#sweeper?.close()
     for (const opening of this.#spaces.values()) {
       const space = await opening.catch(() => undefined)
       await space?.custody.close()
@@ -219,6 +246,21 @@ class HubReplica implements HubEngine {
     const audit = blobAudit(space)
     const custody = new ByteCustody({ space, database, peers, storage, audit, logger })
     return { database, peers, authority: keepingInline(blobAuthority(space), cache), custody, housekeeper }
+  }
+}
+
+/** Every space that was ever opened: below `s/<space>/` are its rows. */
+async function* spacesIn(storage: KeyValueStore): AsyncGenerator<SpaceName> {
+  for (let gte = 's/'; ; ) {
+    let space: string | undefined
+    for await (const page of storage.range({ gte, lt: 's0' })) {
+      space = page[0]?.[0].split('/', 2)[1]
+      if (space !== undefined) break
+    }
+    if (space === undefined) return
+    yield parseSpaceName(space)
+    // Behind all that begins with `s/<space>/`.
+    gte = `s/${space}0`
   }
 }
 

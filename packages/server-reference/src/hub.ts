@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import { type AddressInfo, isIPv6 } from 'node:net'
 import { join } from 'node:path'
-import type { Clock, Hasher, KeyValueStore, PackFormat } from '@tidemark/engine'
+import type { Clock, Hasher, KeyValueStore, PackFormat, Timers } from '@tidemark/engine'
 import { makeDirectories } from '@tidemark/engine/node'
 import type { BlobStore, Listener } from '@tidemark/protocol'
 import { TokenAuthenticator } from './auth/token.js'
@@ -13,6 +13,7 @@ import { httpRoutes } from './http/routes.js'
 import type { HubEngine, OpenHubEngine } from './hub-engine.js'
 import { foreignStore, type HubStore, localStore } from './hub-store.js'
 import type { Logger } from './logger.js'
+import { Uptime } from './uptime.js'
 
 /** Collaborators of a hub. `createHub` supplies the usual ones. */
 export interface HubParts {
@@ -29,6 +30,8 @@ export interface HubParts {
   readonly packs: Pick<PackFormat, 'verify' | 'build'>
   readonly hasher: Hasher
   readonly clock: Clock
+  /** How long the hub runs: what is deleted is deleted by it, not by the clock. */
+  readonly timers: Pick<Timers, 'monotonicMs'>
   readonly logger: Logger
 }
 
@@ -44,6 +47,7 @@ export interface Hub extends AsyncDisposable {
 }
 
 const SYNC_PATH = '/sync'
+const DAY_MS = 24 * 3_600_000
 
 /**
  * Starts a hub. It listens when the promise resolves.
@@ -72,9 +76,10 @@ export async function startHub(options: HubConfigOptions, parts: HubParts): Prom
           onError: (error) => logger.error('blob-request-failed', { error }),
         })
     const { blobs } = store
+    const uptime = await Uptime.load(storage, parts.timers)
     const hubBlobs = new HubBlobs({
       blobs,
-      index: new BlobIndex(storage),
+      index: new BlobIndex(storage, uptime),
       packs: parts.packs,
       hasher: parts.hasher,
       logger,
@@ -90,8 +95,14 @@ export async function startHub(options: HubConfigOptions, parts: HubParts): Prom
       authenticate: (token) => authenticator.authenticate(token),
       blobAuthority: (space) => hubBlobs.authority(space),
       blobAudit: (space) => hubBlobs.audit(space),
-      evictAfterMs: config.evictAfterDays * 24 * 3_600_000,
+      evictAfterMs: config.evictAfterDays * DAY_MS,
       collectEveryMs: config.collectEveryMs,
+      sweep: {
+        uptime,
+        everyMs: config.sweepEveryMs,
+        run: (database, signal) =>
+          hubBlobs.sweep(database, { uptime, keepMs: config.keepUnusedDays * DAY_MS, signal }),
+      },
     })
     const running = engine
     server.on(

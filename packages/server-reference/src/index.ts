@@ -14,10 +14,10 @@ export {
   type HubBlobAuthorityParts,
   type RebuildResult,
 } from './grants/hub-blob-authority.js'
-export { type BlobAudit, HubBlobs, type HubBlobsParts } from './grants/hub-blobs.js'
+export { type BlobAudit, HubBlobs, type HubBlobsParts, type SweepOptions } from './grants/hub-blobs.js'
 export type { Locator } from './grants/locator.js'
 export { type Hub, type HubParts, startHub } from './hub.js'
-export type { HubCounts, HubEngine, HubServices, OpenHubEngine } from './hub-engine.js'
+export type { HubCounts, HubEngine, HubServices, HubSweep, OpenHubEngine } from './hub-engine.js'
 export { type HubPlatform, openHubReplica } from './hub-replica.js'
 export {
   createLogger,
@@ -27,3 +27,5 @@ export {
   type LogLevel,
   silentLogger,
 } from './logger.js'
+export type { SweepResult } from './sweep/space-sweep.js'
+export { type Counted, Uptime } from './uptime.js'

@@ -17,6 +17,7 @@ import {
   SPACE,
   simplePacks,
   temporaryDirectory,
+  uptime,
 } from './fixture.js'
 
 interface World {
@@ -32,7 +33,7 @@ async function world(given: { directory?: string; storage?: KeyValueStore } = {}
   const directory = given.directory ?? (await temporaryDirectory())
   const storage = given.storage ?? new MemoryKeyValueStore()
   const blobs = fsBlobStore({ directory })
-  const index = new BlobIndex(storage)
+  const index = new BlobIndex(storage, uptime)
   const { logger, lines } = keptLog()
   const authority = new HubBlobAuthority({ space: SPACE, blobs, index, packs: simplePacks, hasher, logger })
   return { directory, blobs, storage, index, authority, lines }
@@ -271,7 +272,7 @@ describe('rebuild', () => {
 
 describe('the index', () => {
   test('many concurrent additions of one chunk keep at most 8 places, and lose no other chunk', async () => {
-    const index = new BlobIndex(new MemoryKeyValueStore())
+    const index = new BlobIndex(new MemoryKeyValueStore(), uptime)
     const shared = chunkOf(5)
     const packs = Array.from({ length: 100 }, () => packOf([shared, chunkOf(5)]))
     await Promise.all(packs.map((pack) => index.add(SPACE, pack.id, pack.chunks)))
@@ -283,7 +284,7 @@ describe('the index', () => {
   })
 
   test('a drop is not done when the blob has come back meanwhile', async () => {
-    const index = new BlobIndex(new MemoryKeyValueStore())
+    const index = new BlobIndex(new MemoryKeyValueStore(), uptime)
     const pack = packOf([chunkOf(5)])
     await index.add(SPACE, pack.id, pack.chunks)
     await index.drop(SPACE, pack.id, [pack.chunks[0]!.id], async () => false)
@@ -295,7 +296,7 @@ describe('the index', () => {
 
   test('a failed batch rejects its callers, and the next one goes on', async () => {
     const storage = new MemoryKeyValueStore()
-    const index = new BlobIndex(storage)
+    const index = new BlobIndex(storage, uptime)
     const pack = packOf([chunkOf(5)])
     const batch = storage.batch.bind(storage)
     storage.batch = () => Promise.reject(new Error('closed'))

@@ -66,6 +66,7 @@ async function custodyWorld() {
       return versions.filter(({ root }) => lacked.has(root))
     },
     unknown: async (versions) => versions.filter(({ root }) => lacked.has(root)),
+    unsure: async () => [],
     dropLost: async () => 0,
     reindex: async () => {
       seen.reindexed++
@@ -81,7 +82,7 @@ async function custodyWorld() {
   const tell = (...entries: NodeEntry[]) =>
     custody.catchUp(entries, () => database.receive(DEVICE, entries, { run: RUN, lseq: ++lseq }))
   const write = (...entries: NodeEntry[]) =>
-    custody.goOn(entries, () => database.receive(DEVICE, entries, { run: RUN, lseq: ++lseq }))
+    custody.receive(entries, () => database.receive(DEVICE, entries, { run: RUN, lseq: ++lseq }))
   const asked = async (): Promise<WantedVersion[]> => {
     const all: WantedVersion[] = []
     await custody.opened(async (versions) => void all.push(...versions))

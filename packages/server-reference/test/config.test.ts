@@ -20,6 +20,8 @@ describe('configuration', () => {
       rebuildIndex: false,
       evictAfterDays: 180,
       collectEveryMs: 600_000,
+      keepUnusedDays: 30,
+      sweepEveryMs: 86_400_000,
     })
   })
 
@@ -50,6 +52,9 @@ describe('configuration', () => {
       ['drainTimeoutMs', { dataDirectory, drainTimeoutMs: -1 }],
       ['connectionsMax', { dataDirectory, connectionsMax: 0 }],
       ['token', { dataDirectory, token: '' }],
+      ['keepUnusedDays', { dataDirectory, keepUnusedDays: 0.9 }],
+      ['keepUnusedDays', { dataDirectory, keepUnusedDays: Number.NaN }],
+      ['sweepEveryMs', { dataDirectory, sweepEveryMs: 9 }],
     ] as const
     for (const [option, options] of bad) {
       await expect(resolveHubConfig(options)).rejects.toMatchObject({ code: 'INVALID_CONFIG', option })

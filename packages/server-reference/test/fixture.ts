@@ -103,3 +103,6 @@ export async function temporaryDirectory(): Promise<string> {
 afterEach(async () => {
   for (const directory of directories.splice(0)) await rm(directory, { recursive: true, force: true })
 })
+
+/** A hub's running time that stands still. */
+export const uptime = { nowMs: () => 1 }

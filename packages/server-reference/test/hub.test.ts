@@ -39,7 +39,16 @@ class EchoEngine implements HubEngine {
   }
 
   async counts(): Promise<HubCounts> {
-    return { sessions: this.sessions, spaces: 1, members: 2, tombstones: 3, repaired: 0 }
+    return {
+      sessions: this.sessions,
+      spaces: 1,
+      members: 2,
+      tombstones: 3,
+      repaired: 0,
+      condemnedBytes: 4,
+      deletedBlobs: 5,
+      deletedBytes: 6,
+    }
   }
 
   async close(): Promise<void> {
@@ -67,6 +76,7 @@ async function start(options: Partial<HubConfigOptions> = {}, parts: Partial<Hub
       packs: simplePacks,
       hasher,
       clock: { nowMs: () => Date.now() },
+      timers: { monotonicMs: () => performance.now() },
       logger,
       ...parts,
     },

@@ -22,7 +22,7 @@ import { RetryPolicy } from '../../engine/src/transfer/retry.js'
 import type { TransferParts } from '../../engine/src/transfer/transfer-parts.js'
 import { Uploader } from '../../engine/src/transfer/uploader.js'
 import { BlobIndex, HubBlobAuthority, silentLogger } from '../src/index.js'
-import { SPACE, temporaryDirectory } from './fixture.js'
+import { SPACE, temporaryDirectory, uptime } from './fixture.js'
 
 const MIB = 2 ** 20
 const packs = new PackFormat(nodeHasher)
@@ -61,7 +61,7 @@ async function world(): Promise<World> {
     clock: { nowMs: () => it.nowMs },
     onStored: async (_, id, bytes) => void (await hub.indexBlob(id, bytes)),
   })
-  const index = new BlobIndex(new MemoryKeyValueStore())
+  const index = new BlobIndex(new MemoryKeyValueStore(), uptime)
   const hub = new HubBlobAuthority({
     space: SPACE,
     blobs: store,

@@ -24,6 +24,7 @@ import {
   openHubReplica,
   type Subject,
   silentLogger,
+  Uptime,
 } from '@tidemark/server-reference'
 import type { Adapters } from './adapters.js'
 import { type StoreTrouble, troubledBlobClient, troubledBlobStore } from './blob-link.js'
@@ -157,7 +158,7 @@ export class SimHub {
     const store = mortalBlobStore(reached, { life, trap: this.storeTrap, onDeath })
     const blobs = new HubBlobs({
       blobs: store,
-      index: new BlobIndex(storage),
+      index: new BlobIndex(storage, await Uptime.load(storage, this.time)),
       packs: new PackFormat(hasher),
       hasher,
       logger: silentLogger,

@@ -1,7 +1,7 @@
 import { systemClock } from '@tidemark/engine/node'
 import { createHub, createLogger } from '@tidemark/server-reference'
 import { flag, type Invocation, mustTextOption, textOption, UsageError } from '../args.js'
-import { collectEveryMs } from '../collect-every.js'
+import { collectEveryMs, sweepEveryMs } from '../every-ms.js'
 import { openS3Store, s3Options } from '../s3-store.js'
 import { untilSignal } from '../signals.js'
 
@@ -13,7 +13,9 @@ export async function runHub(invocation: Invocation): Promise<number> {
   const token = textOption(invocation, 'token') ?? process.env.TIDEMARK_TOKEN
   const tokensFile = textOption(invocation, 'tokens')
   const evictAfterDays = textOption(invocation, 'evict-after-days')
-  const everyMs = collectEveryMs()
+  const keepUnusedDays = textOption(invocation, 'keep-unused-days')
+  const collectMs = collectEveryMs()
+  const sweepMs = sweepEveryMs()
   const dataDirectory = mustTextOption(invocation, 'data')
   const port = parsePort(mustTextOption(invocation, 'port'))
   const s3 = s3Options(invocation)
@@ -25,8 +27,14 @@ export async function runHub(invocation: Invocation): Promise<number> {
     ...(host === undefined ? {} : { host }),
     ...(token === undefined ? {} : { token }),
     ...(tokensFile === undefined ? {} : { tokensFile }),
-    ...(evictAfterDays === undefined ? {} : { evictAfterDays: parseDays(evictAfterDays) }),
-    ...(everyMs === undefined ? {} : { collectEveryMs: everyMs }),
+    ...(evictAfterDays === undefined
+      ? {}
+      : { evictAfterDays: parseDays('evict-after-days', evictAfterDays) }),
+    ...(keepUnusedDays === undefined
+      ? {}
+      : { keepUnusedDays: parseDays('keep-unused-days', keepUnusedDays) }),
+    ...(collectMs === undefined ? {} : { collectEveryMs: collectMs }),
+    ...(sweepMs === undefined ? {} : { sweepEveryMs: sweepMs }),
     logger,
   })
   const { url } = hub
@@ -36,9 +44,8 @@ export async function runHub(invocation: Invocation): Promise<number> {
   return 0
 }
 
-function parseDays(text: string): number {
-  if (!/^\d+(\.\d+)?$/.test(text))
-    throw new UsageError(`--evict-after-days ${text}: expected a number of days`)
+function parseDays(option: string, text: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new UsageError(`--${option} ${text}: expected a number of days`)
   return Number(text)
 }
 

@@ -10,8 +10,11 @@ export interface Custody {
    * may have lost it, bytes included. `receive` stores the entries.
    */
   catchUp<T>(entries: readonly NodeEntry[], receive: () => Promise<T>): Promise<T>
-  /** A peer tells what is new. What a program wrote may come before its bytes, which that program may lose. */
-  goOn<T>(entries: readonly NodeEntry[], receive: () => Promise<T>): Promise<T>
+  /**
+   * A peer tells of what it has just written, and has stored before: the bytes are here, if that was not long ago.
+   * What a program wrote may come before its bytes, which that program may lose.
+   */
+  receive<T>(entries: readonly NodeEntry[], receive: () => Promise<T>): Promise<T>
   /** A peer that may upload has opened the space; nothing was sent to it yet. */
   opened(ask: AskForBytes): Promise<void>
 }

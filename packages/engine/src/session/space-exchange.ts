@@ -367,7 +367,7 @@ export class SpaceExchange implements SpaceEndpoint {
     const isRepair = repair && this.#repairsBefore === gc.sweep
     const receive = () => database.receive(peer, entries, { run, lseq }, isRepair)
     const mayBeLost = isRepair || !this.#receivedSyncPoint || isOfOld(entries)
-    const take = () => (mayBeLost ? custody?.catchUp(entries, receive) : custody?.goOn(entries, receive))
+    const take = () => (mayBeLost ? custody?.catchUp(entries, receive) : custody?.receive(entries, receive))
     const moved = await (take() ?? receive())
     for (const { lseq: now, previous } of moved) {
       const hadSent = previous <= this.#position || this.#echoes.has(previous)

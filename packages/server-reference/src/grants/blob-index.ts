@@ -1,64 +1,69 @@
-import type { KeyValueOp, KeyValueStore, PackedChunk } from '@tidemark/engine'
-import type { BlobId, ChunkId, SpaceName } from '@tidemark/protocol'
-import { decodeLocators, encodeLocators, type Locator } from './locator.js'
-
-/** Places kept of one chunk: enough to outlive a lost blob, few enough to bound a row. */
-const LOCATORS_PER_CHUNK_MAX = 8
-/** Changes merged into one batch. */
-const CHANGES_PER_BATCH_MAX = 64
-
-/** The value of a row that only says that it is there. */
-const SET = Uint8Array.of(1)
-
-type Change =
-  | {
-      readonly type: 'add'
-      readonly space: SpaceName
-      readonly blob: BlobId
-      readonly chunks: readonly PackedChunk[]
-    }
-  | {
-      readonly type: 'drop'
-      readonly space: SpaceName
-      readonly blob: BlobId
-      readonly chunks: readonly ChunkId[]
-      /** Asked again when it is this change's turn: an upload may have come in between. */
-      readonly isGone: () => Promise<boolean>
-    }
-
-interface Queued {
-  readonly change: Change
-  resolve(): void
-  reject(error: unknown): void
-}
+import type { KeyValueStore, PackedChunk } from '@tidemark/engine'
+import { type BlobId, type ChunkId, LEASE_MS, type SpaceName } from '@tidemark/protocol'
+import type { Counted } from '../uptime.js'
+import {
+  type ChunkRow,
+  decodeChunkRow,
+  isIn,
+  newRow,
+  placesOf,
+  withoutPlace,
+  withPlace,
+} from './chunk-row.js'
+import { auditKey, blobKey, chunkKey, IndexQueue } from './index-transaction.js'
+import type { Locator } from './locator.js'
+import { SweepIndex } from './sweep-index.js'
 
 /**
- * Where the chunks of each space are: chunk → places in blobs. Rows, below `prefix`:
+ * Why chunks are looked up, and with that what becomes of one that is condemned: somebody who has its bytes asks
+ * whether to send them (it stays condemned, and they are wanted); somebody reads it (it stays condemned, and is kept
+ * for another lease); a register names it (it is not condemned any more).
+ */
+export type Use = 'need' | 'read' | 'name'
+
+/**
+ * Where the chunks of each space are: chunk → places in blobs, and since when nobody needs it. Rows, below
+ * `blob-index/`:
  *
- *     c/<space>/<chunk>   locators, 45 bytes each, at most 8
- *     b/<space>/<blob>    one byte, 1: everything in this blob is indexed
+ *     c/<space>/<chunk>   times and locators, see `ChunkRow`; at most 8 locators of 45 bytes
+ *     b/<space>/<blob>    times, see `BlobRow`: everything in this blob is indexed
+ *     p/<space>/<blob>    what is in it, 36 bytes a chunk
  *     a/<space>           one byte, 1: a blob was lost, and what needed it is not known yet
  *
- * Changes run one after the other; those that wait are merged into one durable batch.
+ * Changes run one after the other; those that wait are merged into one batch.
  */
 export class BlobIndex {
-  readonly #queue: Queued[] = []
-  #running = false
+  /** The part of it that finds and removes what nobody needs. */
+  readonly sweeping: SweepIndex
+  readonly #queue: IndexQueue
 
   constructor(
     private readonly store: KeyValueStore,
-    private readonly prefix = 'blob-index/',
-  ) {}
+    private readonly uptime: Counted,
+  ) {
+    this.#queue = new IndexQueue(store)
+    this.sweeping = new SweepIndex(this.#queue, uptime)
+  }
+
+  /** In the order asked; `undefined` for an unknown one. */
+  async rows(space: SpaceName, chunks: readonly ChunkId[]): Promise<(ChunkRow | undefined)[]> {
+    const values = await this.store.getMany(chunks.map((chunk) => chunkKey(space, chunk)))
+    return values.map((value) => value && decodeChunkRow(value))
+  }
 
   /** The places of each chunk, in the order asked; `[]` for an unknown one. */
   async locators(space: SpaceName, chunks: readonly ChunkId[]): Promise<Locator[][]> {
-    const values = await this.store.getMany(chunks.map((chunk) => this.#chunkKey(space, chunk)))
-    return values.map((value) => (value ? decodeLocators(value) : []))
+    return (await this.rows(space, chunks)).map((row) => (row ? placesOf(row) : []))
+  }
+
+  /** Whether it was used so lately that nothing can have become of it, nor of what came with it. */
+  isFresh(row: ChunkRow | undefined): boolean {
+    return row !== undefined && row.condemnedMs === 0 && row.usedMs + LEASE_MS / 2 > this.uptime.nowMs()
   }
 
   /** For each blob whether everything in it is indexed. */
   async hasBlobs(space: SpaceName, blobs: readonly BlobId[]): Promise<boolean[]> {
-    const values = await this.store.getMany(blobs.map((blob) => this.#blobKey(space, blob)))
+    const values = await this.store.getMany(blobs.map((blob) => blobKey(space, blob)))
     return values.map((value) => value !== undefined)
   }
 
@@ -69,7 +74,7 @@ export class BlobIndex {
 
   /** Blobs whose content is indexed, ascending, in pages. */
   async *blobs(space: SpaceName): AsyncIterable<readonly BlobId[]> {
-    const from = this.#blobKey(space, '')
+    const from = blobKey(space, '')
     for await (const page of this.store.range({ gte: from, lt: `${from}~` })) {
       yield page.map(([key]) => key.slice(from.length) as BlobId)
     }
@@ -77,109 +82,110 @@ export class BlobIndex {
 
   /** Whether a blob was dropped since the last `auditDone`. */
   async isAuditDue(space: SpaceName): Promise<boolean> {
-    return (await this.store.get(this.#auditKey(space))) !== undefined
+    return (await this.store.get(auditKey(space))) !== undefined
   }
 
   /** What lost blobs were needed for is known. */
   async auditDone(space: SpaceName): Promise<void> {
-    await this.store.batch([{ type: 'del', key: this.#auditKey(space) }], { sync: false })
+    await this.store.batch([{ type: 'del', key: auditKey(space) }], { sync: false })
   }
 
-  /** Durable when it resolves. Precondition: the blob is durable and its chunks were verified. */
+  /**
+   * Durable when it resolves; none of the chunks is condemned any more.
+   * Precondition: the blob is durable and its chunks were verified.
+   */
   add(space: SpaceName, blob: BlobId, chunks: readonly PackedChunk[]): Promise<void> {
-    return this.#enqueue({ type: 'add', space, blob, chunks })
+    return this.#queue.run(async (txn) => {
+      const nowMs = this.uptime.nowMs()
+      const ids = chunks.map(({ id }) => id)
+      const rows = await txn.chunks(space, ids)
+      for (const { id, ...place } of chunks) {
+        const row = rows.get(id) ?? newRow(nowMs)
+        // A blob may hold a chunk twice, or be indexed twice: one place in it is enough.
+        rows.set(id, { ...withPlace(row, { ...place, blob }), usedMs: nowMs, condemnedMs: 0 })
+      }
+      for (const [id, row] of rows) txn.setChunk(space, id, row)
+      txn.setBlob(space, blob, { freshMs: nowMs, emptiedMs: 0 })
+      txn.setContents(space, blob, chunks)
+      txn.isSync = true
+    })
   }
 
-  /** Forgets a blob that is gone, and that these chunks are in it, unless `isGone` denies it at that time. */
+  /**
+   * Somebody was told of these chunks: nothing becomes of them for `LEASE_MS`.
+   * @returns those that are there to be told of.
+   */
+  renew(space: SpaceName, chunks: readonly ChunkId[], use: Use): Promise<ReadonlySet<ChunkId>> {
+    return this.#queue.run(async (txn) => {
+      const usedMs = this.uptime.nowMs()
+      const kept = new Set<ChunkId>()
+      for (const [id, row] of await txn.chunks(space, chunks)) {
+        const isCondemned = row.condemnedMs > 0
+        if (isCondemned && use === 'need') continue
+        kept.add(id)
+        // Lost in a crash, the bytes could be deleted at once: a lease that is lost only makes them condemned sooner.
+        if (isCondemned) txn.isSync = true
+        txn.setChunk(space, id, { ...row, usedMs, condemnedMs: use === 'name' ? 0 : row.condemnedMs })
+      }
+      return kept
+    })
+  }
+
+  /**
+   * Somebody was told that these blobs are stored: nothing in them is condemned any more.
+   * @returns those of which the index has everything.
+   */
+  renewBlobs(space: SpaceName, blobs: readonly BlobId[]): Promise<ReadonlySet<BlobId>> {
+    return this.#queue.run(async (txn) => {
+      const nowMs = this.uptime.nowMs()
+      const kept = new Set<BlobId>()
+      for (const blob of blobs) {
+        const row = await txn.blob(space, blob)
+        if (!row) continue
+        if (row.freshMs + LEASE_MS / 2 <= nowMs) {
+          const contents = await txn.contents(space, blob)
+          const ids = new Set(contents?.map(({ id }) => id))
+          const rows = await txn.chunks(space, [...ids])
+          if (!contents || rows.size < ids.size) continue
+          for (const [id, chunk] of rows) txn.setChunk(space, id, { ...chunk, usedMs: nowMs, condemnedMs: 0 })
+          txn.setBlob(space, blob, { ...row, freshMs: nowMs })
+          txn.isSync = true
+        }
+        kept.add(blob)
+      }
+      return kept
+    })
+  }
+
+  /**
+   * Forgets a blob that is gone, and all that is in it.
+   *
+   * @param chunks What is known to be in it.
+   * @param isGone Asked again when it is this change's turn: an upload may have come in between.
+   * @returns whether there was anything to forget: a blob that nobody needed is not lost.
+   */
   drop(
     space: SpaceName,
     blob: BlobId,
     chunks: readonly ChunkId[],
     isGone: () => Promise<boolean>,
-  ): Promise<void> {
-    return this.#enqueue({ type: 'drop', space, blob, chunks, isGone })
-  }
-
-  #enqueue(change: Change): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ change, resolve, reject })
-      if (!this.#running) void this.#run()
+  ): Promise<boolean> {
+    return this.#queue.run(async (txn) => {
+      const contents = (await txn.contents(space, blob)) ?? []
+      const rows = await txn.chunks(space, [...chunks, ...contents.map(({ id }) => id)])
+      const isKnown = (await txn.blob(space, blob)) !== undefined
+      const inIt = [...rows].filter(([, row]) => isIn(blob, row))
+      if ((!isKnown && inIt.length === 0) || !(await isGone())) return false
+      for (const [id, row] of inIt) txn.setChunk(space, id, withoutPlace(row, blob))
+      txn.forgetBlob(space, blob)
+      txn.setAuditDue(space)
+      txn.isSync = true
+      return true
     })
   }
 
-  async #run(): Promise<void> {
-    this.#running = true
-    while (this.#queue.length > 0) {
-      const batch = this.#queue.splice(0, CHANGES_PER_BATCH_MAX)
-      try {
-        await this.#apply(batch.map(({ change }) => change))
-        for (const queued of batch) queued.resolve()
-      } catch (error) {
-        for (const queued of batch) queued.reject(error)
-      }
-    }
-    this.#running = false
-  }
-
-  async #apply(changes: readonly Change[]): Promise<void> {
-    const keys = new Set<string>()
-    for (const change of changes) {
-      for (const chunk of change.chunks) {
-        keys.add(this.#chunkKey(change.space, typeof chunk === 'string' ? chunk : chunk.id))
-      }
-    }
-    const ordered = [...keys]
-    const values = await this.store.getMany(ordered)
-    const rows = new Map(ordered.map((key, i) => [key, values[i] ? decodeLocators(values[i]) : []]))
-    const changed = new Set<string>()
-    const ops = new Map<string, KeyValueOp>()
-    for (const change of changes) {
-      const { space, blob } = change
-      const blobKey = this.#blobKey(space, blob)
-      if (change.type === 'add') {
-        ops.set(blobKey, { type: 'put', key: blobKey, value: SET })
-        for (const chunk of change.chunks) {
-          const key = this.#chunkKey(space, chunk.id)
-          const { offset, storedLength, codec, length } = chunk
-          // A blob may hold a chunk twice, or be indexed twice: one place in it is enough.
-          const others = rows.get(key)!.filter((locator) => locator.blob !== blob)
-          const locators = [{ blob, offset, storedLength, codec, length }, ...others]
-          rows.set(key, locators.slice(0, LOCATORS_PER_CHUNK_MAX))
-          changed.add(key)
-        }
-      } else if (await change.isGone()) {
-        ops.set(blobKey, { type: 'del', key: blobKey })
-        const auditKey = this.#auditKey(space)
-        ops.set(auditKey, { type: 'put', key: auditKey, value: SET })
-        for (const chunk of change.chunks) {
-          const key = this.#chunkKey(space, chunk)
-          rows.set(
-            key,
-            rows.get(key)!.filter((locator) => locator.blob !== blob),
-          )
-          changed.add(key)
-        }
-      }
-    }
-    for (const key of changed) {
-      const locators = rows.get(key)!
-      ops.set(
-        key,
-        locators.length > 0 ? { type: 'put', key, value: encodeLocators(locators) } : { type: 'del', key },
-      )
-    }
-    if (ops.size > 0) await this.store.batch([...ops.values()], { sync: true })
-  }
-
-  #chunkKey(space: SpaceName, chunk: ChunkId): string {
-    return `${this.prefix}c/${space}/${chunk}`
-  }
-
-  #auditKey(space: SpaceName): string {
-    return `${this.prefix}a/${space}`
-  }
-
-  #blobKey(space: SpaceName, blob: BlobId | ''): string {
-    return `${this.prefix}b/${space}/${blob}`
+  /** A register names bytes that are not here: what else is lacking has to be found out. */
+  setAuditDue(space: SpaceName): Promise<void> {
+    return this.#queue.run(async (txn) => txn.setAuditDue(space))
   }
 }

@@ -18,10 +18,14 @@ import {
   type WantedVersion,
 } from '@tidemark/protocol'
 import type { Logger } from '../logger.js'
-import type { BlobIndex } from './blob-index.js'
+import type { BlobIndex, Use } from './blob-index.js'
+import { BlobLocks } from './blob-locks.js'
+import { BlobReader } from './blob-reader.js'
+import { placesOf } from './chunk-row.js'
 import { type InlineChunkBytes, InlinePacker } from './inline-packer.js'
 import type { Locator } from './locator.js'
 import { mapLimited } from './map-limited.js'
+import type { SweptBlobs } from './swept-blobs.js'
 import { VersionCheck } from './version-check.js'
 
 /** Blobs read back and verified at once: each holds its bytes in memory. */
@@ -60,16 +64,19 @@ export class HubBlobAuthority implements BlobAuthority {
   readonly #parts: HubBlobAuthorityParts
   readonly #inline: InlinePacker
   readonly #versions: VersionCheck
+  readonly #reader: BlobReader
+  readonly #locks = new BlobLocks()
   #ready: Promise<void> | undefined
 
   constructor(parts: HubBlobAuthorityParts) {
     this.#parts = parts
     this.#inline = new InlinePacker((chunks) => this.#storeInline(chunks))
-    this.#versions = new VersionCheck({ ...parts, places: (chunks) => this.#places(chunks) })
+    this.#versions = new VersionCheck({ ...parts, places: (chunks) => this.#places(chunks, 'name') })
+    this.#reader = new BlobReader(parts)
   }
 
   async need(chunks: readonly ChunkId[], signal?: AbortSignal): Promise<readonly ChunkId[]> {
-    const places = await this.#places(chunks, signal)
+    const places = await this.#places(chunks, 'need', signal)
     return [...new Set(chunks)].filter((chunk) => !places.has(chunk))
   }
 
@@ -97,10 +104,10 @@ export class HubBlobAuthority implements BlobAuthority {
     checkCount(blobs.length)
     await this.#open()
     const { space, index, blobs: store } = this.#parts
-    const indexed = await index.hasBlobs(space, blobs)
     const lengths = await mapLimited(blobs, STAT_CONCURRENCY, (id) => store.stat(space, id))
-    const known = new Set(blobs.filter((_, i) => indexed[i] && lengths[i] !== undefined))
-    const unread = [...new Set(blobs.filter((id, i) => lengths[i] !== undefined && !known.has(id)))]
+    const there = blobs.filter((_, i) => lengths[i] !== undefined)
+    const known = new Set(await index.renewBlobs(space, there))
+    const unread = [...new Set(there.filter((id) => !known.has(id)))]
     await mapLimited(unread, VERIFY_CONCURRENCY, async (id) => {
       signal?.throwIfAborted()
       if (await this.#readAndIndex(id)) known.add(id)
@@ -135,7 +142,7 @@ export class HubBlobAuthority implements BlobAuthority {
   }
 
   async locate(chunks: readonly ChunkId[], signal?: AbortSignal): Promise<Pick<Located, 'blobs' | 'chunks'>> {
-    const places = await this.#places(chunks, signal)
+    const places = await this.#places(chunks, 'read', signal)
     const numbers = new Map<BlobId, number>()
     const located: ChunkPlace[] = []
     for (const [id, { blob, offset, storedLength, codec, length }] of places) {
@@ -148,9 +155,22 @@ export class HubBlobAuthority implements BlobAuthority {
     return { blobs: await Promise.all(granted), chunks: located }
   }
 
-  /** Those of these contents that the hub cannot give out whole. @throws {StoreError} */
+  /**
+   * Those of these contents, which registers name, that the hub cannot give out whole. What it has of them is not
+   * condemned any more. @throws {StoreError}
+   */
   lacking<V extends WantedVersion>(versions: readonly V[]): Promise<V[]> {
     return this.#versions.lacking(versions)
+  }
+
+  /** Those of these contents whose bytes may have gone since they were stored: it was long ago. */
+  async unsure<V extends WantedVersion>(versions: readonly V[]): Promise<V[]> {
+    const { space, index } = this.#parts
+    const rows = await index.rows(
+      space,
+      versions.map(({ root }) => root),
+    )
+    return versions.filter(({ size }, i) => size > 0 && !index.isFresh(rows[i]))
   }
 
   /**
@@ -159,7 +179,36 @@ export class HubBlobAuthority implements BlobAuthority {
    *   says: then nothing of it is indexed.
    */
   async indexBlob(id: BlobId, bytes: Uint8Array): Promise<boolean> {
-    return (await this.#verifyAndAdd(id, bytes)) !== undefined
+    return this.#locks.run(id, async () => {
+      const { space, blobs: store } = this.#parts
+      // It was deleted between its arrival and now: the upload has to come again.
+      if ((await store.stat(space, id)) === undefined) throw new BlobNotFoundError(id)
+      return (await this.#verifyAndAdd(id, bytes)) !== undefined
+    })
+  }
+
+  /** What the sweep needs of it. */
+  get swept(): SweptBlobs {
+    const { space, blobs: store, packs, index } = this.#parts
+    return {
+      reindex: async () => void (await this.rebuildIndex()),
+      readChunks: (ids) => this.#versions.read(ids),
+      readBlob: (id) => this.#reader.read(id),
+      indexContents: async (id) => void (await this.#readAndIndex(id)),
+      rewrite: async (from, chunks) => {
+        const pack = await packs.build(chunks)
+        await this.#locks.run(pack.id, async () => {
+          await store.put(space, pack.id, pack.bytes)
+          await index.sweeping.move(space, from, pack)
+        })
+      },
+      remove: (id, removal) =>
+        this.#locks.run(id, async () => {
+          if (!(await index.sweeping.remove(space, id, removal))) return false
+          await store.delete(space, id)
+          return true
+        }),
+    }
   }
 
   /** Reads every blob that is not indexed and indexes it. */
@@ -203,14 +252,15 @@ export class HubBlobAuthority implements BlobAuthority {
   }
 
   /** For each chunk that the hub has, one place in a blob that exists; few blobs rather than many. */
-  async #places(chunks: readonly ChunkId[], signal?: AbortSignal): Promise<Map<ChunkId, Locator>> {
+  async #places(chunks: readonly ChunkId[], use: Use, signal?: AbortSignal): Promise<Map<ChunkId, Locator>> {
     checkCount(chunks.length)
     await this.#open()
     signal?.throwIfAborted()
     const { space, index, blobs: store } = this.#parts
     const distinct = [...new Set(chunks)]
     const candidates = new Map<ChunkId, Locator[]>()
-    const all = await index.locators(space, distinct)
+    const rows = await index.rows(space, distinct)
+    const all = rows.map((row) => (!row || (use === 'need' && row.condemnedMs > 0) ? [] : placesOf(row)))
     for (const [i, chunk] of distinct.entries()) candidates.set(chunk, all[i]!)
     const exists = new Map<BlobId, boolean>()
     const result = new Map<ChunkId, Locator>()
@@ -229,6 +279,10 @@ export class HubBlobAuthority implements BlobAuthority {
       for (const [i, id] of ids.entries()) exists.set(id, lengths[i] !== undefined)
     }
     await this.#dropGone(distinct, all, exists)
+    const stale = distinct.filter((chunk, i) => result.has(chunk) && !index.isFresh(rows[i]))
+    if (stale.length === 0) return result
+    const kept = await index.renew(space, stale, use)
+    for (const chunk of stale) if (!kept.has(chunk)) result.delete(chunk)
     return result
   }
 
@@ -242,8 +296,7 @@ export class HubBlobAuthority implements BlobAuthority {
     for (const [blob, there] of exists) {
       if (there) continue
       const lost = chunks.filter((_, i) => locators[i]!.some((locator) => locator.blob === blob))
-      logger.warn('blob-missing', { space, blob, chunks: lost.length })
-      await this.#drop(blob, lost)
+      if (await this.#drop(blob, lost)) logger.warn('blob-missing', { space, blob, chunks: lost.length })
     }
   }
 
@@ -259,41 +312,27 @@ export class HubBlobAuthority implements BlobAuthority {
         if (!next.done && next.value === blob) continue
         // Put while the list was read, perhaps.
         if ((await store.stat(space, blob)) !== undefined) continue
-        await this.#drop(blob, [])
-        count += 1
+        if (await this.#drop(blob, [])) count += 1
       }
     }
     if (count > 0) logger.warn('blobs-missing', { space, blobs: count })
     return count
   }
 
-  async #drop(blob: BlobId, chunks: readonly ChunkId[]): Promise<void> {
+  async #drop(blob: BlobId, chunks: readonly ChunkId[]): Promise<boolean> {
     const { space, index, blobs: store, onBlobLost } = this.#parts
-    await index.drop(space, blob, chunks, async () => (await store.stat(space, blob)) === undefined)
-    onBlobLost?.()
+    const isGone = async () => (await store.stat(space, blob)) === undefined
+    const isLost = await index.drop(space, blob, chunks, isGone)
+    if (isLost) onBlobLost?.()
+    return isLost
   }
 
   /** @returns how many chunks are in it, `undefined` where it was refused or is gone. */
-  async #readAndIndex(id: BlobId): Promise<number | undefined> {
-    const { space, blobs: store, hasher, logger } = this.#parts
-    const length = await store.stat(space, id)
-    if (length === undefined) return undefined
-    if (length > BLOB_BYTES_MAX) {
-      logger.warn('blob-refused', { space, blob: id, code: 'LIMIT' })
-      return undefined
-    }
-    let bytes: Uint8Array
-    try {
-      bytes = await store.read(space, id, { offset: 0, length })
-    } catch (error) {
-      if (error instanceof BlobNotFoundError) return undefined
-      throw error
-    }
-    if (bytesToHex(await hasher.sha256Async(bytes)) !== id) {
-      logger.warn('blob-refused', { space, blob: id, code: 'BLOB_MISMATCH' })
-      return undefined
-    }
-    return this.#verifyAndAdd(id, bytes)
+  #readAndIndex(id: BlobId): Promise<number | undefined> {
+    return this.#locks.run(id, async () => {
+      const bytes = await this.#reader.read(id)
+      return bytes && this.#verifyAndAdd(id, bytes)
+    })
   }
 
   async #verifyAndAdd(id: BlobId, bytes: Uint8Array): Promise<number | undefined> {
@@ -313,8 +352,10 @@ export class HubBlobAuthority implements BlobAuthority {
   async #storeInline(chunks: readonly InlineChunkBytes[]): Promise<void> {
     const { space, blobs: store, packs, index } = this.#parts
     const pack = await packs.build(chunks)
-    await store.put(space, pack.id, pack.bytes)
-    await index.add(space, pack.id, pack.chunks)
+    await this.#locks.run(pack.id, async () => {
+      await store.put(space, pack.id, pack.bytes)
+      await index.add(space, pack.id, pack.chunks)
+    })
   }
 }
 

@@ -1,6 +1,8 @@
-import type { BlobAuthority, Hasher, PackFormat } from '@tidemark/engine'
+import type { BlobAuthority, Hasher, PackFormat, SpaceDatabase } from '@tidemark/engine'
 import type { BlobId, BlobStore, SpaceName, WantedVersion } from '@tidemark/protocol'
 import type { Logger } from '../logger.js'
+import { SpaceSweep, type SweepResult } from '../sweep/space-sweep.js'
+import type { Uptime } from '../uptime.js'
 import type { BlobIndex } from './blob-index.js'
 import { HubBlobAuthority } from './hub-blob-authority.js'
 
@@ -20,6 +22,8 @@ export interface BlobAudit {
   lacking<V extends WantedVersion>(versions: readonly V[]): Promise<V[]>
   /** Those of these contents of which the index does not even name the root: no question to the store. */
   unknown<V extends WantedVersion>(versions: readonly V[]): Promise<V[]>
+  /** Those of these contents whose bytes may have been deleted since they were stored. */
+  unsure<V extends WantedVersion>(versions: readonly V[]): Promise<V[]>
   /** Notes blobs that are indexed and not in the store. @returns how many. */
   dropLost(): Promise<number>
   /** Reads blobs that the store has and the index does not name: a database that is older than its store. */
@@ -30,6 +34,14 @@ export interface BlobAudit {
   done(): Promise<void>
   /** Called when a blob was found to be lost; one listener. */
   onLost(listener: () => void): void
+}
+
+/** When what is swept. */
+export interface SweepOptions {
+  readonly uptime: Uptime
+  /** How long a chunk is condemned before it is deleted, milliseconds. */
+  readonly keepMs: number
+  readonly signal: AbortSignal
 }
 
 /** The authorities of all spaces: one each, so that concurrent sessions share its groups. */
@@ -56,12 +68,21 @@ export class HubBlobs {
         )
         return versions.filter(({ size }, i) => size > 0 && places[i]!.length === 0)
       },
+      unsure: (versions) => authority.unsure(versions),
       dropLost: () => authority.dropLost(),
       reindex: async () => void (await authority.rebuildIndex()),
       isDue: () => index.isAuditDue(space),
       done: () => index.auditDone(space),
       onLost: (listener) => void this.#listeners.set(space, listener),
     }
+  }
+
+  /** One pass over one space, see `SpaceSweep`. */
+  sweep(database: SpaceDatabase, { uptime, keepMs, signal }: SweepOptions): Promise<SweepResult | undefined> {
+    const { space } = database
+    const blobs = this.#of(space).swept
+    const onLacking = () => this.#listeners.get(space)?.()
+    return new SpaceSweep({ ...this.parts, space, database, blobs, uptime, keepMs, onLacking }).run(signal)
   }
 
   /** An upload by grant is durable: indexed in passing, its bytes are at hand. */

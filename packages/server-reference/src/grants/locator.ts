@@ -19,8 +19,11 @@ export interface Locator {
   readonly length: number
 }
 
+/** Places kept of one chunk: enough to outlive a lost blob, few enough to bound a row. */
+export const LOCATORS_PER_CHUNK_MAX = 8
+
 /** blob (32), offset (4), storedLength (4), codec (1), length (4), big-endian. */
-const LOCATOR_BYTES = CHUNK_ID_BYTES + 13
+export const LOCATOR_BYTES = CHUNK_ID_BYTES + 13
 
 export function encodeLocators(locators: readonly Locator[]): Uint8Array {
   const bytes = new Uint8Array(locators.length * LOCATOR_BYTES)
@@ -52,4 +55,15 @@ export function decodeLocators(bytes: Uint8Array): Locator[] {
     })
   }
   return locators
+}
+
+/** Whether one of these encoded locators is in the blob. */
+export function hasPlaceIn(blob: BlobId, locators: Uint8Array): boolean {
+  const id = hexToBytes(blob)
+  for (let at = 0; at < locators.length; at += LOCATOR_BYTES) {
+    let same = 0
+    while (same < CHUNK_ID_BYTES && locators[at + same] === id[same]) same += 1
+    if (same === CHUNK_ID_BYTES) return true
+  }
+  return false
 }

@@ -37,10 +37,23 @@ export class VersionCheck {
     return lacking
   }
 
+  /** Not verified. @throws {ChunksMissingError}, {BlobNotFoundError}, {StoreError}, {RangeError} */
+  async read(ids: readonly ChunkId[]): Promise<readonly Uint8Array[]> {
+    const { space, blobs } = this.parts
+    const places = await this.parts.places(ids)
+    return Promise.all(
+      ids.map((id) => {
+        const place = places.get(id)
+        if (!place) throw new ChunksMissingError([id])
+        return blobs.read(space, place.blob, { offset: place.offset, length: place.storedLength })
+      }),
+    )
+  }
+
   async #isWhole({ root, height, size }: WantedVersion): Promise<boolean> {
     const entries = readManifest(root, height, size, {
       hasher: this.parts.hasher,
-      fetchNodes: (ids) => this.#read(ids),
+      fetchNodes: (ids) => this.read(ids),
     })
     let ids: ChunkId[] = []
     try {
@@ -65,18 +78,6 @@ export class VersionCheck {
       missing.push(...asked.filter((id) => !places.has(id)))
     }
     return missing
-  }
-
-  async #read(ids: readonly ChunkId[]): Promise<readonly Uint8Array[]> {
-    const { space, blobs } = this.parts
-    const places = await this.parts.places(ids)
-    return Promise.all(
-      ids.map((id) => {
-        const place = places.get(id)
-        if (!place) throw new ChunksMissingError([id])
-        return blobs.read(space, place.blob, { offset: place.offset, length: place.storedLength })
-      }),
-    )
   }
 }
 

@@ -1,0 +1,336 @@
+import { randomBytes } from 'node:crypto'
+import { type ChunkId, type Loc, ROOT } from '@tidemark/protocol'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { SPACE } from './fixture.js'
+import { DAY, type File, fileOf, HOUR, KEEP_MS, nodeOf, packs, SweepWorld, upTo } from './sweep-world.js'
+
+let world: SweepWorld
+let small: File
+let large: File
+beforeEach(async () => {
+  world = new SweepWorld()
+  small = await fileOf(randomBytes(1_000))
+  large = await fileOf(randomBytes(300_000))
+})
+
+const idsOf = (...files: readonly File[]): ChunkId[] =>
+  files.flatMap(({ pieces }) => pieces.map(({ id }) => id))
+
+async function committed(n: number, file: File): Promise<void> {
+  await world.store(file)
+  await world.write(n, file.content)
+}
+
+/** So much later that what nobody needs is condemned by the next pass. */
+const pastLease = (): void => world.advance(DAY)
+const pastKeep = (): void => world.advance(KEEP_MS)
+
+/** So many chunks of the file are condemned. */
+async function condemned(file: File): Promise<number> {
+  const rows = await (await world.hub).index.rows(SPACE, idsOf(file))
+  return rows.filter((row) => (row?.condemnedMs ?? 0) > 0).length
+}
+
+describe('what is needed', () => {
+  test('[BG21] what a register names stays, small and large, however many passes there are', async () => {
+    await committed(1, small)
+    await committed(2, large)
+    for (let i = 0; i < 5; i++) {
+      pastKeep()
+      expect(await world.pass()).toMatchObject({ condemnedBytes: 0, deletedBlobs: 0 })
+    }
+    expect(await world.unreadable(idsOf(small, large))).toEqual([])
+  })
+
+  test('[BG21] what is not visible stays: a move may show it again', async () => {
+    await committed(1, small)
+    const [content] = world.told.get(nodeOf(1))!.content
+    const deletion: Loc = { parent: ROOT, name: '1.txt', dead: true, seen: upTo(content!.dot.seq) }
+    const before = world.told.get(nodeOf(1))!.loc[0]!
+    const loc = [{ ...world.sibling(deletion), ctx: upTo(before.dot.seq) }]
+    await world.write(1, undefined, { loc, content: [content!] })
+    for (let i = 0; i < 3; i++) {
+      pastKeep()
+      await world.pass()
+    }
+    expect(await world.unreadable(idsOf(small))).toEqual([])
+  })
+
+  test('[BG21] every one of several concurrent contents stays', async () => {
+    await world.store(small)
+    await world.store(large)
+    const content = [small, large].map((file) => world.sibling(file.content))
+    await world.write(1, undefined, { content })
+    for (let i = 0; i < 3; i++) {
+      pastKeep()
+      await world.pass()
+    }
+    expect(await world.unreadable(idsOf(small, large))).toEqual([])
+  })
+
+  test('[BG21] a chunk that is a manifest node elsewhere does not hide what is below it', async () => {
+    await world.store(large)
+    // Whoever wrote this file chunked it otherwise than we do.
+    const node = large.pieces.at(-1)!
+    await world.write(1, { root: node.id, height: 0, size: node.bytes.length, mtimeMs: 0 })
+    await world.write(2, large.content)
+    for (let i = 0; i < 3; i++) {
+      pastKeep()
+      await world.pass()
+    }
+    expect(await world.unreadable(idsOf(large))).toEqual([])
+  })
+
+  test('[BG21] a manifest node that cannot be read ends the pass, and nothing is condemned', async () => {
+    await committed(1, large)
+    await committed(2, small)
+    await world.write(2, undefined)
+    const { authority } = await world.hub
+    const { blobs, chunks } = await authority.locate([large.content.root!])
+    await world.memory.delete(SPACE, blobs[chunks[0]!.blob]!.id)
+    pastKeep()
+    expect(await world.pass()).toBeUndefined()
+    expect(await condemned(small)).toBe(0)
+    expect(world.log.lines).toContainEqual(
+      expect.objectContaining({
+        event: 'sweep-incomplete',
+        error: expect.objectContaining({ code: 'CHUNKS_MISSING' }),
+      }),
+    )
+    await world.restart()
+    expect(world.wanted.map(({ root }) => root)).toContain(large.content.root)
+    await world.store(large)
+    expect(await world.pass()).toMatchObject({ condemnedBytes: 1_000 })
+  })
+})
+
+describe('leases', () => {
+  test('[BG23] what was stored and is not committed yet is not condemned for a day, over restarts too', async () => {
+    await world.store(small)
+    world.advance(DAY - HOUR)
+    await world.pass()
+    await world.restart()
+    await world.pass()
+    expect(await condemned(small)).toBe(0)
+    world.advance(HOUR)
+    await world.pass()
+    expect(await condemned(small)).toBe(1)
+  })
+
+  test('[BG23] "have", and a place that is told, are a lease', async () => {
+    await committed(1, small)
+    await committed(2, large)
+    for (const n of [1, 2]) await world.write(n, undefined)
+    world.advance(20 * HOUR)
+    const { authority } = await world.hub
+    expect(await authority.need(idsOf(small))).toEqual([])
+    expect((await authority.locate(idsOf(large))).chunks).toHaveLength(large.pieces.length)
+    world.advance(20 * HOUR)
+    await world.pass()
+    expect([await condemned(small), await condemned(large)]).toEqual([0, 0])
+  })
+
+  test('[BG23] what is read is not deleted under the reader, though it is condemned', async () => {
+    await committed(1, small)
+    await world.write(1, undefined)
+    pastLease()
+    await world.pass()
+    pastKeep()
+    const { authority } = await world.hub
+    const { chunks } = await authority.locate(idsOf(small))
+    expect(chunks).toHaveLength(1)
+    world.advance(DAY - 1)
+    await world.pass()
+    expect(await world.unreadable(idsOf(small))).toEqual([])
+    world.advance(DAY)
+    expect(await world.pass()).toMatchObject({ deletedBlobs: 1 })
+  })
+
+  test('[BG23] neither a clock that jumps nor time in which the hub was off counts', async () => {
+    await committed(1, small)
+    await world.write(1, undefined)
+    pastLease()
+    await world.pass()
+    world.wallMs += 400 * DAY
+    await world.pass()
+    await world.restart()
+    world.advance(400 * DAY)
+    await world.hub
+    await world.pass()
+    expect(await world.blobs()).toHaveLength(1)
+  })
+})
+
+describe('what is condemned', () => {
+  beforeEach(async () => {
+    await committed(1, large)
+    await world.write(1, undefined)
+    pastLease()
+    await world.pass()
+    expect(await condemned(large)).toBe(large.pieces.length)
+  })
+
+  test('[BG24] is needed again, and sent again in a new pack it is not condemned any more', async () => {
+    const { authority } = await world.hub
+    expect(await authority.need(idsOf(large))).toEqual(idsOf(large))
+    await world.store(large)
+    expect(await condemned(large)).toBe(0)
+    expect(await authority.need(idsOf(large))).toEqual([])
+  })
+
+  test('[BG24] of a blob that is said to be stored is not condemned any more', async () => {
+    const { authority } = await world.hub
+    const pack = await packs.build(large.pieces)
+    expect(await authority.grantPuts([{ id: pack.id, length: pack.bytes.length }])).toEqual([null])
+    expect(await condemned(large)).toBe(0)
+  })
+
+  test('[BG24] and is named by an entry that arrives is not condemned any more', async () => {
+    await world.write(2, large.content)
+    expect(await condemned(large)).toBe(0)
+    pastKeep()
+    await world.pass()
+    expect(await world.unreadable(idsOf(large))).toEqual([])
+  })
+
+  test('[BG24] and is marked by a later pass is not condemned any more', async () => {
+    await world.write(2, large.content, {}, 'unseen')
+    expect(await condemned(large)).toBe(large.pieces.length)
+    pastKeep()
+    await world.pass()
+    expect(await condemned(large)).toBe(0)
+    expect(await world.unreadable(idsOf(large))).toEqual([])
+  })
+
+  test('[BG24] can be read until it is deleted, and is deleted no sooner than it was to be kept', async () => {
+    world.advance(KEEP_MS - 1)
+    expect(await world.pass()).toMatchObject({ deletedBlobs: 0 })
+    world.advance(1)
+    const [blob] = await world.blobs()
+    expect(await world.pass()).toMatchObject({ deletedBlobs: 1, condemnedBytes: 0 })
+    expect(await world.blobs()).toEqual([])
+    expect(world.rows().filter((key) => key.includes(blob!) || key.includes('/c/'))).toEqual([])
+  })
+
+  test('[BG25] named after it was deleted is asked for, and is there again once it came', async () => {
+    pastKeep()
+    await world.pass()
+    expect(await world.blobs()).toEqual([])
+    await world.write(2, large.content)
+    expect(world.wanted).toEqual([
+      { root: large.content.root, height: large.content.height, size: large.content.size },
+    ])
+    await world.store(large)
+    pastKeep()
+    await world.pass()
+    expect(await world.unreadable(idsOf(large))).toEqual([])
+  })
+})
+
+describe('a pack of which half is not needed', () => {
+  let pieces: File[]
+  beforeEach(async () => {
+    pieces = await Promise.all(Array.from({ length: 10 }, () => fileOf(randomBytes(15_000))))
+    await world.store({ content: small.content, pieces: pieces.flatMap((file) => file.pieces) })
+    for (const [i, file] of pieces.entries()) await world.write(i, file.content)
+    expect(await world.blobs()).toHaveLength(1)
+  })
+
+  test('[BG26] is rewritten; who was told a place in the old one reads there, and the old one is deleted later', async () => {
+    for (let i = 0; i < 5; i++) await world.write(i, undefined)
+    const [old] = await world.blobs()
+    pastLease()
+    await world.pass()
+    expect(await world.blobs()).toEqual([old])
+    pastKeep()
+    expect(await world.pass()).toMatchObject({ rewrittenBlobs: 1, deletedBlobs: 0 })
+    expect(await world.blobs()).toHaveLength(2)
+    world.advance(HOUR)
+    expect(await world.pass()).toMatchObject({ rewrittenBlobs: 0, deletedBlobs: 0 })
+    pastLease()
+    expect(await world.pass()).toMatchObject({ deletedBlobs: 1 })
+    expect(await world.blobs()).not.toContain(old)
+    expect(await world.unreadable(idsOf(...pieces.slice(5)))).toEqual([])
+    await expect((await world.hub).authority.need(idsOf(...pieces))).resolves.toEqual(
+      idsOf(...pieces.slice(0, 5)),
+    )
+  })
+
+  test('[BG26] less than half is left alone', async () => {
+    for (let i = 0; i < 4; i++) await world.write(i, undefined)
+    pastLease()
+    await world.pass()
+    pastKeep()
+    expect(await world.pass()).toMatchObject({ rewrittenBlobs: 0 })
+    expect(await world.blobs()).toHaveLength(1)
+  })
+
+  test('[BG26] of which a living chunk has rotted is left alone', async () => {
+    for (let i = 0; i < 6; i++) await world.write(i, undefined)
+    const { memory } = world
+    const read = memory.read.bind(memory)
+    memory.read = async (...args) => (await read(...args)).map((byte, i) => (i === 149_000 ? byte ^ 1 : byte))
+    pastLease()
+    await world.pass()
+    pastKeep()
+    expect(await world.pass()).toMatchObject({ rewrittenBlobs: 0, deletedBlobs: 0 })
+    expect(await world.blobs()).toHaveLength(1)
+  })
+})
+
+test('[BG24] a blob that only the store knows is indexed again, and goes like any other', async () => {
+  const pack = await packs.build(small.pieces)
+  await world.hub.then(({ authority }) => authority.need([]))
+  await world.memory.put(SPACE, pack.id, pack.bytes)
+  await world.pass()
+  expect(await (await world.hub).authority.need(idsOf(small))).toEqual([])
+  pastLease()
+  await world.pass()
+  pastKeep()
+  expect(await world.pass()).toMatchObject({ deletedBlobs: 1 })
+  expect(await world.blobs()).toEqual([])
+})
+
+test('a chunk in more blobs than a row has places for leaves none of them behind', async () => {
+  const { authority } = await world.hub
+  for (let i = 0; i < 12; i++) {
+    const pack = await packs.build([...small.pieces, ...(await fileOf(randomBytes(10 + i))).pieces])
+    await world.memory.put(SPACE, pack.id, pack.bytes)
+    await authority.stored([pack.id])
+  }
+  pastLease()
+  await world.pass()
+  for (let i = 0; i < 3; i++) {
+    pastKeep()
+    await world.pass()
+  }
+  expect(await world.blobs()).toEqual([])
+  expect(world.rows()).toEqual([])
+})
+
+test('a pass can be ended anywhere', async () => {
+  await committed(1, large)
+  const { sweep } = await world.hub
+  await expect(sweep(AbortSignal.abort(new Error('stop')))).rejects.toThrow('stop')
+})
+
+test('rows from before there were times are read, and their blobs are swept', async () => {
+  await committed(1, small)
+  await committed(2, large)
+  await world.write(2, undefined)
+  const { storage } = world
+  for (const [key, value] of storage.entries({ gte: 'blob-index/', lt: 'blob-index/~' })) {
+    const [, kind] = key.split('/')
+    if (kind === 'c') await storage.batch([{ type: 'put', key, value: value.subarray(18) }], { sync: true })
+    if (kind === 'b') await storage.batch([{ type: 'put', key, value: Uint8Array.of(1) }], { sync: true })
+    if (kind === 'p') await storage.batch([{ type: 'del', key }], { sync: true })
+  }
+  await world.restart()
+  expect(await world.unreadable(idsOf(small, large))).toEqual([])
+  for (let i = 0; i < 4; i++) {
+    pastKeep()
+    await world.pass()
+  }
+  expect(await world.blobs()).toHaveLength(1)
+  expect(await world.unreadable(idsOf(small))).toEqual([])
+})
