@@ -218,6 +218,13 @@ export class SweepWorld {
     return ids
   }
 
+  /** Blobs that the index names and the store does not have. */
+  async missing(): Promise<string[]> {
+    const there = await this.blobs()
+    const named = this.rows().flatMap((key) => key.split(/^blob-index\/b\/[^/]*\//)[1] ?? [])
+    return named.filter((blob) => !there.includes(blob))
+  }
+
   /** Rows of the index, of all kinds. */
   rows(): readonly string[] {
     return this.storage.entries({ gte: 'blob-index/', lt: 'blob-index/~' }).map(([key]) => key)

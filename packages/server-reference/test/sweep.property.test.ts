@@ -135,7 +135,8 @@ class Model {
       case 'write':
         if (act.isStored) await this.#store(files[act.file]!)
         this.#named.set(act.node, files[act.file]!)
-        return world.write(act.node, files[act.file]!.content)
+        // One that goes on with a session says it when it has stored it; one that comes back says what it has.
+        return world.write(act.node, files[act.file]!.content, {}, act.isStored ? 'receive' : 'catchUp')
       case 'store':
         return this.#store(files[act.file]!)
       case 'ask': {
@@ -192,6 +193,7 @@ class Model {
     expect(await world.lost(named), 'what a register names').toEqual([])
     const said = [...this.#said].filter(([, atMs]) => world.monotonicMs - atMs < DAY).map(([id]) => id)
     expect(await world.lost(said), 'what the hub has said it has').toEqual([])
+    expect(await world.missing(), 'blobs that only the index has').toEqual([])
   }
 
   async #store(file: File): Promise<void> {

@@ -163,14 +163,17 @@ export class HubBlobAuthority implements BlobAuthority {
     return this.#versions.lacking(versions)
   }
 
-  /** Those of these contents whose bytes may have gone since they were stored: it was long ago. */
+  /**
+   * Those of these contents of which the hub has something, and which were used long ago: other bytes of them may
+   * have gone since. What was never here may be on its way.
+   */
   async unsure<V extends WantedVersion>(versions: readonly V[]): Promise<V[]> {
     const { space, index } = this.#parts
     const rows = await index.rows(
       space,
       versions.map(({ root }) => root),
     )
-    return versions.filter(({ size }, i) => size > 0 && !index.isFresh(rows[i]))
+    return versions.filter((_, i) => rows[i] !== undefined && !index.isFresh(rows[i]))
   }
 
   /**
