@@ -58,6 +58,7 @@ export interface Opened {
   readonly authority: BlobAuthority
   readonly database: SpaceDatabase
   readonly custody: ByteCustody
+  readonly uptime: Uptime
   sweep(signal?: AbortSignal): Promise<SweepResult | undefined>
 }
 
@@ -76,6 +77,8 @@ export class SweepWorld {
   readonly told = new Map<NodeId, NodeEntry>()
   /** What the hub asked for. */
   readonly wanted: WantedVersion[] = []
+  /** Blobs that only the index had when the hub was gone: the next one looks for them when it starts. */
+  readonly missingAtCrash: string[] = []
   keepMs = KEEP_MS
   #seq = 0
   #lseq = 0
@@ -114,7 +117,7 @@ export class SweepWorld {
     const custody = new ByteCustody({ space: SPACE, database, peers, storage, audit, logger })
     const sweep = (signal = new AbortController().signal) =>
       hubBlobs.sweep(database, { uptime, keepMs: this.keepMs, signal })
-    return { index, database, custody, sweep, authority: hubBlobs.authority(SPACE) }
+    return { index, database, custody, uptime, sweep, authority: hubBlobs.authority(SPACE) }
   }
 
   async pass(): Promise<SweepResult | undefined> {
@@ -123,8 +126,10 @@ export class SweepWorld {
 
   /** The hub ends and starts again. */
   async restart(): Promise<void> {
-    const { custody, database } = await this.hub
+    const { custody, database, uptime } = await this.hub
     await custody.close()
+    // As it does each hour.
+    await uptime.save()
     await database.idle()
     this.#open = undefined
   }
@@ -132,6 +137,7 @@ export class SweepWorld {
   /** The power goes. @param kept Batches that were not durable and made it nevertheless. */
   async crash(kept = 0): Promise<void> {
     this.storage = this.storage.crash(Math.min(kept, this.storage.unsyncedBatches))
+    this.missingAtCrash.push(...(await this.missing()))
     this.#open = undefined
     this.#lseq = 0
     const entries = [...this.told.values()]

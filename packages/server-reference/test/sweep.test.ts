@@ -260,6 +260,8 @@ describe('what is condemned', () => {
       () => index.sweeping.mark(SPACE, idsOf(large), 1, false),
       () => index.renewBlobs(SPACE, [id]),
     ]) {
+      // Whatever condemned it is durable, as when that was long ago.
+      await world.storage.batch([], { sync: true })
       await again()
       const after = world.storage.crash(0)
       const rows = await new BlobIndex(after, { nowMs: () => 0 }).rows(SPACE, idsOf(large))
@@ -426,6 +428,27 @@ test('a chunk in more blobs than a row has places for leaves none of them behind
   }
   expect(await world.blobs()).toEqual([])
   expect(world.rows()).toEqual([])
+})
+
+test('[BG24] a blob that is being deleted is not found: whoever asks is told to send it', async () => {
+  await committed(1, large)
+  await world.write(1, undefined)
+  pastLease()
+  await world.pass()
+  pastKeep()
+  const { authority, sweep } = await world.hub
+  const { id, bytes } = await packs.build(large.pieces)
+  const { memory } = world
+  const remove = memory.delete.bind(memory)
+  let granted: Promise<readonly unknown[]> | undefined
+  memory.delete = async (...args) => {
+    granted = authority.grantPuts([{ id, length: bytes.length }])
+    await new Promise((done) => setTimeout(done, 20))
+    await remove(...args)
+  }
+  expect(await sweep()).toMatchObject({ deletedBlobs: 1 })
+  expect(await granted).toEqual([expect.objectContaining({ method: 'PUT' })])
+  expect(await world.missing()).toEqual([])
 })
 
 test('a pass can be ended anywhere', async () => {
