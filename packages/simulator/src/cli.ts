@@ -15,6 +15,7 @@ const USAGE = `usage: npm run simulate -- [options]
   --steps N            what happens in one run before all is healed; default 300
   --until-minutes N    no new run begins after that many minutes
   --workers N          threads; default one for each core
+  --sweeps             the hub deletes bytes that nobody needs, and a day is a minute to it
   --script FILE        replays a script instead; - reads the standard input
   --shrink             cuts the script that fails to a short one
   --trace              prints what happens, line by line
@@ -31,7 +32,7 @@ async function main(): Promise<void> {
   const options = readOptions()
   if (!options) return
   if (options.script !== undefined) return replayScript(options.script, options)
-  const { first, last, steps, untilMinutes, planted } = options
+  const { first, last, steps, sweeps, untilMinutes, planted } = options
   if (planted) {
     const seeds = Array.from({ length: last - first + 1 }, (_, i) => first + i)
     await printFindings(planted, seeds, steps)
@@ -51,7 +52,7 @@ async function main(): Promise<void> {
   let seed = first
   const next = (): Job | undefined => {
     const isOver = performance.now() - startedMs > untilMinutes * 60_000
-    return seed > last || isOver ? undefined : { seed: seed++, steps }
+    return seed > last || isOver ? undefined : { seed: seed++, steps, sweeps }
   }
   const failed: number[] = []
   const onOutcome = (outcome: Outcome): void => {
@@ -64,7 +65,9 @@ async function main(): Promise<void> {
     failed.push(outcome.seed)
     if (total.failures > FAILURES_SHOWN_MAX) return
     console.log(`seed ${outcome.seed}: ${outcome.failure.rule}: ${outcome.failure.detail}`)
-    console.log(`  npm run simulate -- --seeds ${outcome.seed} --steps ${steps} --trace`)
+    console.log(
+      `  npm run simulate -- --seeds ${outcome.seed} --steps ${steps}${sweeps ? ' --sweeps' : ''} --trace`,
+    )
   }
   const ticks = setInterval(report, PROGRESS_MS)
   if (options.print || first === last) await runAll(next, options.print, onOutcome)
@@ -74,7 +77,8 @@ async function main(): Promise<void> {
   if (seed <= last) console.log(`the time is over: seeds ${first}-${seed - 1} were run`)
   if (failed.length > FAILURES_SHOWN_MAX) console.log(`failed: ${failed.sort((a, b) => a - b).join(' ')}`)
   if (failed.length > 0) process.exitCode = 1
-  if (options.isShrunk) for (const each of failed) await printShortOf(() => simulate({ seed: each, steps }))
+  if (options.isShrunk)
+    for (const each of failed) await printShortOf(() => simulate({ seed: each, steps, sweeps }), sweeps)
 }
 
 /** Here, where each line of the trace can be printed. */
@@ -90,32 +94,35 @@ async function runAll(
   }
 }
 
-async function replayScript(script: string, { isShrunk, print }: Pick<Options, 'isShrunk' | 'print'>) {
+async function replayScript(
+  script: string,
+  { isShrunk, print, sweeps }: Pick<Options, 'isShrunk' | 'print' | 'sweeps'>,
+) {
   try {
-    const { traceHash, steps } = await replay(script, { print })
+    const { traceHash, steps } = await replay(script, { print, sweeps })
     console.log(`trace ${traceHash}\n${steps} acts, no failure`)
   } catch (error) {
     if (!(error instanceof SimulationError)) throw error
     console.log(`${error.rule}: ${error.detail}`)
     process.exitCode = 1
-    if (isShrunk) await printShort(error.script)
+    if (isShrunk) await printShort(error.script, sweeps)
   }
 }
 
-async function printShortOf(run: () => Promise<unknown>): Promise<void> {
+async function printShortOf(run: () => Promise<unknown>, sweeps: boolean): Promise<void> {
   try {
     await run()
   } catch (error) {
     if (!(error instanceof SimulationError)) throw error
-    await printShort(error.script)
+    await printShort(error.script, sweeps)
   }
 }
 
 /** The short script, and the command that replays it as it stands. */
-async function printShort(script: Script): Promise<void> {
+async function printShort(script: Script, sweeps: boolean): Promise<void> {
   const onProgress = ({ acts }: Script, replays: number): void =>
     console.error(`${acts.length} acts after ${replays} replays`)
-  const short = await shrink(script, { onProgress })
+  const short = await shrink(script, { onProgress, sweeps })
   console.log(`${short.rule}: ${short.error.detail}\n`)
   console.log(`npm run simulate -- --script - <<'END'\n${formatScript(short.script)}\nEND`)
 }
@@ -131,6 +138,7 @@ function readOptions() {
         steps: { type: 'string', default: '300' },
         workers: { type: 'string', default: String(availableParallelism()) },
         'until-minutes': { type: 'string', default: '1000000' },
+        sweeps: { type: 'boolean', default: false },
         script: { type: 'string' },
         shrink: { type: 'boolean', default: false },
         trace: { type: 'boolean', default: false },
@@ -153,6 +161,7 @@ function readOptions() {
         values.script === undefined
           ? undefined
           : readFileSync(values.script === '-' ? 0 : values.script, 'utf8'),
+      sweeps: values.sweeps,
       isShrunk: values.shrink,
       planted: values.planted === undefined ? undefined : plantedByName(values.planted),
       print: values.trace ? (line: string) => console.log(line) : undefined,

@@ -6,6 +6,7 @@ import {
   type Connection,
   type ConnectionHandlers,
   decodeMessage,
+  LEASE_MS,
   parseSpaceName,
   type Transport,
   TransportError,
@@ -20,6 +21,7 @@ import {
   BlobIndex,
   HubBlobs,
   type HubEngine,
+  type HubSweep,
   type Logger,
   openHubReplica,
   type Subject,
@@ -42,6 +44,11 @@ const LATENCY_MS_MAX = 40
 
 /** Silence after which nobody waits for a device any more: a short one, for a line says something all the time. */
 const EVICT_AFTER_MS = 60 * 60_000
+
+/** Where a hub sweeps, a day is a minute to it: bytes that nobody needs go within a run. */
+const SWEEP_SPEED = 24 * 60
+const SWEEP_EVERY_MS = 30_000
+const KEEP_MS = LEASE_MS
 
 /** They share a space, and each is sent away for what it says first. */
 const STRANGERS_AT_ONCE = 4
@@ -74,13 +81,16 @@ export class SimHub {
   storeTrouble: StoreTrouble = 'none'
   /** Frames that were sent, heartbeats apart. */
   messages = 0
+  /** What all its lives have swept. */
+  deletedBlobs = 0
+  rewrittenBlobs = 0
   readonly #heard = new Heard()
   readonly #strangers: Stranger[] = []
   readonly #lines = new Map<string, Line>()
   readonly #random: SimRandom
   readonly #client: BlobClient
   #store = new MemoryKeyValueStore({ crashable: true })
-  #backup: MemoryKeyValueStore | undefined
+  #backup: { readonly store: MemoryKeyValueStore; readonly atMs: number } | undefined
   #engine: HubEngine | undefined
   #life: Life | undefined
   readonly database = { trap: new Trap(), volume: new Volume() }
@@ -88,13 +98,14 @@ export class SimHub {
   readonly storeTrap = new Trap()
   #isPowerless = false
 
-  /** @param note Gets lines for the trace. */
+  /** @param note Gets lines for the trace. @param sweeps Deletes what nobody needs. */
   constructor(
     private readonly time: VirtualTime,
     private readonly seed: number,
     private readonly note: (line: string) => void,
     private readonly adapters: Adapters,
     private readonly planted?: PlantedBug | undefined,
+    private readonly sweeps = false,
   ) {
     this.#random = SimRandom.of(seed, 'hub')
     const memory = new MemoryBlobStore({ sha256: hasher.sha256, now: () => time.nowMs() })
@@ -156,9 +167,10 @@ export class SimHub {
     const onDeath = dyingAt('call to its blob store')
     const reached = troubledBlobStore(this.blobs, () => this.storeTrouble)
     const store = mortalBlobStore(reached, { life, trap: this.storeTrap, onDeath })
+    const uptime = await Uptime.load(storage, { monotonicMs: () => this.time.monotonicMs() * SWEEP_SPEED })
     const blobs = new HubBlobs({
       blobs: store,
-      index: new BlobIndex(storage, await Uptime.load(storage, this.time)),
+      index: new BlobIndex(storage, uptime),
       packs: new PackFormat(hasher),
       hasher,
       logger: silentLogger,
@@ -181,8 +193,22 @@ export class SimHub {
         return this.planted?.authority?.(authority) ?? authority
       },
       blobAudit: (space) => blobs.audit(space),
+      ...(this.sweeps ? { sweep: this.#sweep(blobs, uptime) } : {}),
     })
     if (life.isAlive) this.#engine = engine
+  }
+
+  #sweep(blobs: HubBlobs, uptime: Uptime): HubSweep {
+    return {
+      uptime,
+      everyMs: SWEEP_EVERY_MS,
+      run: async (database, signal) => {
+        const result = await blobs.sweep(database, { uptime, keepMs: KEEP_MS, signal })
+        this.deletedBlobs += result?.deletedBlobs ?? 0
+        this.rewrittenBlobs += result?.rewrittenBlobs ?? 0
+        return result
+      },
+    }
   }
 
   /** The token of a device is its name; strangers have none. */
@@ -322,17 +348,20 @@ export class SimHub {
   }
 
   backUp(): void {
-    this.#backup = this.#store.backup()
+    this.#backup = { store: this.#store.backup(), atMs: this.time.monotonicMs() }
   }
 
   /** Another process starts on the database of the backup; the blobs are as they are. */
   async rollBack(random: SimRandom): Promise<boolean> {
     if (!this.#backup) return false
+    // What it shows may be deleted by now, as the sweep says.
+    const isOld = this.time.monotonicMs() - this.#backup.atMs > KEEP_MS / SWEEP_SPEED
+    if (this.sweeps && isOld) return false
     await this.crash(random)
     this.#engine = undefined
     this.#life?.end()
     this.#cutAll()
-    this.#store = this.#backup.backup()
+    this.#store = this.#backup.store.backup()
     await this.start()
     return true
   }

@@ -125,8 +125,8 @@ export class Oracle {
    * theirs to serve until the hub has it.)
    */
   async checkHub(): Promise<void> {
-    const { hub, hasOldHub, devices } = this.world
-    if (hasOldHub || devices.some((device) => device instanceof ApiDevice)) return
+    const { hub, mayLackBytes, devices } = this.world
+    if (mayLackBytes || devices.some((device) => device instanceof ApiDevice)) return
     const roots = await rootsWithoutBytes(hub.storage)
     if (roots.length > 0)
       this.fail('empty', `the hub has nothing of ${list(roots.map((root) => root.slice(0, 8)))}`)

@@ -19,6 +19,11 @@ export interface RunOptions extends AdapterOptions {
   readonly planted?: PlantedBug
   /** Time within which all must be well once it is healed, milliseconds. @default 15 minutes */
   readonly patienceMs?: number
+  /**
+   * The hub deletes bytes that nobody needs, and a day is a minute to it: devices are told "have" and commit after
+   * the bytes have gone. Nobody waits for more than an hour. @default false
+   */
+  readonly sweeps?: boolean | undefined
   /** Gets each line of the trace as it is noted. */
   readonly print?: ((line: string) => void) | undefined
 }
@@ -40,6 +45,8 @@ export interface SimulationResult {
   readonly virtualMs: number
   /** Frames that were sent, heartbeats apart. */
   readonly messages: number
+  /** What the hub has swept. */
+  readonly swept: { readonly deletedBlobs: number; readonly rewrittenBlobs: number }
   /** What makes the same happen again. */
   readonly script: Script
 }
@@ -75,7 +82,7 @@ async function look(oracle: Oracle): Promise<void> {
 async function run(
   script: Pick<Script, 'seed' | 'devices'>,
   actsIn: (world: World) => Iterable<Act>,
-  { planted, patienceMs = PATIENCE_MS, print, ...options }: RunOptions,
+  { planted, patienceMs = PATIENCE_MS, sweeps = false, print, ...options }: RunOptions,
 ): Promise<SimulationResult> {
   const trace = new Trace(print)
   const done: Act[] = []
@@ -91,7 +98,7 @@ async function run(
   const adapters = await Adapters.open(options, keepers)
   let world: World | undefined
   try {
-    world = await World.open({ script, trace, planted, adapters, onStrange })
+    world = await World.open({ script, trace, planted, adapters, sweeps, onStrange })
     const oracle = new Oracle(world, fail, patienceMs)
     for (const act of actsIn(world)) {
       done.push(act)
@@ -127,6 +134,7 @@ async function run(
       steps: done.length,
       virtualMs: world.time.monotonicMs(),
       messages: world.hub.messages,
+      swept: { deletedBlobs: world.hub.deletedBlobs, rewrittenBlobs: world.hub.rewrittenBlobs },
       script: soFar(),
     }
   } catch (error) {

@@ -19,15 +19,19 @@ export interface Outcome {
 export interface Job {
   readonly seed: number
   readonly steps: number
+  readonly sweeps: boolean
 }
 
 /**
  * @param print Gets each line of the trace.
  * @throws what is no failure of the run, but a mistake here.
  */
-export async function outcomeOf({ seed, steps }: Job, print?: (line: string) => void): Promise<Outcome> {
+export async function outcomeOf(
+  { seed, steps, sweeps }: Job,
+  print?: (line: string) => void,
+): Promise<Outcome> {
   try {
-    const done = await simulate({ seed, steps, print })
+    const done = await simulate({ seed, steps, sweeps, print })
     const { virtualMs, messages, traceHash } = done
     return { seed, steps: done.steps, virtualMs, messages, traceHash, failure: undefined }
   } catch (error) {

@@ -31,9 +31,13 @@ export interface WorldParts {
   readonly trace: Trace
   readonly planted: PlantedBug | undefined
   readonly adapters: Adapters
+  readonly sweeps: boolean
   /** Bytes were seen that nobody wrote. */
   onStrange(where: string, text: string): void
 }
+
+/** Months of sweeping teach nothing that hours do not. */
+const SWEPT_WAIT_MS_MAX = 3_600_000
 
 /** The devices, the hub, the time, and everything that can happen to them. */
 export class World {
@@ -60,6 +64,7 @@ export class World {
       (line) => parts.trace.note(line),
       parts.adapters,
       parts.planted,
+      parts.sweeps,
     )
     parts.trace.clock = () => this.time.monotonicMs()
   }
@@ -70,6 +75,11 @@ export class World {
     for (const kind of parts.script.devices) world.#add(kind.name, world.#make(kind))
     for (const { device } of world.sites.values()) await device.start()
     return world
+  }
+
+  /** The hub may show for a while what it has no bytes of. */
+  get mayLackBytes(): boolean {
+    return this.hasOldHub || this.parts.sweeps
   }
 
   get devices(): Device[] {
@@ -98,7 +108,8 @@ export class World {
     const { trace } = this.parts
     const line = formatAct(act)
     if (act.verb === 'wait') {
-      await this.time.pass(Number(act.args[0]))
+      const ms = Number(act.args[0])
+      await this.time.pass(this.parts.sweeps ? Math.min(ms, SWEPT_WAIT_MS_MAX) : ms)
       return
     }
     trace.note(`${line}: ${TROUBLES.has(act.verb) ? await this.#happen(act) : this.#act(act)}`)
