@@ -5,7 +5,7 @@ import { crossedRows } from './crossed-rows.js'
 import { FileUser } from './file-user.js'
 import type { FolderDevice } from './folder-device.js'
 import { historyOf, ownWritesOf, tombstonesOf } from './frontier.js'
-import { rootsWithoutBytes } from './hub-bytes.js'
+import { rootsWithoutBytes, shownWithoutBytes } from './hub-bytes.js'
 import { brief } from './ledger.js'
 import { isFile } from './shown.js'
 import type { Rule } from './simulation-error.js'
@@ -130,6 +130,13 @@ export class Oracle {
     const roots = await rootsWithoutBytes(hub.storage)
     if (roots.length > 0)
       this.fail('empty', `the hub has nothing of ${list(roots.map((root) => root.slice(0, 8)))}`)
+  }
+
+  /** Where all is well the hub has the bytes of what it shows: others read them from it. */
+  async checkHubsBytes(): Promise<void> {
+    const roots = await shownWithoutBytes(this.world.hub.storage)
+    if (roots.length > 0)
+      this.fail('empty', `in the end the hub has nothing of ${list(roots.map((root) => root.slice(0, 8)))}`)
   }
 
   /** Nothing is gone from everywhere that nobody gave up. */

@@ -117,6 +117,7 @@ async function run(
     oracle.checkTrash()
     await world.heal()
     await oracle.becomesWell()
+    if (sweeps) await oracle.checkHubsBytes()
     oracle.checkTrash()
     await look(oracle)
     if (!world.hasOldDatabases) {
