@@ -124,7 +124,9 @@ async function printShort(script: Script, sweeps: boolean): Promise<void> {
     console.error(`${acts.length} acts after ${replays} replays`)
   const short = await shrink(script, { onProgress, sweeps })
   console.log(`${short.rule}: ${short.error.detail}\n`)
-  console.log(`npm run simulate -- --script - <<'END'\n${formatScript(short.script)}\nEND`)
+  console.log(
+    `npm run simulate -- ${sweeps ? '--sweeps ' : ''}--script - <<'END'\n${formatScript(short.script)}\nEND`,
+  )
 }
 
 type Options = NonNullable<ReturnType<typeof readOptions>>
