@@ -1,12 +1,12 @@
 import { dotKey, joinVectors, type Loc, type NodeEntry, type Register, type Vector } from '@tidemark/protocol'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { SCENARIOS } from '../../../test/planted-scenarios.js'
 import type * as Collectable from '../../core/collectable.js'
 import type * as NodeDrafts from '../../core/ops/node-draft.js'
 import type * as Registers from '../../core/register.js'
 import type * as SpaceGcs from '../../database/space-gc.js'
 import type * as SpaceStores from '../../database/space-store.js'
 import type * as SpaceWriters from '../../database/space-writer.js'
-import { SCENARIOS } from './planted-scenarios.js'
 import { ruleOf } from './planted-search.js'
 import { searchSeeds, tellFindings } from './search-seeds.js'
 import { type Profile, runSimulation } from './simulation.js'
@@ -212,7 +212,7 @@ if (!SEARCH)
       const [story, end] = TOLD_BY[name]!
       expect(await SCENARIOS[story]()).toBe(end)
       await plant(name)
-      expect(await (await import('./planted-scenarios.js')).SCENARIOS[story]()).not.toBe(end)
+      expect(await (await import('../../../test/planted-scenarios.js')).SCENARIOS[story]()).not.toBe(end)
     })
   })
 

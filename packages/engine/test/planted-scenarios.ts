@@ -7,10 +7,10 @@ import {
   type Vector,
   vectorAtMost,
 } from '@tidemark/protocol'
-import { MemoryKeyValueStore } from '../../adapters/memory-store.js'
-import { entryKey } from '../../core/view-entry.js'
-import { SpaceDatabase, type SpaceMode } from '../../database/space-database.js'
-import { nodePlatform } from '../../node/index.js'
+import { MemoryKeyValueStore } from '../src/adapters/memory-store.js'
+import { entryKey } from '../src/core/view-entry.js'
+import { SpaceDatabase, type SpaceMode } from '../src/database/space-database.js'
+import { nodePlatform } from '../src/node/index.js'
 
 /**
  * Short stories for mistakes that random runs do not notice: what replicas hold in the end, in words. The same
