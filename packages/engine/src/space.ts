@@ -10,7 +10,7 @@ import {
   type WantedVersion,
 } from '@tidemark/protocol'
 import { BehaviorSubject, type Observable, Subject } from 'rxjs'
-import type { LinkState, SpaceBinding } from './binding.js'
+import type { ChunkedFile, LinkState, SpaceBinding, StoreOptions } from './binding.js'
 import { chunkSource } from './chunking/chunk-source.js'
 import type { NewContent } from './core/user-op.js'
 import type { Version, ViewChange, ViewEntry } from './core/view-entry.js'
@@ -56,7 +56,15 @@ export interface WriteOptions {
   /** Milliseconds since 1970. @default now */
   readonly mtimeMs?: number
   readonly executable?: boolean
+  /**
+   * Whatever changes when the bytes of the source do, such as a path, a size and a time. With it, a write of a
+   * large source that a crash cut off is read on from where it was by the next one with the same fingerprint,
+   * where the replica has no `blobs`. What the hub has is never sent again, with or without it.
+   */
+  readonly fingerprint?: string
   readonly signal?: AbortSignal
+  /** Bytes of the source that the hub has for good, in all; never decreases. Not told of what is sent later. */
+  onProgress?(durableBytes: number): void
 }
 
 /** Used by `Replica.openSpace`. */
@@ -268,14 +276,12 @@ export class Space implements AsyncDisposable {
     options: WriteOptions = {},
   ): Promise<ViewEntry> {
     this.#mustBeDirect()
-    const { signal = this.#abort.signal } = options
     const basedOn = options.basedOn ?? (await this.stat(path))?.version
     const source = typeof data === 'object' && 'read' in data ? data : bytesSource(data)
-    const { hasher, gear, clock } = this.#parts.platform
-    const file = await chunkSource(source, { hasher, gear, signal })
+    const { file, isPending } = await this.#keep(source, options)
     const { root, height, size } = file
-    const content: NewContent = { root, height, size, mtimeMs: options.mtimeMs ?? clock.nowMs() }
-    const isPending = await this.#keep({ file, open: async () => keptOpen(source) }, source, signal)
+    const mtimeMs = options.mtimeMs ?? this.#parts.platform.clock.nowMs()
+    const content: NewContent = { root, height, size, mtimeMs }
     await this.#database.commit(
       (tree) => writeOps(tree, path, { content, basedOn, executable: options.executable }),
       () => ({ ops: isPending ? this.#pending.rows(content) : [], touch: [] }),
@@ -357,21 +363,27 @@ export class Space implements AsyncDisposable {
 
   /** Makes the bytes safe before the entry exists. @returns whether they must still be uploaded. */
   async #keep(
-    upload: { readonly file: Awaited<ReturnType<typeof chunkSource>>; open(): Promise<ByteSource> },
     source: ByteSource,
-    signal: AbortSignal,
-  ): Promise<boolean> {
-    const { file } = upload
-    const { blobs } = this.#parts
+    { signal = this.#abort.signal, fingerprint, onProgress }: WriteOptions,
+  ): Promise<{ readonly file: ChunkedFile; readonly isPending: boolean }> {
+    const { blobs, platform } = this.#parts
+    const { hasher, gear } = platform
+    const options: StoreOptions = {
+      signal,
+      ...(onProgress ? { onProgress } : {}),
+      ...(fingerprint === undefined ? {} : { resume: { fingerprint, isSettled: () => true } }),
+    }
+    if (!blobs) return { file: await this.#uploader.store(source, options), isPending: false }
+    const file = await chunkSource(source, { hasher, gear, signal })
     const isSmall = file.height === 0 && file.size <= INLINE_BYTES_MAX
-    if (blobs) await this.#files.store(file, source, signal)
-    if (blobs && (isSmall || !this.peers.hub)) {
+    await this.#files.store(file, source, signal)
+    if (isSmall || !this.peers.hub) {
       // Rides along with its entry while it is in the cache.
       if (isSmall && file.size > 0) this.#cache.put(file.root, await source.read(0, file.size))
-      return true
+      return { file, isPending: true }
     }
-    await this.#uploader.ensureStored([upload], { signal })
-    return false
+    await this.#uploader.ensureStored([{ file, open: async () => keptOpen(source) }], options)
+    return { file, isPending: false }
   }
 
   /** The hub lacks these. */
