@@ -8,6 +8,10 @@ export interface Clock {
 export interface Timers {
   /** Milliseconds from an arbitrary start; never goes back. */
   monotonicMs(): number
-  /** Calls `fn` once after `delayMs`. @returns cancels, idempotent. */
-  after(delayMs: number, fn: () => void): () => void
+  /**
+   * Calls `fn` once after `delayMs`.
+   * @param options.keepsAlive A program that has nothing else to do waits for it, and does not end. @default false
+   * @returns cancels, idempotent.
+   */
+  after(delayMs: number, fn: () => void, options?: { readonly keepsAlive?: boolean }): () => void
 }

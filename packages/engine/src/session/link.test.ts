@@ -11,7 +11,9 @@ async function delaysAfter(error: Error, sessionMs = 0): Promise<number[]> {
     random: { bytes: (count) => new Uint8Array(count).fill(255) },
     timers: {
       monotonicMs: () => nowMs,
-      after: (_, fn) => {
+      after: (_, fn, waiting) => {
+        // A program that waits for the hub must not end because nothing else is to be done.
+        expect(waiting).toEqual({ keepsAlive: true })
         setImmediate(fn)
         return () => undefined
       },

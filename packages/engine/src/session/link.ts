@@ -112,7 +112,8 @@ export class Link {
 function sleep(timers: Timers, delayMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve()
-    const cancel = timers.after(delayMs, finish)
+    // As a session does: whoever waits for a write or a read must not end because the hub is away.
+    const cancel = timers.after(delayMs, finish, { keepsAlive: true })
     function finish() {
       cancel()
       signal.removeEventListener('abort', finish)
