@@ -6,4 +6,7 @@ export const GOALS = {
   liveEditP50Ms: 25,
   growthBytesPerEntry: 100,
   replicaMib: 300,
+  /** Of a huge file, for each kill. */
+  sentAgainMib: 64,
+  resumeS: 5,
 } as const

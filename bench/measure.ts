@@ -20,6 +20,9 @@ export interface Figure {
   readonly goal?: number
 }
 
+export const isMissed = ({ value, rsync, goal }: Figure): boolean =>
+  goal !== undefined && !(value / (rsync ?? 1) <= goal)
+
 export function formatTable(figures: readonly Figure[]): string {
   const rows = figures.map(({ scenario, what, value, unit, rsync, goal }) => [
     scenario,

@@ -1,8 +1,9 @@
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { bigFile, measureFirstSync, smallFiles } from './first-sync.js'
+import { measureHuge } from './huge/huge.js'
 import { measureLatency } from './latency.js'
-import { type Figure, formatTable } from './measure.js'
+import { type Figure, formatTable, isMissed } from './measure.js'
 import { measureMemory } from './memory.js'
 import { realTree } from './real-tree.js'
 import { hasRsync } from './rsync-daemon.js'
@@ -11,9 +12,15 @@ const GIB = 1 << 30
 const MIB = 1 << 20
 
 const USAGE = `usage: npm run bench -- [--short] [SCENARIO …]
+       npm run bench -- huge [--bytes N] [--kills N] [--seed N]
 
 scenarios: small, big, latency, memory, real-tree; all of them if none is named
-  --short   smaller sizes: a few minutes instead of about 15
+           huge only if it is named: a hub keeps as many bytes on disk
+  --short     smaller sizes: a few minutes instead of about 15
+  --bytes N   of the huge file; 50,000,000,000 if left out
+  --kills N   while it is on its way, both ways together; 20 if left out
+  --seed N    of its bytes, and of when what is killed; 1 if left out
+  --goals     exit code 1 for a missed goal too
 `
 
 const { values, positionals } = readOptions()
@@ -26,16 +33,38 @@ const SCENARIOS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   memory: () => measureMemory(1_000, short ? 20_000 : 100_000),
   'real-tree': () => realTree(GIB),
 }
+/** Only when they are named. */
+const LARGE_SCENARIOS: Readonly<Record<string, () => Promise<Figure[]>>> = {
+  huge: () =>
+    measureHuge({
+      bytes: countOf(values.bytes, 50_000_000_000),
+      kills: countOf(values.kills, 20),
+      seed: countOf(values.seed, 1),
+    }),
+}
 
 function readOptions() {
   try {
     return parseArgs({
-      options: { short: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+      options: {
+        short: { type: 'boolean' },
+        goals: { type: 'boolean' },
+        bytes: { type: 'string' },
+        kills: { type: 'string' },
+        seed: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
       allowPositionals: true,
     })
   } catch (error) {
     return refuse((error as Error).message)
   }
+}
+
+function countOf(text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise
+  const count = Number(text)
+  return Number.isSafeInteger(count) && count >= 0 ? count : refuse(`not a count: ${text}`)
 }
 
 function refuse(reason: string): never {
@@ -48,7 +77,8 @@ async function main(): Promise<void> {
     process.stdout.write(USAGE)
     return
   }
-  const unknown = positionals.find((name) => !Object.hasOwn(SCENARIOS, name))
+  const scenarios = { ...SCENARIOS, ...LARGE_SCENARIOS }
+  const unknown = positionals.find((name) => !Object.hasOwn(scenarios, name))
   if (unknown !== undefined) refuse(`no scenario ${unknown}`)
   if (!hasRsync()) process.stdout.write('rsync is not installed: no ratios\n')
   const figures: Figure[] = []
@@ -57,7 +87,7 @@ async function main(): Promise<void> {
     process.stdout.write(`measuring ${name} …\n`)
     const began = performance.now()
     try {
-      figures.push(...(await SCENARIOS[name]!()))
+      figures.push(...(await scenarios[name]!()))
     } catch (error) {
       failures.push({ scenario: name, message: (error as Error).message })
     }
@@ -72,7 +102,9 @@ async function main(): Promise<void> {
   }
   process.stdout.write(`\n${formatTable(figures)}\n\n${JSON.stringify({ machine, figures, failures })}\n`)
   for (const { scenario, message } of failures) process.stderr.write(`${scenario} failed: ${message}\n`)
-  if (failures.length > 0) process.exitCode = 1
+  const missed = figures.filter(isMissed)
+  for (const { scenario, what } of missed) process.stderr.write(`goal missed: ${scenario}, ${what}\n`)
+  if (failures.length > 0 || (values.goals && missed.length > 0)) process.exitCode = 1
 }
 
 await main()

@@ -2,10 +2,11 @@ import { defineConfig } from 'tsup'
 
 /** Beside the sources: the paths to the command line and to node_modules are relative to this place. */
 export default defineConfig({
-  entry: ['bench/run.ts'],
+  entry: ['bench/run.ts', 'bench/huge/writer.ts', 'bench/huge/reader.ts'],
   outDir: 'bench/dist',
   format: 'esm',
   target: 'node20',
   platform: 'node',
   dts: false,
+  external: [/^@tidemark\//],
 })

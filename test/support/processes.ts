@@ -19,6 +19,12 @@ export interface Running {
   stop(): Promise<number | null>
 }
 
+export interface Program extends Running {
+  /** Of its standard output so far. */
+  readonly lines: string[]
+  readonly errors: string[]
+}
+
 export interface Hub extends Running {
   readonly url: string
   readonly port: number
@@ -68,11 +74,13 @@ export class World {
   }
 
   /** @param wrapper A program that runs the command line, with its arguments. */
-  spawn(
-    args: readonly string[],
-    wrapper: readonly string[] = [],
-  ): Running & { lines: string[]; errors: string[] } {
-    const [program, ...rest] = [...wrapper, process.execPath, MAIN, ...args] as [string, ...string[]]
+  spawn(args: readonly string[], wrapper: readonly string[] = []): Program {
+    return this.start([...wrapper, process.execPath, MAIN, ...args])
+  }
+
+  /** Any program, with its arguments. */
+  start(command: readonly string[]): Program {
+    const [program, ...rest] = command as [string, ...string[]]
     const child = spawn(program, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
       // Control sockets of processes that are killed go with the rest.
@@ -115,11 +123,7 @@ export class World {
   }
 
   /** Keeps a folder in sync until ended. */
-  live(
-    folder: string,
-    hub: { url: string },
-    extra: readonly string[] = [],
-  ): Running & { lines: string[]; errors: string[] } {
+  live(folder: string, hub: { url: string }, extra: readonly string[] = []): Program {
     return this.spawn(['sync', folder, '--hub', hub.url, '--token', TOKEN, ...extra])
   }
 
