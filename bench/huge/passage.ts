@@ -5,6 +5,8 @@ import type { Trouble } from './troubles.js'
 /** What a trouble cost. */
 export interface Toll {
   readonly kind: Trouble['kind']
+  /** So much of the file was where it belongs. */
+  readonly atBytes: number
   /** Bytes that had passed and were lost: they pass again. */
   readonly againBytes: number
   /** From the restart until more of the file is where it belongs than ever before. */
@@ -76,11 +78,14 @@ export async function passage(parts: PassageParts): Promise<Passage> {
     const restarted = performance.now()
     await mortals[kind].startAgain()
     await reached(`it goes on after ${kind}`, () => told() > heldBefore || isDone(), PROGRESS_TIMEOUT_MS)
-    tolls.push({
+    const toll: Toll = {
       kind,
+      atBytes: heldBefore,
       againBytes: passedNow - passed - (heldNow - held),
       resumeMs: performance.now() - restarted,
-    })
+    }
+    tolls.push(toll)
+    process.stdout.write(`  ${describe(toll)}\n`)
     passed = passedNow
     held = heldNow
   }
@@ -91,6 +96,9 @@ export async function passage(parts: PassageParts): Promise<Passage> {
   const overheadBytes = passedBytes() - passedAtFirst - (heldBytes() - heldAtFirst)
   return { wallMs, tolls, overheadBytes, lines: program.lines }
 }
+
+const describe = ({ kind, atBytes, againBytes, resumeMs }: Toll): string =>
+  `${kind} ended at ${(atBytes / 1e9).toFixed(2)} GB: ${(againBytes / 2 ** 20).toFixed(1)} MiB again, on after ${(resumeMs / 1000).toFixed(2)} s`
 
 /** With all that it said. */
 const hasEnded = ({ child }: Program): boolean => child.exitCode !== null && child.stdout?.closed !== false
