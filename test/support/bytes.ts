@@ -18,6 +18,12 @@ export function writeRandomFile(path: string, size: number, seed: string): void 
   }
 }
 
+/** The same bytes as `writeRandomFile` writes, in memory. */
+export function randomBytesOf(size: number, seed: string): Buffer {
+  const key = createHash('sha256').update(seed).digest()
+  return createCipheriv('aes-128-ctr', key.subarray(0, 16), key.subarray(16)).update(Buffer.alloc(size))
+}
+
 /** Deterministic numbers in [0, 1): mulberry32. */
 export function randomOf(seed: number): () => number {
   let state = seed >>> 0

@@ -143,12 +143,15 @@ export class StoreError extends SyncError {
   override readonly name = 'StoreError'
   readonly code = 'STORE'
   readonly retry = 'later'
+  /** What the store asked for. */
+  readonly retryAfterMs?: number
   constructor(
     message: string,
     readonly status?: number,
-    options?: ErrorOptions,
+    options?: ErrorOptions & { readonly retryAfterMs?: number | undefined },
   ) {
     super(message, options)
+    if (options?.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs
   }
 }
 

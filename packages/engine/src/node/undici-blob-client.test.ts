@@ -121,6 +121,20 @@ test.each([
   }
 })
 
+test('a store that asks to wait is believed in seconds', async () => {
+  const answers = ['7', 'Fri, 31 Dec 1999 23:59:59 GMT']
+  const { client } = await serve((_, response) =>
+    response.writeHead(503, { 'retry-after': answers.shift()! }).end(),
+  )
+  await expect(client.put(PUT, new Uint8Array(5), {})).rejects.toMatchObject({
+    status: 503,
+    retryAfterMs: 7_000,
+  })
+  const error = await client.put(PUT, new Uint8Array(5), {}).catch((thrown: unknown) => thrown)
+  expect(error).toBeInstanceOf(StoreError)
+  expect((error as StoreError).retryAfterMs).toBeUndefined()
+})
+
 test('a cut connection, nobody there, and silence are StoreErrors without a status', async () => {
   const { client } = await serve((request) => request.socket.destroy())
   await expect(client.put(PUT, new Uint8Array(5), {})).rejects.toMatchObject({

@@ -148,7 +148,10 @@ async function readRange(
  * Failures of our own store are problem documents (RFC 9457) with a member `code`, those of S3 are XML with
  * `<Code>`; S3 answers 403 when a presigned URL is over.
  */
-async function toError(grant: Grant, { statusCode, body }: Dispatcher.ResponseData): Promise<SyncError> {
+async function toError(
+  grant: Grant,
+  { statusCode, headers, body }: Dispatcher.ResponseData,
+): Promise<SyncError> {
   const text = await readText(body)
   const code = /"code"\s*:\s*"(\w+)"|<Code>(\w+)<\/Code>/.exec(text)
   const name = code?.[1] ?? code?.[2] ?? ''
@@ -164,7 +167,14 @@ async function toError(grant: Grant, { statusCode, body }: Dispatcher.ResponseDa
   }
   if (statusCode === 404) return new BlobNotFoundError(blob)
   if (statusCode === 507) return new StoreError('the blob store is full', statusCode)
-  return new StoreError(`blob store: status ${statusCode}${name && ` ${name}`}`, statusCode)
+  return new StoreError(`blob store: status ${statusCode}${name && ` ${name}`}`, statusCode, {
+    retryAfterMs: retryAfterMs(headers['retry-after']),
+  })
+}
+
+/** Seconds, as every store that we know says it; a date is not looked at. */
+function retryAfterMs(header: string | string[] | undefined): number | undefined {
+  return typeof header === 'string' && /^\d{1,6}$/.test(header) ? Number(header) * 1000 : undefined
 }
 
 async function readText(body: Dispatcher.ResponseData['body']): Promise<string> {

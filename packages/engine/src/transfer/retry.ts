@@ -3,6 +3,7 @@ import {
   GrantExpiredError,
   PeerError,
   SourceChangedError,
+  StoreError,
   SyncError,
   TransportError,
 } from '@tidemark/protocol'
@@ -15,6 +16,8 @@ import { sleep } from './sleep.js'
 const NO_SESSION: BackoffBounds = { minMs: 50, maxMs: 2_000 }
 /** After a failure of the store or the hub. */
 const FAILURE: BackoffBounds = { minMs: 200, maxMs: 10_000 }
+/** A store or a hub that asks for more patience is asked again then: what it said may be a mistake. */
+const RETRY_AFTER_MS_MAX = 60_000
 /** Failures in a row, no session not counted: about half a minute of waiting. */
 const ATTEMPTS_MAX = 8
 
@@ -79,7 +82,8 @@ export class Retries {
     const failures = this.#failures++
     if (failures + 1 >= attemptsMax) throw error
     if (error instanceof GrantExpiredError && failures === 0) return
-    const least = error instanceof PeerError ? (error.retryAfterMs ?? 0) : 0
+    const asked = error instanceof PeerError || error instanceof StoreError ? error.retryAfterMs : undefined
+    const least = Math.min(asked ?? 0, RETRY_AFTER_MS_MAX)
     await sleep(timers, Math.max(least, backoffDelayMs(failures, random, FAILURE)), signal)
   }
 }

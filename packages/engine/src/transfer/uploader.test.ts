@@ -153,6 +153,19 @@ describe('failures', () => {
     expect(it.timers.delaysMs).toEqual([200, 300, 501])
   })
 
+  test('of a store that asks for patience are tried again when it said, or after a minute', async () => {
+    const it = world()
+    const asked = [5_000, 3_600_000]
+    it.hub.before = (call) => {
+      const retryAfterMs = call === 'put' ? asked.shift() : undefined
+      if (retryAfterMs !== undefined) throw new StoreError('busy', 503, { retryAfterMs })
+    }
+    const uploads = [await uploadOf(seededBytes(9, 2 * MIB))]
+    await new Uploader(it).ensureStored(uploads)
+    expectStored(it, uploads)
+    expect(it.timers.delaysMs).toEqual([5_000, 60_000])
+  })
+
   test('that do not end are thrown after a bounded number of attempts', async () => {
     const it = world()
     it.hub.before = (call) => {

@@ -13,7 +13,7 @@ export type DownloadState =
   /** The whole file is in staging, at `StagingArea.partPath(root)`. */
   | { readonly state: 'complete' }
   /** No source has them now, or the connection broke. */
-  | { readonly state: 'missing' }
+  | { readonly state: 'missing'; readonly error?: SyncError }
   | { readonly state: 'no-space' }
   | { readonly state: 'refused'; readonly errno: string }
   /** A defect: `ask` throws it. */
@@ -112,7 +112,8 @@ export class Downloads {
       await this.#fetchInto(ctx, path, version, have, signal)
       return { state: 'complete' }
     } catch (error) {
-      if (error instanceof SyncError || signal.aborted) return { state: 'missing' }
+      if (signal.aborted) return { state: 'missing' }
+      if (error instanceof SyncError) return { state: 'missing', error }
       if (errnoOf(error) !== undefined) return { state: 'refused', errno: errnoOf(error)! }
       return { state: 'failed', error }
     }

@@ -8,10 +8,11 @@ export const noSpace = (path: string, neededBytes: number): Problem => ({
   fix: 'free some space; it is tried again by itself',
 })
 
-export const waitingForBytes = (path: string): Problem => ({
+/** @param error What the last attempt ended with: it names the chunk, or says what the store answered. */
+export const waitingForBytes = (path: string, error?: Error): Problem => ({
   path,
   cause: 'waiting-for-bytes',
-  detail: 'no peer that is connected now holds these bytes',
+  detail: `no peer that is connected now holds these bytes${error ? `: ${error.message}` : ''}`,
   fix: 'connect the device that made this version, or restore an older one',
 })
 

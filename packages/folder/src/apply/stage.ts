@@ -138,7 +138,7 @@ function takeDownload(
       report.problem(refusedByDisk(pathOf(item), mustBeSystemError(error)))
     }
   } else if (!ctx.isConnected()) report.problem(waitingForHub(pathOf(item)))
-  else if (download.state === 'missing') report.problem(waitingForBytes(pathOf(item)))
+  else if (download.state === 'missing') report.problem(waitingForBytes(pathOf(item), download.error))
   else if (download.state === 'no-space') report.problem(noSpace(pathOf(item), version.size))
   else if (download.state === 'refused') report.problem(refusedByDisk(pathOf(item), download.errno))
   result.waiting.add(item.key)

@@ -3,7 +3,13 @@ import type { S3Request } from './s3-request.js'
 /** What goes wrong with a request that has come this far. */
 export type Fault =
   /** Answers with this and does nothing. */
-  | { readonly kind: 'status'; readonly status: number; readonly code: string }
+  | {
+      readonly kind: 'status'
+      readonly status: number
+      readonly code: string
+      /** Seconds that the answer asks to wait. @default it says nothing */
+      readonly retryAfterS?: number
+    }
   /** Ends the connection after so many bytes of the request's body. */
   | { readonly kind: 'cut-request'; readonly afterBytes: number }
   /** Ends the connection after so many bytes of the answer's body. */

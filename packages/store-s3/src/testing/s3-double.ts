@@ -149,7 +149,10 @@ export class S3Double implements AsyncDisposable {
   async #serve(request: S3Request, message: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.method === 'OPTIONS') return this.#preflight(response)
     const fault = this.faults.take(request)
-    if (fault?.kind === 'status') throw new S3Error(fault.status, fault.code)
+    if (fault?.kind === 'status') {
+      if (fault.retryAfterS !== undefined) response.setHeader('retry-after', String(fault.retryAfterS))
+      throw new S3Error(fault.status, fault.code)
+    }
     if (fault?.kind === 'silence') return
     const payloadHash = verifySignature(request, {
       credentials: this.credentials,
