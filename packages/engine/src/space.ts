@@ -136,13 +136,7 @@ export class Space implements AsyncDisposable {
     }
     this.#uploader = new Uploader({ ...transfer, gear, journal: new UploadJournal({ database, hasher }) })
     this.#downloader = new Downloader({ ...transfer, local: this.#files })
-    this.#pending = new PendingUploads({
-      database,
-      files: this.#files,
-      uploader: this.#uploader,
-      hasher,
-      gear,
-    })
+    this.#pending = new PendingUploads({ database, files: this.#files, uploader: this.#uploader })
     this.#wanted = new WantedContents(database)
     this.#link = new BehaviorSubject(this.#linkState())
     this.peers = new SpacePeers({

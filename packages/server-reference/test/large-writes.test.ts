@@ -1,7 +1,15 @@
 import { createCipheriv, createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { type ByteSource, openReplica, type Platform, type Replica, type Space } from '@tidemark/engine'
+import {
+  type ByteSource,
+  openReplica,
+  type Platform,
+  type Replica,
+  type ReplicaOptions,
+  type Space,
+} from '@tidemark/engine'
 import { nodePlatform, openLevelStore } from '@tidemark/engine/node'
+import { fsBlobStore } from '@tidemark/store-fs'
 import { webSocketTransport } from '@tidemark/transport-ws'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createHub, type Hub } from '../src/index.js'
@@ -39,15 +47,23 @@ afterEach(async () => {
   await hub.close()
 })
 
-/** A program that keeps no bytes of its own. */
-async function program(name: string): Promise<{ replica: Replica; space: Space }> {
-  const replica = await openReplica({
-    storage: await openLevelStore(join(home, name)),
-    platform,
-  })
+interface Opened {
+  readonly replica: Replica
+  readonly space: Space
+}
+
+async function offline(name: string, options: Pick<ReplicaOptions, 'blobs'> = {}): Promise<Opened> {
+  const storage = await openLevelStore(join(home, name))
+  const replica = await openReplica({ storage, platform, ...options })
   replicas.push(replica)
-  replica.connect(webSocketTransport(hub.url), { token: TOKEN })
   return { replica, space: await replica.openSpace('photos') }
+}
+
+/** A program that keeps no bytes of its own. */
+async function program(name: string): Promise<Opened> {
+  const opened = await offline(name)
+  opened.replica.connect(webSocketTransport(hub.url), { token: TOKEN })
+  return opened
 }
 
 /** Remembers what was read of it. */
@@ -91,6 +107,24 @@ async function cutAt(durableBytes: number, source: Source, fingerprint?: string)
   await replica.close()
   bytesSent = 0
 }
+
+test('a large file that was written offline is read once for its upload, and not to be chunked again', async () => {
+  const bytes = bytesOf('large', 10 * MIB)
+  const blobs = fsBlobStore({ directory: join(home, 'blobs') })
+  let bytesRead = 0
+  const read = blobs.read.bind(blobs)
+  blobs.read = (space, id, range, options) => {
+    bytesRead += range.length
+    return read(space, id, range, options)
+  }
+  const { replica, space } = await offline('writer', { blobs })
+  await space.write('large.bin', bytes)
+  bytesRead = 0
+  replica.connect(webSocketTransport(hub.url), { token: TOKEN })
+  await space.settled({ signal: AbortSignal.timeout(20_000) })
+  expect(bytesRead).toBeLessThan(bytes.length + MIB)
+  expect((await stored((await program('reader')).space, 'large.bin')).equals(bytes)).toBe(true)
+})
 
 test('a large write that was cut is read on from where it was, with a fingerprint', async () => {
   const bytes = bytesOf('large', 60 * MIB)

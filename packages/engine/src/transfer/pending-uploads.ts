@@ -1,10 +1,7 @@
 import type { ChunkId, SyncError, WantedVersion } from '@tidemark/protocol'
-import { chunkSource } from '../chunking/chunk-source.js'
 import type { NewContent } from '../core/user-op.js'
 import { decodeJson, encodeJson } from '../database/json-row.js'
 import type { SpaceDatabase } from '../database/space-database.js'
-import type { Gear } from '../ports/gear.js'
-import type { Hasher } from '../ports/hasher.js'
 import type { KeyValueOp } from '../ports/key-value-store.js'
 import { withResolvers } from '../session/with-resolvers.js'
 import type { LocalFiles } from './local-files.js'
@@ -21,8 +18,6 @@ export interface PendingUploadsParts {
   readonly database: SpaceDatabase
   readonly files: LocalFiles
   readonly uploader: Uploader
-  readonly hasher: Hasher
-  readonly gear: Gear | undefined
 }
 
 /** For a file that comes back as new: the hub had its bytes, and may have lost them since. */
@@ -113,12 +108,10 @@ export class PendingUploads {
   }
 
   async #upload(row: Row, signal: AbortSignal): Promise<void> {
-    const { files, uploader, hasher, gear, database } = this.#parts
+    const { files, uploader, database } = this.#parts
     try {
       if (!row.ifKept || (await files.get(row.root))) {
-        const source = files.source(row)
-        const file = await chunkSource(source, { hasher, gear, signal })
-        await uploader.ensureStored([{ file, open: async () => source }], { signal })
+        await uploader.ensureStored([await files.upload(row)], { signal })
       }
       await database.writeRows([{ type: 'del', key: PREFIX + row.root }], { sync: false })
     } catch (error) {
