@@ -9,4 +9,8 @@ export const GOALS = {
   /** Of a huge file, for each kill. */
   sentAgainMib: 64,
   resumeS: 5,
+  /** Of an edit of a large file: the median, the most, and the most in average chunks. */
+  chunksPerEdit: 2,
+  chunksPerEditMax: 6,
+  chunkBytesPerEdit: 8,
 } as const

@@ -1,5 +1,6 @@
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
+import { measureEdits } from './edits.js'
 import { bigFile, measureFirstSync, smallFiles } from './first-sync.js'
 import { measureHuge } from './huge/huge.js'
 import { measureLatency } from './latency.js'
@@ -14,7 +15,7 @@ const MIB = 1 << 20
 const USAGE = `usage: npm run bench -- [--short] [SCENARIO …]
        npm run bench -- huge [--bytes N] [--kills N] [--seed N]
 
-scenarios: small, big, latency, memory, real-tree; all of them if none is named
+scenarios: small, big, edits, latency, memory, real-tree; all of them if none is named
            huge only if it is named: a hub keeps as many bytes on disk
   --short     smaller sizes: a few minutes instead of about 15
   --bytes N   of the huge file; 50,000,000,000 if left out
@@ -29,6 +30,7 @@ const short = values.short === true
 const SCENARIOS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   small: () => measureFirstSync(smallFiles(10_000), 3),
   big: () => measureFirstSync(bigFile(short ? 256 * MIB : GIB), 3),
+  edits: () => measureEdits(short ? 128 * MIB : GIB, short ? 5 : 20),
   latency: () => measureLatency(short ? 60 : 200),
   memory: () => measureMemory(1_000, short ? 20_000 : 100_000),
   'real-tree': () => realTree(GIB),

@@ -76,6 +76,23 @@ test('two devices sync a folder through a hub whose bytes are in S3, past the hu
   expect(hub.log.join('\n')).not.toMatch(/X-Amz-Signature|double-secret/)
 })
 
+test("2,000 small files are at most a request for 50 of them, the hub's own included", async () => {
+  for (let i = 0; i < 2_000; i++) {
+    const directory = join(a, `d${Math.floor(i / 100)}`)
+    if (i % 100 === 0) mkdirSync(directory)
+    writeFileSync(join(directory, `${i}.txt`), `line of file ${i}\n`.repeat(60 + (i % 160)))
+  }
+  const ofObjects = (): number =>
+    seen.filter(({ method, url }) => ['GET', 'PUT'].includes(method) && url.includes('/default/')).length
+  seen.length = 0
+  await world.once(a, hub)
+  const up = ofObjects()
+  await world.once(b, hub)
+  expect(readTree(b)).toEqual(readTree(a))
+  expect(up).toBeLessThanOrEqual(40)
+  expect(ofObjects() - up).toBeLessThanOrEqual(40)
+})
+
 test('a store that fails, slows down and cuts bodies only takes longer', async () => {
   const faults = [
     { fault: { kind: 'status', status: 503, code: 'SlowDown' }, times: 3 },

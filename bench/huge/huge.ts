@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, readdirSync, statfsSync, statSync } from 'node:fs'
+import { mkdirSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Program, TOKEN, World } from '../../test/support/processes.js'
 import { startProxy } from '../../test/support/proxy.js'
 import type { Figure } from '../measure.js'
+import { storedBlobs } from '../store-files.js'
 import { hugeFigures } from './figures.js'
 import type { Job } from './job.js'
 import { passage } from './passage.js'
@@ -69,7 +70,7 @@ export async function measureHuge({ bytes, kills, seed }: HugeOptions): Promise<
       start: start('writer'),
       others,
       passedBytes: () => proxy.upBytes,
-      heldBytes: () => storedBytes(world.path('hub', 'store', 'blobs')),
+      heldBytes: () => sumOf(storedBlobs(world.path('hub')).values()),
     })
     const down = await passage({
       troubles: troublesOf(seed + 1, kills - killsUp, bytes),
@@ -87,13 +88,8 @@ export async function measureHuge({ bytes, kills, seed }: HugeOptions): Promise<
   }
 }
 
-/** Of whole blobs: what is under way has no name yet. */
-function storedBytes(directory: string): number {
-  if (!existsSync(directory)) return 0
-  let bytes = 0
-  for (const shard of readdirSync(directory))
-    for (const space of readdirSync(join(directory, shard)))
-      for (const blob of readdirSync(join(directory, shard, space)))
-        bytes += statSync(join(directory, shard, space, blob)).size
-  return bytes
+function sumOf(sizes: Iterable<number>): number {
+  let sum = 0
+  for (const size of sizes) sum += size
+  return sum
 }
