@@ -5,9 +5,11 @@ import {
   createWriteStream,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   renameSync,
+  rmSync,
   statSync,
   writeSync,
 } from 'node:fs'
@@ -57,8 +59,11 @@ export async function measureEdits(bytes: number, edits: number): Promise<Figure
     const [proxyA, proxyB] = [await startProxy(hub), await startProxy(hub)]
     for (const [folder, proxy] of [[a, proxyA] as const, [b, proxyB] as const]) world.live(folder, proxy)
     await until('b has the file', () => sizeOf(theirs) === bytes, ARRIVES_MS)
+    const trash = join(b, '.tidemark', 'trash')
     const moved = async (edit: () => Promise<void>, isThere: () => boolean): Promise<Moved> => {
       await delay(QUIET_MS)
+      // Each version before went there, whole.
+      for (const name of readdirSync(trash)) rmSync(join(trash, name), { recursive: true })
       const before = storedBlobs(world.path('hub'))
       const [up, down] = [proxyA.upBytes, proxyB.downBytes]
       await edit()

@@ -39,6 +39,18 @@ export interface TransferOptions {
   onProgress?(durableBytes: number): void
 }
 
+/** A file on this device that may share chunks with what is fetched: the version before, or a copy. */
+export interface HeldFile {
+  readonly version: Pick<Version, 'root' | 'height' | 'size'>
+  /** Opened when a chunk of it is wanted, closed after. What it gives is hashed before it is believed. */
+  open(): Promise<ByteSource>
+}
+
+export interface FetchOptions extends TransferOptions {
+  /** Asked before the hub, first one first. */
+  readonly held?: readonly HeldFile[]
+}
+
 export interface StoreOptions extends TransferOptions {
   /** What was chunked is remembered, so that an unchanged file is not read again after a crash. */
   readonly resume?: {
@@ -70,11 +82,11 @@ export interface SpaceBinding {
   store(source: ByteSource, options: StoreOptions): Promise<ChunkedFile>
   /** Resolves when the hub has stored every chunk (at once when the space has no hub and a peer serves). */
   ensureStored(uploads: readonly Upload[], options: TransferOptions): Promise<void>
-  /** Writes a version's bytes, each chunk verified. `local` offers sources that may already hold them. */
+  /** Writes a version's bytes, each chunk verified: from files that are `held`, or from the hub. */
   fetch(
     version: Pick<Version, 'root' | 'height' | 'size'>,
     sink: ByteSink,
-    options: TransferOptions,
+    options: FetchOptions,
   ): Promise<void>
   /**
    * Many small files (each one chunk, at most INLINE_BYTES_MAX bytes) in few requests. Missing ones are left

@@ -4,6 +4,8 @@ export type {
   ChunkedFile,
   ChunkList,
   CommitResult,
+  FetchOptions,
+  HeldFile,
   LinkState,
   Materialised,
   OrphanedEntry,

@@ -1,5 +1,5 @@
 import { MemoryKeyValueStore, type ViewEntry } from '@tidemark/engine'
-import { type NodeId, ROOT } from '@tidemark/protocol'
+import { type ChunkId, type NodeId, ROOT } from '@tidemark/protocol'
 import { expect, test } from 'vitest'
 import type { SyncedRow } from './rows.js'
 import { RowsStore, rootOps, rowOps } from './rows-store.js'
@@ -46,6 +46,24 @@ test('a row is found by key, by place, by directory and by inode', async () => {
   expect(await rows.byInode('1', '2')).toEqual([b])
   expect(await rows.localPathOf(b)).toBe(`${a.localName}/b`)
   expect(await rows.count()).toBe(2)
+})
+
+test('a large file is found by its root, for as long as it has it', async () => {
+  const fileOf = (n: number, root: string, size: number): SyncedRow => {
+    const { entry, ...rest } = row(n, ROOT, `file ${n}`)
+    const version = { root: root as ChunkId, height: 0, size, mtimeMs: 1, dots: [] }
+    return { ...rest, entry: { ...entry, kind: 'file', version } }
+  }
+  const [large, small] = [fileOf(1, 'aa', 1_000_000), fileOf(2, 'bb', 1_000)]
+  const { kv, rows } = await storeWith(large, small)
+  expect(await rows.byRoot('aa' as ChunkId)).toEqual(large)
+  expect(await rows.byRoot('bb' as ChunkId)).toBeUndefined()
+  const edited = fileOf(1, 'cc', 1_000_000)
+  await kv.batch((await rows.change([{ before: large, after: edited }])).ops, { sync: false })
+  expect(await rows.byRoot('aa' as ChunkId)).toBeUndefined()
+  expect(await rows.byRoot('cc' as ChunkId)).toEqual(edited)
+  await kv.batch((await rows.change([{ before: edited, after: undefined }])).ops, { sync: false })
+  expect(await rows.byRoot('cc' as ChunkId)).toBeUndefined()
 })
 
 test('two rows that swap their places in one batch keep both places and both keys', async () => {

@@ -1,5 +1,5 @@
 import type { EntryKey, KeyValueOp, KeyValueReader, ViewEntry } from '@tidemark/engine'
-import { type NodeId, ROOT } from '@tidemark/protocol'
+import { type ChunkId, INLINE_BYTES_MAX, type NodeId, ROOT } from '@tidemark/protocol'
 import { type Fingerprint, STAGING_DIR, type SyncedRow } from './rows.js'
 
 /** What the database says about the bound directory itself. */
@@ -20,7 +20,7 @@ export interface RowChange {
 
 /**
  * Reads the synced rows. Nothing is kept in memory: the row stands under its directory and local name
- * (one range read a directory), with an index by entry key and one by inode.
+ * (one range read a directory), with an index by entry key, one by inode, and one of large files by root.
  *
  * Writes are made as KeyValueOps by `rowOps`, so that they go into the batch of the commit or of the
  * materialisation that they belong to.
@@ -95,7 +95,8 @@ export class RowsStore {
     const gone = [...stored.filter((row) => row !== undefined), ...others]
     const stale = new Set([...own].map(keyIndex))
     for (const row of gone) for (const key of indexKeys(row)) stale.add(key)
-    for (const { before } of changes) if (before) stale.add(inodeKey(before))
+    for (const { before } of changes)
+      if (before) for (const key of [inodeKey(before), ...rootKeys(before)]) stale.add(key)
     return { ops: opsOf(stale, [...afters.values()]), displaced: [...others, ...crowdedOut] }
   }
 
@@ -130,6 +131,16 @@ export class RowsStore {
   /** Several rows share an inode where a file has several links. */
   async byInode(dev: string, ino: string): Promise<SyncedRow[]> {
     return (await this.byInodes(dev, [ino])).get(ino) ?? []
+  }
+
+  /** A row of a large file that was shown with this root, if there is one. */
+  async byRoot(root: ChunkId): Promise<SyncedRow | undefined> {
+    for await (const page of this.#kv.range(rangeBelow(`c/${root}/`))) {
+      const rows = await this.getMany(page.map(([at]) => at.slice(at.lastIndexOf('/') + 1)))
+      const found = rows.find((row) => row?.entry.version?.root === root)
+      if (found) return found
+    }
+    return undefined
   }
 
   /** Rows of these inodes. Inodes that were made together lie together: one range read for neighbours. */
@@ -239,7 +250,7 @@ function opsOf(stale: ReadonlySet<string>, afters: readonly SyncedRow[]): KeyVal
     const place = placeKey(after.dir, after.localName)
     puts.set(place, encodeSynced(after))
     puts.set(keyIndex(after.key), encoder.encode(place))
-    puts.set(inodeKey(after), EMPTY)
+    for (const key of [inodeKey(after), ...rootKeys(after)]) puts.set(key, EMPTY)
   }
   const ops: KeyValueOp[] = []
   for (const key of stale) if (!puts.has(key)) ops.push({ type: 'del', key })
@@ -263,6 +274,11 @@ const placeKey = (dir: EntryKey, localName: string): string => `d/${dir}/${encod
 /** Decimal digits of 2^64: padded, numbers order like text. */
 const padInode = (ino: string): string => ino.padStart(20, '0')
 const inodeKey = ({ key, fingerprint: { dev, ino } }: SyncedRow): string => `i/${dev}:${padInode(ino)}/${key}`
+/** Small files come with a request for many of them: nobody looks for a copy. */
+function rootKeys({ key, entry: { version } }: SyncedRow): string[] {
+  const isLarge = version !== undefined && (version.height > 0 || version.size > INLINE_BYTES_MAX)
+  return isLarge ? [`c/${version.root}/${key}`] : []
+}
 /** Inodes this near each other are read in one range. */
 const INODE_GAP = 256n
 
@@ -270,6 +286,7 @@ const indexKeys = (row: SyncedRow): string[] => [
   placeKey(row.dir, row.localName),
   keyIndex(row.key),
   inodeKey(row),
+  ...rootKeys(row),
 ]
 
 /** '0' is the character after '/'. */

@@ -10,12 +10,14 @@ import {
   LimitError,
   TRANSFER_BYTES_IN_FLIGHT_MAX,
 } from '@tidemark/protocol'
+import type { FetchOptions } from '../binding.js'
 import { type ManifestEntry, readManifest } from '../chunking/read-manifest.js'
 import type { Version } from '../core/view-entry.js'
 import { Budget } from '../memory/budget.js'
 import type { ByteSink } from '../ports/byte-source.js'
 import { ChunkBatch } from './chunk-batch.js'
 import { ChunkFetcher } from './chunk-fetcher.js'
+import { HeldChunks } from './held-chunks.js'
 import type { LocalChunks } from './local-chunks.js'
 import { LocalReader } from './local-reader.js'
 import { NodeReader } from './node-reader.js'
@@ -35,8 +37,7 @@ const SMALL_GAP_BYTES_MAX = 64 * 1024
 /** What `stream` fetches together and holds in memory. */
 const STREAM_WINDOW_BYTES = 8 * 1024 * 1024
 
-export interface DownloadOptions {
-  readonly signal?: AbortSignal
+export interface DownloadOptions extends FetchOptions {
   /** Bytes of the file that the sink has, in all, what it held before included; never decreases. */
   onProgress?(durableBytes: number): void
 }
@@ -90,12 +91,14 @@ export class Downloader {
     }
     const group = new TaskGroup(options.signal)
     const batches = new Budget(BATCHES_MAX, BATCHES_MAX)
-    await group.run(async () => {
+    const held = new HeldChunks()
+    const whole = group.run(async () => {
       const { signal } = group
-      const entries = readManifest(root, height, size, {
+      const nodes = {
         hasher: this.parts.hasher,
-        fetchNodes: (ids) => this.#nodes.read(ids, signal),
-      })
+        fetchNodes: (ids: readonly ChunkId[]) => this.#nodes.read(ids, signal),
+      }
+      for (const each of options.held ?? []) await held.add(each, nodes, signal)
       let batch = new ChunkBatch()
       const start = async (): Promise<void> => {
         const full = batch
@@ -103,9 +106,9 @@ export class Downloader {
         const release = await batches.take(1, signal)
         group.spawn(() => this.#fetchBatch(full, sink, file, signal).finally(release))
       }
-      for await (const entry of entries) {
+      for await (const entry of readManifest(root, height, size, nodes)) {
         signal.throwIfAborted()
-        if (await this.#isAtHand(entry, sink)) {
+        if (await this.#isAtHand(entry, sink, held)) {
           file.add(entry.length)
           continue
         }
@@ -114,6 +117,7 @@ export class Downloader {
       }
       if (batch.count > 0) await start()
     })
+    await whole.finally(() => held.close())
   }
 
   /**
@@ -225,13 +229,22 @@ export class Downloader {
     if (missing.length > 0) throw new ChunksMissingError(missing)
   }
 
-  /** Whether the sink has this chunk, or got it from the local chunks. */
-  async #isAtHand({ id, offset, length }: ManifestEntry, sink: ByteSink): Promise<boolean> {
+  /** Whether the sink has this chunk, or got it from the local chunks, or from a file that is held. */
+  async #isAtHand(
+    { id, offset, length }: ManifestEntry,
+    sink: ByteSink,
+    held?: HeldChunks,
+  ): Promise<boolean> {
     const left = await sink.read?.(offset, length)
     if (left?.length === length && (await this.#local.isChunk(id, left))) return true
     const local = await this.#local.read(id)
-    if (local?.length !== length) return false
-    await sink.write(offset, local)
+    if (local?.length === length) {
+      await sink.write(offset, local)
+      return true
+    }
+    const bytes = await held?.read(id, length)
+    if (bytes?.length !== length || !(await this.#local.isChunk(id, bytes))) return false
+    await sink.write(offset, bytes)
     return true
   }
 

@@ -1,7 +1,9 @@
-import type { Version } from '@tidemark/engine'
+import type { FetchOptions, Version } from '@tidemark/engine'
 import { type ChunkId, SyncError } from '@tidemark/protocol'
 import type { ApplyContext } from '../apply-context.js'
+import type { SyncedRow } from '../rows.js'
 import { errnoOf } from './disk.js'
+import { heldFiles } from './held-files.js'
 import { FILE_MODE } from './mode.js'
 import { ROOM_RESERVE_BYTES } from './room.js'
 import type { StagingArea } from './staging.js'
@@ -42,9 +44,10 @@ export class Downloads {
 
   /**
    * Starts the download if there is a free place for it, or says what became of it.
+   * @param row What stands in its place: the version before.
    * @throws what it failed with, where that was neither the network nor the disk.
    */
-  ask(ctx: ApplyContext, staging: StagingArea, version: Version): DownloadState {
+  ask(ctx: ApplyContext, staging: StagingArea, version: Version, row?: SyncedRow): DownloadState {
     const ended = this.#ended.get(version.root)
     // A complete one stays known until it got its name: its bytes are not hashed again.
     const isThere = ctx.files.lstat(staging.partPath(version.root))?.size === version.size
@@ -59,7 +62,7 @@ export class Downloads {
     if (running) return running.state
     if (this.#running.size >= AT_ONCE_MAX || this.#isClosed) return { state: 'running' }
     const state: DownloadState = { state: 'running' }
-    const finished = this.#fetch(ctx, staging, version, this.#abort.signal).then((end) => {
+    const finished = this.#fetch(ctx, staging, version, row, this.#abort.signal).then((end) => {
       this.#running.delete(version.root)
       this.#ended.set(version.root, end)
       this.onFinished()
@@ -100,6 +103,7 @@ export class Downloads {
     ctx: ApplyContext,
     staging: StagingArea,
     version: Version,
+    row: SyncedRow | undefined,
     signal: AbortSignal,
   ): Promise<DownloadState> {
     try {
@@ -109,7 +113,8 @@ export class Downloads {
       const have = ctx.files.lstat(path)?.size ?? 0
       const needed = Math.max(0, version.size - have) + ROOM_RESERVE_BYTES
       if (needed > ctx.files.room(ctx.staging).freeBytes) return { state: 'no-space' }
-      await this.#fetchInto(ctx, path, version, have, signal)
+      const held = await heldFiles(ctx, version, row)
+      await this.#fetchInto(ctx, path, version, have, { signal, held })
       return { state: 'complete' }
     } catch (error) {
       if (signal.aborted) return { state: 'missing' }
@@ -125,7 +130,7 @@ export class Downloads {
     path: string,
     version: Version,
     have: number,
-    signal: AbortSignal,
+    options: FetchOptions,
   ): Promise<void> {
     const file = ctx.files.open(path, 'rw', FILE_MODE)
     try {
@@ -138,7 +143,7 @@ export class Downloads {
           return bytes.length === length ? bytes : undefined
         },
       }
-      await ctx.space.fetch(version, sink, { signal })
+      await ctx.space.fetch(version, sink, options)
       file.truncate(version.size)
       await file.sync()
     } finally {

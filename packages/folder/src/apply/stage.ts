@@ -127,7 +127,7 @@ function takeDownload(
     result.sharing.set(item.key, path)
     return
   }
-  const download = downloads.ask(ctx, area, version)
+  const download = downloads.ask(ctx, area, version, item.row)
   if (download.state === 'complete') {
     try {
       ctx.files.chmod(path, modeOf(item))

@@ -1,6 +1,7 @@
 import type { ByteSource, ChunkedFile, Clock, NewContent, Upload } from '@tidemark/engine'
 import { SourceChangedError, SyncError, TARGET_BYTES_MAX, utf8Decode } from '@tidemark/protocol'
 import type { FileStat, FileSystem, OpenFile } from '../ports/file-system.js'
+import type { Fingerprint } from '../rows.js'
 import { isRacy, mtimeMsOf, sameStamps } from './identity.js'
 
 /** Files up to this are read in one go and kept until they are stored. */
@@ -107,7 +108,7 @@ const contentOf = ({ root, height, size }: ChunkedFile, stat: FileStat): NewCont
  *
  * @throws {SourceChangedError} it is no regular file any more, or not what was expected.
  */
-export function openSource(files: FileSystem, path: string, expected?: FileStat): FileSource {
+export function openSource(files: FileSystem, path: string, expected?: Fingerprint): FileSource {
   const file = files.open(path, 'r')
   const stat = file.stat()
   if (stat.kind === 'file' && (expected === undefined || sameStamps(stat, expected))) {
