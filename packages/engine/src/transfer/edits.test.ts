@@ -14,7 +14,7 @@ const SEEDS = 20
 const EDIT_BYTES = 4_096
 /** What an edit should change at most. Cuts find back to where they were by chance, chunk by chunk: */
 const CHUNKS_USUAL = 6
-/** about one overwrite in 50 needs more, see bench/README.md. */
+/** about one overwrite in 40 needs more, see bench/README.md. */
 const CHUNKS_MAX = 16
 const AVERAGE = chunkBounds(chunkClass(SIZE)).average
 
