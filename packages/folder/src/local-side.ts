@@ -191,6 +191,7 @@ export class LocalSide {
           return false
         },
       })
+      this.#unsent.settle()
       if (!isOffline) this.#large.forget(settled)
       await this.#ended(result, isOffline)
     } catch (error) {

@@ -9,13 +9,16 @@ import type { PushContext } from './push-context.js'
  * it here. Such a move can be told only with the place that it counted on, and what others did cannot be put
  * on disk before.
  *
- * @param dir What something was moved into.
+ * @param moved What was moved, and was refused because the tree shows the place below it.
+ * @param dir What it was moved into.
  * @returns whether anything was written.
  */
 export async function assertPlacesAbove(
+  moved: EntryKey,
   dir: EntryKey,
   { rows, space }: Pick<PushContext, 'rows' | 'space'>,
 ): Promise<boolean> {
+  if (!(await isBelow(dir, moved, space))) return false
   const ops: (UserOp & { type: 'move' })[] = []
   for (let key = dir; key !== ROOT; ) {
     const [row] = await rows.getMany([key])
@@ -39,4 +42,12 @@ export async function assertPlacesAbove(
     if (error instanceof PathError) return false
     throw error
   }
+}
+
+async function isBelow(dir: EntryKey, above: EntryKey, { synced }: PushContext['space']): Promise<boolean> {
+  for (let key: EntryKey | undefined = dir; key !== undefined && key !== ROOT; ) {
+    if (key === above) return true
+    key = (await synced.entry(key))?.parent as EntryKey | undefined
+  }
+  return false
 }

@@ -307,7 +307,8 @@ async function commit(
     if (planned.length + adoptions.length > 1) return commitHalves(planned, adoptions, options)
     const { item } = planned[0] ?? adoptions[0]!.planned
     if (!isSecondTry && item.type === 'move' && item.dir.key !== undefined) {
-      if (await assertPlacesAbove(item.dir.key, context)) return commit(planned, adoptions, options, true)
+      if (await assertPlacesAbove(item.row.key, item.dir.key, context))
+        return commit(planned, adoptions, options, true)
     }
     const { path } = item
     retries.failed(path, monotonicMs(), false)

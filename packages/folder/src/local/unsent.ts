@@ -13,6 +13,8 @@ const LISTED_MAX = 1_000
 export class Unsent {
   readonly #byDirectory = new Map<string, Map<string, Item>>()
   readonly #deleted = new Set<EntryKey>()
+  /** What the last pass that ended has found, those above others first. */
+  #found: readonly Item[] = []
 
   note(item: Item): void {
     if (item.type === 'delete') this.#deleted.add(item.row.key)
@@ -31,7 +33,7 @@ export class Unsent {
     if (!items) return
     this.#byDirectory.delete(directory)
     for (const other of [...this.#byDirectory.keys()]) {
-      if (isBelow(other, items)) this.#byDirectory.delete(other)
+      if (isIn(items, other)) this.#byDirectory.delete(other)
     }
   }
 
@@ -48,25 +50,30 @@ export class Unsent {
   clear(): void {
     this.#byDirectory.clear()
     this.#deleted.clear()
+    this.#found = []
+  }
+
+  /** A pass has ended: until then what is looked at again counts as it was, and nobody is told that there is nothing. */
+  settle(): void {
+    const all = [...this.#byDirectory.values()].flatMap((items) => [...items.values()])
+    this.#found = all.sort((a, b) => (a.path < b.path ? -1 : 1))
   }
 
   get size(): number {
-    let size = 0
-    for (const items of this.#byDirectory.values()) size += items.size
-    return size
+    return this.#found.length
   }
 
   /** All of them, those above others first. */
   list(): readonly Item[] {
-    const all = [...this.#byDirectory.values()].flatMap((items) => [...items.values()])
-    return all.sort((a, b) => (a.path < b.path ? -1 : 1))
+    return this.#found
   }
 
   /** For the status; of a directory with all that is in it only the directory. */
   problems(): readonly Problem[] {
     const problems: Problem[] = []
-    for (const { path, type } of this.list()) {
-      if (this.#isNoted(parentOf(path))) continue
+    const paths = new Set(this.#found.map(({ path }) => path))
+    for (const { path, type } of this.#found) {
+      if (isIn(paths, parentOf(path))) continue
       if (problems.length === LISTED_MAX) break
       problems.push({
         path,
@@ -77,18 +84,11 @@ export class Unsent {
     }
     return problems
   }
-
-  /** This path, or one above it. */
-  #isNoted(path: string): boolean {
-    for (let at = path; at !== ''; at = parentOf(at)) {
-      if (this.#byDirectory.get(parentOf(at))?.has(at)) return true
-    }
-    return false
-  }
 }
 
-function isBelow(directory: string, items: ReadonlyMap<string, Item>): boolean {
-  for (let path = directory; path !== ''; path = parentOf(path)) if (items.has(path)) return true
+/** This path, or one above it. */
+function isIn(paths: { has(path: string): boolean }, path: string): boolean {
+  for (let at = path; at !== ''; at = parentOf(at)) if (paths.has(at)) return true
   return false
 }
 
