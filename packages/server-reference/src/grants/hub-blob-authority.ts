@@ -194,7 +194,7 @@ export class HubBlobAuthority implements BlobAuthority {
   get swept(): SweptBlobs {
     const { space, blobs: store, packs, index } = this.#parts
     return {
-      reindex: async () => void (await this.rebuildIndex()),
+      reindex: async (signal) => void (await this.rebuildIndex(signal)),
       readChunks: (ids) => this.#versions.read(ids),
       readBlob: (id) => this.#reader.read(id),
       indexContents: async (id) => void (await this.#readAndIndex(id)),
@@ -214,14 +214,15 @@ export class HubBlobAuthority implements BlobAuthority {
     }
   }
 
-  /** Reads every blob that is not indexed and indexes it. */
-  async rebuildIndex(): Promise<RebuildResult> {
+  /** Reads every blob that is not indexed and indexes it. @throws the signal's reason: what was indexed stays so. */
+  async rebuildIndex(signal?: AbortSignal): Promise<RebuildResult> {
     const { space, index, blobs: store, logger } = this.#parts
     const result = { blobs: 0, chunks: 0, refused: 0 }
     const settle = async (group: readonly BlobId[]): Promise<void> => {
       const indexed = await index.hasBlobs(space, group)
       const unread = group.filter((_, i) => !indexed[i])
       await mapLimited(unread, VERIFY_CONCURRENCY, async (id) => {
+        signal?.throwIfAborted()
         const chunks = await this.#readAndIndex(id)
         if (chunks === undefined) result.refused += 1
         else {
@@ -232,6 +233,7 @@ export class HubBlobAuthority implements BlobAuthority {
     }
     let group: BlobId[] = []
     for await (const id of store.list(space)) {
+      signal?.throwIfAborted()
       group.push(id)
       if (group.length === IDS_PER_REQUEST_MAX) {
         await settle(group)

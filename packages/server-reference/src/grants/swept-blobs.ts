@@ -3,8 +3,8 @@ import type { Removal } from './sweep-index.js'
 
 /** The blobs of one space, as a pass of the sweep reads and changes them. */
 export interface SweptBlobs {
-  /** Indexes blobs that the index does not name. */
-  reindex(): Promise<void>
+  /** Indexes blobs that the index does not name. @throws the signal's reason. */
+  reindex(signal: AbortSignal): Promise<void>
   /** Bytes of chunks, not verified. @throws {ChunksMissingError}, {BlobNotFoundError}, {StoreError}, {RangeError} */
   readChunks(ids: readonly ChunkId[]): Promise<readonly Uint8Array[]>
   /** A whole blob, verified; `undefined`: gone or rotten. @throws {StoreError} */

@@ -49,7 +49,7 @@ export class SpaceSweep {
     const { space, database, blobs, index, uptime, logger } = this.parts
     if (database.isRejoining) return undefined
     // Before anything is judged: a database that went back does not know of blobs that came since.
-    await blobs.reindex()
+    await blobs.reindex(signal)
     const passMs = await uptime.save()
     const marker = new ChunkMarker({ ...this.parts, index: index.sweeping, passMs, signal })
     try {
