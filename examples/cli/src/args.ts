@@ -36,7 +36,8 @@ const OPTION_HELP: Readonly<Record<string, string>> = {
     '--keep-unused-days N  days for which bytes are kept that nobody needs any more, for a hub that is put back\n' +
     '                    to a backup; 1 or more, default 30',
   's3-bucket':
-    '--s3-bucket B     keeps blobs in this bucket of S3, not below DIR; keys as the AWS SDK finds them',
+    '--s3-bucket B     keeps blobs in this bucket of S3, not below DIR; keys as the AWS SDK finds them.\n' +
+    '                    One hub a bucket and prefix: a hub deletes there what it does not show',
   's3-endpoint': '--s3-endpoint URL another store than AWS that speaks S3',
   's3-public-endpoint':
     '--s3-public-endpoint URL  where devices reach that store, if elsewhere than the hub does',

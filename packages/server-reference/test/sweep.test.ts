@@ -451,32 +451,6 @@ test('[BG24] a blob that is being deleted is not found: whoever asks is told to 
   expect(await world.missing()).toEqual([])
 })
 
-test('a pass can be ended anywhere', async () => {
-  await committed(1, large)
-  const { sweep } = await world.hub
-  await expect(sweep(AbortSignal.abort(new Error('stop')))).rejects.toThrow('stop')
-})
-
-test('[BG24] a pass that still reads what only the store has can be ended too: a hub that stops does not wait for it', async () => {
-  const { authority, sweep } = await world.hub
-  await authority.need([])
-  for (let i = 0; i < 20; i++) {
-    const pack = await packs.build((await fileOf(randomBytes(10 + i))).pieces)
-    await world.memory.put(SPACE, pack.id, pack.bytes)
-  }
-  const { memory } = world
-  const ending = new AbortController()
-  const read = memory.read.bind(memory)
-  let reads = 0
-  memory.read = async (...args) => {
-    reads += 1
-    ending.abort(new Error('stop'))
-    return read(...args)
-  }
-  await expect(sweep(ending.signal)).rejects.toThrow('stop')
-  expect(reads).toBeLessThan(5)
-})
-
 test('rows from before there were times are read, and their blobs are swept', async () => {
   await committed(1, small)
   await committed(2, large)

@@ -82,7 +82,7 @@ export class VersionCheck {
 }
 
 /** The bytes are gone or wrong; everything else is a failure of the moment. A blob that is too short: RangeError. */
-const isDamage = (error: unknown): boolean =>
+export const isDamage = (error: unknown): boolean =>
   error instanceof ChunksMissingError ||
   error instanceof BlobNotFoundError ||
   error instanceof ChunkMismatchError ||

@@ -50,8 +50,8 @@ export class ChunkMarker {
 
   /**
    * Marks what has changed since the last call; at the first one, everything.
-   * @throws {ChunksMissingError}, {ChunkMismatchError}, {DecodeError}, {LimitError}, {StoreError} a manifest node
-   *   cannot be read now: what is below it is not known.
+   * @throws {ChunksMissingError}, {ChunkMismatchError}, {DecodeError}, {LimitError}, {BlobNotFoundError},
+   *   {RangeError}, {StoreError} a manifest node cannot be read now: what is below it is not known.
    */
   async catchUp(): Promise<void> {
     while (!this.isCurrent) {

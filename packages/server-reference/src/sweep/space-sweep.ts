@@ -1,8 +1,9 @@
 import type { Hasher, PackFormat, SpaceDatabase } from '@tidemark/engine'
-import { type BlobId, type ChunkId, type SpaceName, SyncError } from '@tidemark/protocol'
+import type { BlobId, ChunkId, SpaceName } from '@tidemark/protocol'
 import type { BlobIndex } from '../grants/blob-index.js'
 import type { Verdict } from '../grants/sweep-index.js'
 import type { SweptBlobs } from '../grants/swept-blobs.js'
+import { isDamage } from '../grants/version-check.js'
 import type { Logger } from '../logger.js'
 import type { Uptime } from '../uptime.js'
 import { ChunkMarker } from './chunk-marker.js'
@@ -42,8 +43,9 @@ export class SpaceSweep {
   constructor(private readonly parts: SpaceSweepParts) {}
 
   /**
-   * @returns `undefined`, with a line in the log, where not everything could be marked: then nothing was condemned.
-   * @throws {StoreError} and what the database throws; the signal's reason.
+   * @returns `undefined`, with a line in the log, where not everything could be marked: from then on nothing was
+   *   condemned, and what is lacking is asked for.
+   * @throws {StoreError} and what the database throws; the signal's reason. What was done until then stays done.
    */
   async run(signal: AbortSignal): Promise<SweepResult | undefined> {
     const { space, database, blobs, index, uptime, logger } = this.parts
@@ -57,7 +59,7 @@ export class SpaceSweep {
       logger.info('sweep-done', { space, ...result })
       return result
     } catch (error) {
-      if (signal.aborted || !(error instanceof SyncError)) throw error
+      if (signal.aborted || !isDamage(error)) throw error
       logger.warn('sweep-incomplete', { space, error })
       await this.#lacking()
       return undefined
