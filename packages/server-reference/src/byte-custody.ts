@@ -41,7 +41,7 @@ export class ByteCustody implements Custody {
   #losses = 0
   #auditing: Promise<void> | undefined
   #isReindexed = false
-  #isClosed = false
+  readonly #ending = new AbortController()
 
   constructor(parts: ByteCustodyParts) {
     this.#parts = parts
@@ -83,7 +83,7 @@ export class ByteCustody implements Custody {
 
   /** Ends what runs in the background. */
   async close(): Promise<void> {
-    this.#isClosed = true
+    this.#ending.abort()
     await this.#auditing
     await this.#tail
   }
@@ -142,7 +142,7 @@ export class ByteCustody implements Custody {
     if (lacking.length > 0 && !this.#isReindexed) {
       // Once: the store may have what only the database has forgotten.
       this.#isReindexed = true
-      await audit.reindex()
+      await audit.reindex(this.#ending.signal)
       lacking = await audit.lacking(lacking)
     }
     if (lacking.length === 0) return lacking
@@ -187,6 +187,10 @@ export class ByteCustody implements Custody {
     }
   }
 
+  get #isClosed(): boolean {
+    return this.#ending.signal.aborted
+  }
+
   #exclusive<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#tail.then(work)
     this.#tail = result.catch(() => undefined)
@@ -199,6 +203,7 @@ export class ByteCustody implements Custody {
     try {
       await work()
     } catch (error) {
+      if (this.#isClosed) return
       logger.error('byte-audit-failed', { space, error })
     }
   }

@@ -89,7 +89,7 @@ async function custodyWorld() {
     await custody.close()
     return all
   }
-  return { lacked, inStore, seen, tell, write, asked, custody }
+  return { audit, lacked, inStore, seen, tell, write, asked, custody }
 }
 
 test('[BG22] a hub that lost nothing looks at nothing when a device connects', async () => {
@@ -153,4 +153,15 @@ test('[BG22] more than one message holds is asked for in several', async () => {
   const sizes: number[] = []
   await custody.opened(async (versions) => void sizes.push(versions.length))
   await expect.poll(() => sizes).toEqual([IDS_PER_REQUEST_MAX, 5])
+})
+
+test('[BG22] a hub that stops does not wait until everything that its store has was read', async () => {
+  const { audit, lacked, tell, custody } = await custodyWorld()
+  lacked.add(rootOf(1))
+  audit.reindex = (signal) =>
+    new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)))
+  const told = tell(file(1, 1, 1)).catch((error: unknown) => error)
+  await new Promise((done) => setTimeout(done, 10))
+  await custody.close()
+  expect(await told).toMatchObject({ name: 'AbortError' })
 })

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type ChunkId, type Loc, ROOT } from '@tidemark/protocol'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { seededBytes } from '../../engine/test/bytes.js'
 import { BlobIndex } from '../src/index.js'
 import { SPACE } from './fixture.js'
@@ -99,8 +99,8 @@ describe('what is needed', () => {
         error: expect.objectContaining({ code: 'CHUNKS_MISSING' }),
       }),
     )
+    await vi.waitFor(() => expect(world.wanted.map(({ root }) => root)).toContain(large.content.root))
     await world.restart()
-    expect(world.wanted.map(({ root }) => root)).toContain(large.content.root)
     expect(await world.pass(), 'its blob is not in the index any more').toBeUndefined()
     expect(await condemned(small)).toBe(0)
     await world.store(large)

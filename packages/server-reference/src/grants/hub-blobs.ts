@@ -26,8 +26,8 @@ export interface BlobAudit {
   unsure<V extends WantedVersion>(versions: readonly V[]): Promise<V[]>
   /** Notes blobs that are indexed and not in the store. @returns how many. */
   dropLost(): Promise<number>
-  /** Reads blobs that the store has and the index does not name: a database that is older than its store. */
-  reindex(): Promise<void>
+  /** Reads blobs that the store has and the index does not name: a database that is older than its store. @throws the signal's reason. */
+  reindex(signal?: AbortSignal): Promise<void>
   /** Whether a blob was lost since the last `done`. */
   isDue(): Promise<boolean>
   /** What lost blobs were needed for is known. */
@@ -70,7 +70,7 @@ export class HubBlobs {
       },
       unsure: (versions) => authority.unsure(versions),
       dropLost: () => authority.dropLost(),
-      reindex: async () => void (await authority.rebuildIndex()),
+      reindex: async (signal) => void (await authority.rebuildIndex(signal)),
       isDue: () => index.isAuditDue(space),
       done: () => index.auditDone(space),
       onLost: (listener) => void this.#listeners.set(space, listener),
