@@ -1,4 +1,4 @@
-import { describe, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { replay } from './simulate.js'
 
 /** As `regressions.test.ts`: runs in which deletions are collected. */
@@ -172,4 +172,11 @@ describe('[GC17] all becomes equal and idle, and nothing is lost or remembered, 
   test.each(Object.entries(REGRESSIONS))('%s', async (_, script) => {
     await replay(script)
   })
+})
+
+test('[FB10] a directory that was moved into what others had moved into it is moved for everybody, not made again', async () => {
+  const name = 'one that was away moves a directory into what others had moved into that directory'
+  const { trace } = await replay(REGRESSIONS[name]!)
+  const sent = trace.filter((line) => / bob sent /.test(line)).map((line) => line.replace(/^\d+ /, ''))
+  expect(sent).toEqual(['bob sent A: move', 'bob sent A/y: move'])
 })
