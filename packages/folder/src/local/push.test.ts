@@ -17,6 +17,7 @@ import { Retries } from './retries.js'
 
 type Version = NonNullable<SyncedRow['entry']['version']>
 
+let retries: Retries
 let directory: string
 let store: MemoryKeyValueStore
 let row: SyncedRow
@@ -81,7 +82,8 @@ async function pushAll(
   }
   const large = new LargeFiles({ ...context, onSettled: () => undefined })
   const { signal } = new AbortController()
-  const options = { context, large, retries: new Retries(), isImport: false, monotonicMs: Date.now, signal }
+  retries = new Retries()
+  const options = { context, large, retries, isImport: false, monotonicMs: Date.now, signal }
   const stale: Stale[] = []
   await push(items, options, Promise.resolve().then(meanwhile), (each) => stale.push(each))
   return stale
@@ -199,5 +201,6 @@ test.each([
       expect((await rows.at(dir, localName))!.key).toBe(key)
     }
     expect(await rows.count()).toBe(sent.length)
+    expect(retries.mustWait('bad', Date.now()), 'what is refused is not tried again at once').toBe(true)
   },
 )
