@@ -37,7 +37,7 @@ const OPTION_HELP: Readonly<Record<string, string>> = {
     '                    to a backup; 1 or more, default 30',
   's3-bucket':
     '--s3-bucket B     keeps blobs in this bucket of S3, not below DIR; keys as the AWS SDK finds them.\n' +
-    '                    One hub a bucket and prefix: a hub deletes there what it does not show',
+    '                    One hub a bucket and prefix: where there is another one, nothing is ever deleted',
   's3-endpoint': '--s3-endpoint URL another store than AWS that speaks S3',
   's3-public-endpoint':
     '--s3-public-endpoint URL  where devices reach that store, if elsewhere than the hub does',

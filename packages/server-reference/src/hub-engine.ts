@@ -1,14 +1,14 @@
 import type { BlobAuthority, Clock, KeyValueStore, SpaceDatabase } from '@tidemark/engine'
 import type { BlobStore, Connection, SpaceName } from '@tidemark/protocol'
 import type { Subject } from './auth/token.js'
-import type { BlobAudit } from './grants/hub-blobs.js'
+import type { BlobAudit, SweepOptions } from './grants/hub-blobs.js'
 import type { Logger } from './logger.js'
 import type { SweepResult } from './sweep/space-sweep.js'
 import type { Uptime } from './uptime.js'
 
 /** What the hub gives to the engine that runs its sessions: authority, storage, bytes. */
 export interface HubServices {
-  /** The hub's database. Keys below `blob-index/`, `lacking/`, `silence`, `sweep` and `uptime` are the hub's own; closed by the hub, after the engine. */
+  /** The hub's database. Keys below `blob-index/`, `lacking/`, `silence`, `store-claim`, `sweep` and `uptime` are the hub's own; closed by the hub, after the engine. */
   readonly storage: KeyValueStore
   readonly blobs: BlobStore
   readonly clock: Clock
@@ -31,7 +31,10 @@ export interface HubSweep {
   /** From one pass over all spaces to the next, milliseconds. */
   readonly everyMs: number
   /** One pass over one space. @returns `undefined`: it was not whole. */
-  run(database: SpaceDatabase, signal: AbortSignal): Promise<SweepResult | undefined>
+  run(
+    database: SpaceDatabase,
+    when: Pick<SweepOptions, 'soleSinceMs' | 'signal'>,
+  ): Promise<SweepResult | undefined>
 }
 
 /** For an operator. */
@@ -50,6 +53,8 @@ export interface HubCounts {
   /** Blobs, and bytes in them, that were deleted since the start because nobody needed them any more. */
   readonly deletedBlobs: number
   readonly deletedBytes: number
+  /** Other hubs, or copies of this one, that use its store: while there is one, nothing is deleted. */
+  readonly otherHubs: number
 }
 
 /** Runs sessions: the same engine as on a device, in the role of a hub. */

@@ -26,6 +26,7 @@ import { EVICT_AFTER_DAYS } from './config.js'
 import type { HubCounts, HubEngine, HubServices, OpenHubEngine } from './hub-engine.js'
 import type { Logger } from './logger.js'
 import { SilentMembers } from './silent-members.js'
+import { CLAIMS_SPACE, StoreClaim } from './sweep/store-claim.js'
 import { Sweeper } from './sweep/sweeper.js'
 
 const DEVICE_KEY = 'device'
@@ -80,27 +81,31 @@ class HubReplica implements HubEngine {
     this.#services = services
     this.#platform = platform
     this.#device = device
-    const { storage, clock, logger, evictAfterMs = EVICT_AFTER_MS, sweep } = services
+    const { storage, blobs, clock, logger, evictAfterMs = EVICT_AFTER_MS, sweep } = services
+    const { timers } = platform
     this.#silent = new SilentMembers({
       storage,
       clock,
-      timers: platform.timers,
+      timers,
       evictAfterMs,
       logger,
       present: (space) => this.#present(space),
       evict: async (space, member) => (await this.#open(space)).database.gc.evict(member),
     })
-    this.#sweeper =
-      sweep &&
-      new Sweeper({
-        storage,
-        logger,
-        uptime: sweep.uptime,
-        timers: platform.timers,
-        everyMs: sweep.everyMs,
-        spaces: () => spacesIn(storage),
-        sweep: async (space, signal) => sweep.run((await this.#open(space)).database, signal),
-      })
+    if (!sweep) return
+    const { uptime, everyMs } = sweep
+    const claim = new StoreClaim({ ...platform, storage, blobs, uptime, sweepEveryMs: everyMs, logger })
+    this.#sweeper = new Sweeper({
+      storage,
+      logger,
+      uptime,
+      timers,
+      everyMs,
+      claim,
+      spaces: () => spacesIn(storage),
+      sweep: async (space, signal) =>
+        sweep.run((await this.#open(space)).database, { soleSinceMs: () => claim.soleSinceMs(), signal }),
+    })
   }
 
   async start(): Promise<void> {
@@ -127,7 +132,7 @@ class HubReplica implements HubEngine {
       tombstones += await gc.countDead()
       members += gc.members.devices.filter((device) => device !== this.#device).length
     }
-    const { condemnedBytes = 0, deletedBlobs = 0, deletedBytes = 0 } = this.#sweeper ?? {}
+    const { condemnedBytes = 0, deletedBlobs = 0, deletedBytes = 0, otherHubs = 0 } = this.#sweeper ?? {}
     return {
       sessions: this.sessions,
       spaces: this.#spaces.size,
@@ -137,6 +142,7 @@ class HubReplica implements HubEngine {
       condemnedBytes,
       deletedBlobs,
       deletedBytes,
+      otherHubs,
     }
   }
 
@@ -191,6 +197,7 @@ class HubReplica implements HubEngine {
         })
       },
       peerOpened: async (session, space) => {
+        if (space === CLAIMS_SPACE) throw new AccessError('FORBIDDEN', `${space} is the hub's own`)
         if (!subject?.may(space, 'read')) throw new AccessError('FORBIDDEN', `you may not read ${space}`)
         const { peers, authority, custody } = await this.#open(space)
         logger.info('space-opened', { space })

@@ -100,8 +100,8 @@ export async function startHub(options: HubConfigOptions, parts: HubParts): Prom
       sweep: {
         uptime,
         everyMs: config.sweepEveryMs,
-        run: (database, signal) =>
-          hubBlobs.sweep(database, { uptime, keepMs: config.keepUnusedDays * DAY_MS, signal }),
+        run: (database, when) =>
+          hubBlobs.sweep(database, { uptime, keepMs: config.keepUnusedDays * DAY_MS, ...when }),
       },
     })
     const running = engine

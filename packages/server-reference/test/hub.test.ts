@@ -48,6 +48,7 @@ class EchoEngine implements HubEngine {
       condemnedBytes: 4,
       deletedBlobs: 5,
       deletedBytes: 6,
+      otherHubs: 7,
     }
   }
 

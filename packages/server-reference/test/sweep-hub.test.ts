@@ -82,10 +82,10 @@ async function later(days: number): Promise<void> {
 }
 const passes = (): number => lines.filter(({ event }) => event === 'sweep-done').length
 
-/** Blobs that the hub has, and their bytes. */
+/** Blobs that the hub has, but for its claim. */
 async function stored(): Promise<number> {
   const names = await readdir(join(home, 'hub/store'), { recursive: true })
-  return names.filter((name) => /[0-9a-f]{64}$/.test(name)).length
+  return names.filter((name) => /\/photos\/[0-9a-f]{64}$/.test(name)).length
 }
 
 async function metric(name: string): Promise<number> {

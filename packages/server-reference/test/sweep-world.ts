@@ -80,6 +80,7 @@ export class SweepWorld {
   /** Blobs that only the index had when the hub was gone: the next one looks for them when it starts. */
   readonly missingAtCrash: string[] = []
   keepMs = KEEP_MS
+  soleSinceMs: number | undefined = 0
   #seq = 0
   #lseq = 0
   #open: Promise<Opened> | undefined
@@ -116,7 +117,12 @@ export class SweepWorld {
     const audit = hubBlobs.audit(SPACE)
     const custody = new ByteCustody({ space: SPACE, database, peers, storage, audit, logger })
     const sweep = (signal = new AbortController().signal) =>
-      hubBlobs.sweep(database, { uptime, keepMs: this.keepMs, signal })
+      hubBlobs.sweep(database, {
+        uptime,
+        keepMs: this.keepMs,
+        soleSinceMs: async () => this.soleSinceMs,
+        signal,
+      })
     return { index, database, custody, uptime, sweep, authority: hubBlobs.authority(SPACE) }
   }
 

@@ -242,7 +242,7 @@ describe('what is condemned', () => {
     const { index } = await world.hub
     const { id } = await packs.build(large.pieces)
     const remove = (isCurrent: boolean) =>
-      index.sweeping.remove(SPACE, id, { keepMs: KEEP_MS, isCurrent: () => isCurrent })
+      index.sweeping.remove(SPACE, id, { keepMs: KEEP_MS, soleSinceMs: 0, isCurrent: () => isCurrent })
     expect(await remove(false)).toBe(false)
     await index.renew(SPACE, [large.pieces[0]!.id], 'read')
     expect(await remove(true)).toBe(false)
@@ -267,7 +267,7 @@ describe('what is condemned', () => {
       const rows = await new BlobIndex(after, { nowMs: () => 0 }).rows(SPACE, idsOf(large))
       expect(rows.filter((row) => row?.condemnedMs !== 0)).toEqual([])
       pastLease()
-      await index.sweeping.judge(SPACE, id, 10 ** 12, KEEP_MS)
+      await index.sweeping.judge(SPACE, id, 10 ** 12, { keepMs: KEEP_MS, soleSinceMs: 0 })
       expect(await condemned(large)).toBe(large.pieces.length)
     }
   })
@@ -294,6 +294,20 @@ describe('what is condemned', () => {
     await world.pass()
     expect(await condemned(large)).toBe(0)
     expect(await world.unreadable(idsOf(large))).toEqual([])
+  })
+
+  test('[BG27] stays while another hub uses the store, and from then on as long as anything does', async () => {
+    world.soleSinceMs = undefined
+    for (let i = 0; i < 3; i++) {
+      pastKeep()
+      expect(await world.pass()).toBeUndefined()
+    }
+    world.soleSinceMs = await (await world.hub).uptime.save()
+    world.advance(KEEP_MS - 1_000)
+    expect(await world.pass()).toMatchObject({ deletedBlobs: 0 })
+    expect(await world.unreadable(idsOf(large))).toEqual([])
+    pastLease()
+    expect(await world.pass()).toMatchObject({ deletedBlobs: 1 })
   })
 
   test('[BG24] can be read until it is deleted, and is deleted no sooner than it was to be kept', async () => {

@@ -202,8 +202,8 @@ export class SimHub {
     return {
       uptime,
       everyMs: SWEEP_EVERY_MS,
-      run: async (database, signal) => {
-        const result = await blobs.sweep(database, { uptime, keepMs: KEEP_MS, signal })
+      run: async (database, when) => {
+        const result = await blobs.sweep(database, { uptime, keepMs: KEEP_MS, ...when })
         this.deletedBlobs += result?.deletedBlobs ?? 0
         this.rewrittenBlobs += result?.rewrittenBlobs ?? 0
         return result

@@ -41,6 +41,8 @@ export interface SweepOptions {
   readonly uptime: Uptime
   /** How long a chunk is condemned before it is deleted, milliseconds. */
   readonly keepMs: number
+  /** See `StoreClaim`. */
+  soleSinceMs(): Promise<number | undefined>
   readonly signal: AbortSignal
 }
 
@@ -78,11 +80,11 @@ export class HubBlobs {
   }
 
   /** One pass over one space, see `SpaceSweep`. */
-  sweep(database: SpaceDatabase, { uptime, keepMs, signal }: SweepOptions): Promise<SweepResult | undefined> {
+  sweep(database: SpaceDatabase, { signal, ...when }: SweepOptions): Promise<SweepResult | undefined> {
     const { space } = database
     const blobs = this.#of(space).swept
     const onLacking = () => this.#listeners.get(space)?.()
-    return new SpaceSweep({ ...this.parts, space, database, blobs, uptime, keepMs, onLacking }).run(signal)
+    return new SpaceSweep({ ...this.parts, space, database, blobs, ...when, onLacking }).run(signal)
   }
 
   /** An upload by grant is durable: indexed in passing, its bytes are at hand. */

@@ -23,9 +23,15 @@ export interface Verdict {
   readonly living: ReadonlySet<ChunkId>
 }
 
-export interface Removal {
-  /** How long a chunk is condemned before it may be deleted, milliseconds. */
+/** When what is condemned may be deleted. */
+export interface Keeping {
+  /** How long it is kept, milliseconds. */
   readonly keepMs: number
+  /** Since when the store is this hub's alone: what was condemned before is kept from then on. Time of `Uptime`. */
+  readonly soleSinceMs: number
+}
+
+export interface Removal extends Keeping {
   /** Asked when it is this change's turn: whether each register is marked. */
   isCurrent(): boolean
 }
@@ -62,7 +68,7 @@ export class SweepIndex {
    * Condemns what a whole pass has not marked and nobody has a lease on.
    * @returns `undefined` where the index does not say what is in the blob.
    */
-  judge(space: SpaceName, blob: BlobId, passMs: number, keepMs: number): Promise<Verdict | undefined> {
+  judge(space: SpaceName, blob: BlobId, passMs: number, keeping: Keeping): Promise<Verdict | undefined> {
     return this.queue.run(async (txn) => {
       const nowMs = this.uptime.nowMs()
       const contents = await txn.contents(space, blob)
@@ -85,7 +91,7 @@ export class SweepIndex {
         const isHere = row !== undefined && isIn(blob, row)
         bytes += storedLength
         if (isHere && row.condemnedMs > 0) condemnedBytes += storedLength
-        if (isHere && !this.#isDeletable(row, keepMs)) living.add(id)
+        if (isHere && !this.#isDeletable(row, keeping)) living.add(id)
         else deletableBytes += storedLength
       }
       return { bytes, deletableBytes, condemnedBytes, living }
@@ -93,7 +99,7 @@ export class SweepIndex {
   }
 
   /** Forgets a blob in which nothing lives. @returns false, with nothing changed, where something does by now. */
-  remove(space: SpaceName, blob: BlobId, { keepMs, isCurrent }: Removal): Promise<boolean> {
+  remove(space: SpaceName, blob: BlobId, removal: Removal): Promise<boolean> {
     return this.queue.run(async (txn) => {
       const row = await txn.blob(space, blob)
       const contents = await txn.contents(space, blob)
@@ -105,7 +111,7 @@ export class SweepIndex {
         contents.map(({ id }) => id),
       )
       const inIt = [...rows].filter(([, chunk]) => isIn(blob, chunk))
-      if (!isCurrent() || inIt.some(([, chunk]) => !this.#isDeletable(chunk, keepMs))) return false
+      if (!removal.isCurrent() || inIt.some(([, chunk]) => !this.#isDeletable(chunk, removal))) return false
       for (const [id, chunk] of inIt) txn.setChunk(space, id, withoutPlace(chunk, blob))
       txn.forgetBlob(space, blob)
       txn.isSync = true
@@ -134,8 +140,9 @@ export class SweepIndex {
     })
   }
 
-  #isDeletable({ condemnedMs, usedMs }: ChunkRow, keepMs: number): boolean {
+  #isDeletable({ condemnedMs, usedMs }: ChunkRow, { keepMs, soleSinceMs }: Keeping): boolean {
     const nowMs = this.uptime.nowMs()
-    return condemnedMs > 0 && condemnedMs + keepMs <= nowMs && usedMs + LEASE_MS <= nowMs
+    if (condemnedMs === 0) return false
+    return Math.max(condemnedMs, soleSinceMs) + keepMs <= nowMs && usedMs + LEASE_MS <= nowMs
   }
 }

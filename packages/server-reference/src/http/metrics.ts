@@ -35,6 +35,10 @@ const METRICS: Readonly<Record<keyof HubCounts, Metric>> = {
     'Blobs that were deleted because nobody needed them any more.',
   ),
   deletedBytes: counter('blob_bytes_deleted_total', 'Bytes of chunks in these blobs.'),
+  otherHubs: gauge(
+    'store_other_hubs',
+    'Other hubs, or copies of this one, that use its store: while there is one, nothing is deleted.',
+  ),
 }
 
 /** The text format of Prometheus. */

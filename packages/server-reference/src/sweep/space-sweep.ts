@@ -1,7 +1,7 @@
 import type { Hasher, PackFormat, SpaceDatabase } from '@tidemark/engine'
 import type { BlobId, ChunkId, SpaceName } from '@tidemark/protocol'
 import type { BlobIndex } from '../grants/blob-index.js'
-import type { Verdict } from '../grants/sweep-index.js'
+import type { Keeping, Verdict } from '../grants/sweep-index.js'
 import type { SweptBlobs } from '../grants/swept-blobs.js'
 import { isDamage } from '../grants/version-check.js'
 import type { Logger } from '../logger.js'
@@ -18,6 +18,8 @@ export interface SpaceSweepParts {
   readonly uptime: Uptime
   /** How long a chunk is condemned before it is deleted, milliseconds. */
   readonly keepMs: number
+  /** See `StoreClaim`. */
+  soleSinceMs(): Promise<number | undefined>
   readonly logger: Logger
   /** A register names bytes that are not here. */
   onLacking(): void
@@ -44,7 +46,7 @@ export class SpaceSweep {
 
   /**
    * @returns `undefined`, with a line in the log, where not everything could be marked: from then on nothing was
-   *   condemned, and what is lacking is asked for.
+   *   condemned, and what is lacking is asked for. And where another hub uses the store.
    * @throws {StoreError} and what the database throws; the signal's reason. What was done until then stays done.
    */
   async run(signal: AbortSignal): Promise<SweepResult | undefined> {
@@ -56,7 +58,7 @@ export class SpaceSweep {
     const marker = new ChunkMarker({ ...this.parts, index: index.sweeping, passMs, signal })
     try {
       const result = await this.#sweep(marker, passMs, signal)
-      logger.info('sweep-done', { space, ...result })
+      if (result) logger.info('sweep-done', { space, ...result })
       return result
     } catch (error) {
       if (signal.aborted || !isDamage(error)) throw error
@@ -66,17 +68,20 @@ export class SpaceSweep {
     }
   }
 
-  async #sweep(marker: ChunkMarker, passMs: number, signal: AbortSignal): Promise<SweepResult> {
-    const { space, index } = this.parts
+  async #sweep(marker: ChunkMarker, passMs: number, signal: AbortSignal): Promise<SweepResult | undefined> {
+    const { space, index, keepMs } = this.parts
     await marker.catchUp()
     if (marker.absent > 0) await this.#lacking()
     let [condemnedBytes, deletedBlobs, deletedBytes, rewrittenBlobs] = [0, 0, 0, 0]
     for await (const page of index.blobs(space)) {
       for (const blob of page) {
         signal.throwIfAborted()
-        const verdict = await this.#judge(blob, marker, passMs)
+        const soleSinceMs = await this.parts.soleSinceMs()
+        if (soleSinceMs === undefined) return undefined
+        const keeping = { keepMs, soleSinceMs }
+        const verdict = await this.#judge(blob, marker, passMs, keeping)
         if (!verdict) continue
-        if (verdict.living.size === 0 && (await this.#remove(blob, marker))) {
+        if (verdict.living.size === 0 && (await this.#remove(blob, marker, keeping))) {
           deletedBlobs += 1
           deletedBytes += verdict.bytes
           continue
@@ -89,19 +94,23 @@ export class SpaceSweep {
     return { condemnedBytes, deletedBlobs, deletedBytes, rewrittenBlobs }
   }
 
-  async #judge(blob: BlobId, marker: ChunkMarker, passMs: number): Promise<Verdict | undefined> {
-    const { space, index, blobs, keepMs } = this.parts
+  async #judge(
+    blob: BlobId,
+    marker: ChunkMarker,
+    passMs: number,
+    keeping: Keeping,
+  ): Promise<Verdict | undefined> {
+    const { space, index, blobs } = this.parts
     await marker.catchUp()
-    const verdict = await index.sweeping.judge(space, blob, passMs, keepMs)
+    const verdict = await index.sweeping.judge(space, blob, passMs, keeping)
     // Indexed before blobs had lists of what is in them.
     if (!verdict) await blobs.indexContents(blob)
     return verdict
   }
 
-  async #remove(blob: BlobId, marker: ChunkMarker): Promise<boolean> {
-    const { blobs, keepMs } = this.parts
+  async #remove(blob: BlobId, marker: ChunkMarker, keeping: Keeping): Promise<boolean> {
     await marker.catchUp()
-    return blobs.remove(blob, { keepMs, isCurrent: () => marker.isCurrent })
+    return this.parts.blobs.remove(blob, { ...keeping, isCurrent: () => marker.isCurrent })
   }
 
   /** One blob in memory at a time. @returns false where it cannot be read: it stays as it is. */

@@ -3,6 +3,7 @@ import type { SpaceName } from '@tidemark/protocol'
 import type { Logger } from '../logger.js'
 import type { Uptime } from '../uptime.js'
 import type { SweepResult } from './space-sweep.js'
+import type { StoreClaim } from './store-claim.js'
 
 /** The uptime is kept at least so often: a hub that is restarted each night gets to its pass too. */
 const TICK_MS_MAX = 3_600_000
@@ -16,6 +17,8 @@ export interface SweeperParts {
   readonly timers: Timers
   /** From the end of a pass to the next one, milliseconds in which the hub runs. */
   readonly everyMs: number
+  /** Started and closed with it. */
+  readonly claim: Pick<StoreClaim, 'start' | 'close' | 'others'>
   readonly logger: Logger
   spaces(): AsyncIterable<SpaceName>
   sweep(space: SpaceName, signal: AbortSignal): Promise<SweepResult | undefined>
@@ -42,17 +45,23 @@ export class Sweeper {
     return [...this.#condemnedBytes.values()].reduce((sum, bytes) => sum + bytes, 0)
   }
 
+  get otherHubs(): number {
+    return this.#parts.claim.others
+  }
+
   async start(): Promise<void> {
     const row = await this.#parts.storage.get(LAST)
     this.#lastMs = row ? Number(decoder.decode(row)) : 0
+    this.#parts.claim.start()
     this.#schedule()
   }
 
   /** Ends a pass that runs, wherever it is. Idempotent. */
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#ending.abort()
     this.#cancel?.()
-    return this.#running
+    await this.#running
+    await this.#parts.claim.close()
   }
 
   #schedule(): void {
