@@ -38,7 +38,7 @@ function restore(): void {
 function blobs(): string[] {
   const store = world.path('hub', 'store')
   const names = readdirSync(store, { recursive: true }) as string[]
-  return names.filter((name) => /(^|\/)[0-9a-f]{64}$/.test(name)).map((name) => join(store, name))
+  return names.filter((name) => /\/default\/[0-9a-f]{64}$/.test(name)).map((name) => join(store, name))
 }
 
 const fill = (folder: string): void => {
@@ -131,6 +131,27 @@ describe('a hub that lost bytes', () => {
     await until('b has the large file', () => existsSync(join(b, 'large.bin')), 60_000)
     expect(readTree(b)).toEqual(readTree(a))
   })
+
+  test.each([
+    ['rot', (bytes: Buffer) => Buffer.from(bytes.map((byte, i) => (i % 1_000 === 500 ? byte ^ 1 : byte)))],
+    ['are cut short', (bytes: Buffer) => bytes.subarray(0, bytes.length / 2)],
+  ])(
+    '[BG28] blobs that %s are noticed by who reads them, and come back from a device that has the bytes',
+    async (_, harm) => {
+      fill(a)
+      await world.once(a, hub)
+      await whileStopped(() => {
+        for (const path of blobs()) writeFileSync(path, harm(readFileSync(path)))
+      })
+      world.live(a, hub)
+      world.live(b, hub)
+      const names = ['small.txt', 'large.bin', 'sub/other.txt']
+      await until('b has all files', () => names.every((name) => existsSync(join(b, name))), 60_000)
+      expect(readTree(b)).toEqual(readTree(a))
+      await until('b is idle', async () => (await world.status(b)).state === 'idle')
+      expect(hub.log.join('\n')).toContain('blob-damaged')
+    },
+  )
 
   test('[BG22] a version that nobody holds any more holds nothing back', async () => {
     fill(a)

@@ -32,6 +32,8 @@ export const PACK_CHUNKS_MAX = 16_384
 export const BLOB_BYTES_MAX = 17 * MIB
 /** Ids in one NEED, LOCATE or GRANT message. */
 export const IDS_PER_REQUEST_MAX = 4_096
+/** Blobs in one LOCATE that gave wrong bytes: the hub reads each of them whole. */
+export const DISTRUSTED_BLOBS_MAX = 16
 /** One file: 2^50 bytes, so that sums stay exact in a double. */
 export const FILE_BYTES_MAX = 2 ** 50
 /** Sequence numbers and lseqs stay exact in a double. */

@@ -340,7 +340,16 @@ export const arbitraryMessages: {
     blobs: fc.array(blobId, { maxLength: 4 }),
   }),
   'put-inline': fc.record({ type: type('put-inline'), request, channel, chunks: inline }),
-  locate: fc.record({ type: type('locate'), request, channel, chunks: fc.array(chunkId, { maxLength: 4 }) }),
+  locate: fc.record(
+    {
+      type: type('locate'),
+      request,
+      channel,
+      chunks: fc.array(chunkId, { maxLength: 4 }),
+      distrusted: fc.array(blobId, { maxLength: 2 }),
+    },
+    { requiredKeys: ['type', 'request', 'channel', 'chunks'] },
+  ),
   located: fc
     .record({
       type: type('located'),

@@ -233,7 +233,13 @@ export const SAMPLE_MESSAGES: { readonly [K in Message['type']]: Extract<Message
     channel: 1,
     chunks: [{ id: chunk('c'), bytes: Uint8Array.of(104, 101, 108, 108, 111) }],
   },
-  locate: { type: 'locate', request: 11, channel: 1, chunks: [chunk('a'), chunk('c')] },
+  locate: {
+    type: 'locate',
+    request: 11,
+    channel: 1,
+    chunks: [chunk('a'), chunk('c')],
+    distrusted: [blob('e')],
+  },
   located: {
     type: 'located',
     request: 11,

@@ -277,7 +277,7 @@ function keepingInline(authority: BlobAuthority, cache: ChunkCache): BlobAuthori
     need: (chunks, signal) => authority.need(chunks, signal),
     grantPuts: (blobs, signal) => authority.grantPuts(blobs, signal),
     stored: (blobs, signal) => authority.stored(blobs, signal),
-    locate: (chunks, signal) => authority.locate(chunks, signal),
+    locate: (chunks, options) => authority.locate(chunks, options),
     putInline: async (chunks, signal) => {
       await authority.putInline(chunks, signal)
       for (const { id, bytes } of chunks) cache.put(id, bytes)
@@ -291,7 +291,7 @@ function readOnly(authority: BlobAuthority, space: SpaceName): BlobAuthority {
   }
   return {
     need: (chunks, signal) => authority.need(chunks, signal),
-    locate: (chunks, signal) => authority.locate(chunks, signal),
+    locate: (chunks, options) => authority.locate(chunks, options),
     grantPuts: refuse,
     stored: refuse,
     putInline: refuse,

@@ -37,7 +37,7 @@ export async function answerBlobRequest(
       await authority.putInline(message.chunks, signal)
       return { type: 'stored-result', request, blobs: [] }
     case 'locate': {
-      const { blobs, chunks } = await authority.locate(message.chunks, signal)
+      const { blobs, chunks } = await authority.locate(message.chunks, { ...message, signal })
       return { type: 'located', request, blobs, chunks }
     }
   }

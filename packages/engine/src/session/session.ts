@@ -186,10 +186,11 @@ export class Session {
           signal,
         )
       },
-      async locate(chunks, signal) {
+      async locate(chunks, { distrusted, signal } = {}) {
+        const more = distrusted && distrusted.length > 0 ? { distrusted } : {}
         return requests.request(
           'located',
-          (request) => send({ type: 'locate', request, channel, chunks }),
+          (request) => send({ type: 'locate', request, channel, chunks, ...more }),
           signal,
         )
       },

@@ -16,6 +16,12 @@ export interface BlobAuthority {
   stored(blobs: readonly BlobId[], signal?: AbortSignal): Promise<readonly BlobId[]>
   /** Stores small chunks durably. @throws {ChunkMismatchError} and stores none. */
   putInline(chunks: readonly { id: ChunkId; bytes: Uint8Array }[], signal?: AbortSignal): Promise<void>
-  /** Places and grants for the chunks that the hub has; others are left out. */
-  locate(chunks: readonly ChunkId[], signal?: AbortSignal): Promise<Pick<Located, 'blobs' | 'chunks'>>
+  /**
+   * Places and grants for the chunks that the hub has; others are left out.
+   * @param options.distrusted Blobs that gave wrong bytes: the hub looks for itself first. At most DISTRUSTED_BLOBS_MAX.
+   */
+  locate(
+    chunks: readonly ChunkId[],
+    options?: { readonly distrusted?: readonly BlobId[]; readonly signal?: AbortSignal },
+  ): Promise<Pick<Located, 'blobs' | 'chunks'>>
 }

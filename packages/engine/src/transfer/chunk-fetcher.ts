@@ -3,6 +3,7 @@ import {
   bytesToHex,
   type ChunkId,
   ChunkMismatchError,
+  DISTRUSTED_BLOBS_MAX,
   StoreError,
   SyncError,
 } from '@tidemark/protocol'
@@ -50,8 +51,8 @@ export class ChunkFetcher {
   /**
    * Asks for at most IDS_PER_REQUEST_MAX chunks and delivers those that come.
    *
-   * What fails is located again: the answer may name another place, and has a new grant. A blob that gave
-   * wrong bytes for a chunk twice is not asked for it any more.
+   * What fails is located again: the answer may name another place, and has a new grant. The hub is told of blobs
+   * that gave wrong bytes. One that did so twice for a chunk is not asked for it any more.
    *
    * @throws what the retry policy gives up on; what `deliver` throws; the signal's reason.
    */
@@ -63,7 +64,10 @@ export class ChunkFetcher {
     const retries = this.parts.retry.begin()
     while (pending.size > 0) {
       const ids = [...pending]
-      const located = await this.parts.retry.run(signal, () => mustAuthority(this.parts).locate(ids, signal))
+      const distrusted = lies.takeLiars()
+      const located = await this.parts.retry.run(signal, () =>
+        mustAuthority(this.parts).locate(ids, { distrusted, signal }),
+      )
       const ranges = planRanges(
         located,
         (id, length) => pending.has(id) && request.isWanted(id, length),
@@ -112,6 +116,7 @@ export class ChunkFetcher {
             const result = await this.#range(range, buffer, signal)
             if (result.error) failure = result.error
             for (const lie of result.lies) lies.add(lie, range.blob)
+            if (isOutside(result.error)) lies.distrust(range.blob)
             if (result.chunks.length > 0) await request.deliver(result.chunks)
             for (const { id } of result.chunks) pending.delete(id)
           } finally {
@@ -158,6 +163,10 @@ export class ChunkFetcher {
   }
 }
 
+/** The blob ends before its chunk does: 416 where nothing of it is there, 206 where its beginning is. */
+const isOutside = (error: SyncError | undefined): boolean =>
+  error instanceof StoreError && (error.status === 416 || error.status === 206)
+
 interface RangeResult {
   readonly chunks: readonly FetchedChunk[]
   readonly lies: readonly ChunkMismatchError[]
@@ -169,17 +178,30 @@ class Lies {
   readonly #counts = new Map<string, number>()
   readonly #last = new Map<ChunkId, ChunkMismatchError>()
   #proven: ChunkMismatchError[] = []
+  readonly #liars = new Set<BlobId>()
 
   add(lie: ChunkMismatchError, blob: BlobId): void {
     const key = `${blob} ${lie.expected}`
     const count = (this.#counts.get(key) ?? 0) + 1
     this.#counts.set(key, count)
     this.#last.set(lie.expected as ChunkId, lie)
+    this.distrust(blob)
     if (count >= LIES_MAX) this.#proven.push(lie)
+  }
+
+  distrust(blob: BlobId): void {
+    this.#liars.add(blob)
   }
 
   last(id: ChunkId): ChunkMismatchError | undefined {
     return this.#last.get(id)
+  }
+
+  /** Blobs that lied since the last call, as many as fit into a request; the others are for the next one. */
+  takeLiars(): readonly BlobId[] {
+    const liars = [...this.#liars].slice(0, DISTRUSTED_BLOBS_MAX)
+    for (const blob of liars) this.#liars.delete(blob)
+    return liars
   }
 
   /** Chunks whose place lied once too often since the last call. */

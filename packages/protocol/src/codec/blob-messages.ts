@@ -4,6 +4,7 @@ import { type BlobId, CHUNK_ID_BYTES, type ChunkId } from '../ids.js'
 import {
   BLOB_BYTES_MAX,
   CHUNK_BYTES_MAX,
+  DISTRUSTED_BLOBS_MAX,
   FILE_BYTES_MAX,
   FRAME_BYTES_MAX,
   GRANT_HEADERS_MAX,
@@ -28,12 +29,13 @@ import type {
 import type { Grant } from '../ports/blob-store.js'
 import { channelCodec, chunkBytes } from './exchange-messages.js'
 import { FlatReader, idCodec, idsCodec } from './flat.js'
-import { type Codec, choice, list, nullable, record, required, text, uint } from './schema.js'
+import { type Codec, choice, list, nullable, optional, record, required, text, uint } from './schema.js'
 import { varintLength, writeVarint } from './varint.js'
 
 const ignore = { unknown: 'ignore' } as const
 const chunkIds = idsCodec<ChunkId>(CHUNK_ID_BYTES, IDS_PER_REQUEST_MAX)
 const blobIds = idsCodec<BlobId>(CHUNK_ID_BYTES, IDS_PER_REQUEST_MAX)
+const distrustedIds = idsCodec<BlobId>(CHUNK_ID_BYTES, DISTRUSTED_BLOBS_MAX)
 
 /** [name, value, name, value …], in ascending order of name. */
 const headers: Codec<Readonly<Record<string, string>>> = {
@@ -194,7 +196,7 @@ export const putInlineRecord = record<PutInline>(
 )
 export const locateRecord = record<Locate>(
   'locate',
-  { request, channel, chunks: required(3, chunkIds) },
+  { request, channel, chunks: required(3, chunkIds), distrusted: optional(4, distrustedIds) },
   ignore,
 )
 export const locatedRecord = record<Located>(

@@ -57,6 +57,8 @@ export interface Locate {
   readonly request: number
   readonly channel: number
   readonly chunks: readonly ChunkId[]
+  /** Blobs that gave wrong bytes for chunks which the hub had placed there: it looks for itself before it answers. */
+  readonly distrusted?: readonly BlobId[]
 }
 /** Answer: blobs with a grant each, and a place for every chunk that the hub has. Missing ones are left out. */
 export interface Located {

@@ -300,7 +300,7 @@ MESSAGES = {
     20: ('stored', {1: REQUEST, 2: CHANNEL, 3: ('blobs', ids32)}),
     21: ('stored-result', {1: REQUEST, 2: ('blobs', ids32)}),
     22: ('put-inline', {1: REQUEST, 2: CHANNEL, 3: ('chunks', many(inline))}),
-    23: ('locate', {1: REQUEST, 2: CHANNEL, 3: ('chunks', ids32)}),
+    23: ('locate', {1: REQUEST, 2: CHANNEL, 3: ('chunks', ids32), 4: ('distrusted', ids32)}),
     24: ('located', {1: REQUEST, 2: ('blobs', many(BLOB_GRANT)), 3: ('chunks', chunk_places)}),
     25: ('want', {1: CHANNEL, 2: ('versions', wanted_versions)}),
 }

@@ -10,7 +10,7 @@ import {
   withoutPlace,
   withPlace,
 } from './chunk-row.js'
-import { auditKey, blobKey, chunkKey, IndexQueue } from './index-transaction.js'
+import { auditKey, blobKey, chunkKey, damagedKey, IndexQueue } from './index-transaction.js'
 import type { Locator } from './locator.js'
 import { SweepIndex } from './sweep-index.js'
 
@@ -28,7 +28,8 @@ export type Use = 'need' | 'read' | 'name'
  *     c/<space>/<chunk>   times and locators, see `ChunkRow`; at most 8 locators of 45 bytes
  *     b/<space>/<blob>    times, see `BlobRow`: everything in this blob is indexed
  *     p/<space>/<blob>    what is in it, 36 bytes a chunk
- *     a/<space>           one byte, 1: a blob was lost, and what needed it is not known yet
+ *     d/<space>/<blob>    one byte, 1: it is in the store and is not what its id says
+ *     a/<space>           one byte, 1: a blob was lost or damaged, and what needed it is not known yet
  *
  * Changes run one after the other; those that wait are merged into one batch.
  */
@@ -43,6 +44,10 @@ export class BlobIndex {
   ) {
     this.#queue = new IndexQueue(store)
     this.sweeping = new SweepIndex(this.#queue, uptime)
+  }
+
+  get nowMs(): number {
+    return this.uptime.nowMs()
   }
 
   /** In the order asked; `undefined` for an unknown one. */
@@ -78,6 +83,27 @@ export class BlobIndex {
     for await (const page of this.store.range({ gte: from, lt: `${from}~` })) {
       yield page.map(([key]) => key.slice(from.length) as BlobId)
     }
+  }
+
+  /** Blobs that are in the store and are not what their ids say. */
+  async damaged(space: SpaceName): Promise<BlobId[]> {
+    const from = damagedKey(space, '')
+    const ids: BlobId[] = []
+    for await (const page of this.store.range({ gte: from, lt: `${from}~` })) {
+      ids.push(...page.map(([key]) => key.slice(from.length) as BlobId))
+    }
+    return ids
+  }
+
+  setDamaged(space: SpaceName, blob: BlobId): Promise<void> {
+    return this.#queue.run(async (txn) => {
+      txn.setDamaged(space, blob)
+      txn.isSync = true
+    })
+  }
+
+  setUndamaged(space: SpaceName, blob: BlobId): Promise<void> {
+    return this.#queue.run(async (txn) => txn.setUndamaged(space, blob))
   }
 
   /** Whether a blob was dropped since the last `auditDone`. */

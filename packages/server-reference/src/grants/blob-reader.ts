@@ -25,22 +25,30 @@ export class BlobReader {
    *   longer than blobs are or rotten. @throws {StoreError}
    */
   async read(id: BlobId): Promise<Uint8Array | undefined> {
-    const { space, blobs, hasher, logger } = this.parts
+    const read = await this.#read(id)
+    if (typeof read !== 'string') return read
+    const { space, logger } = this.parts
+    if (read !== 'GONE') logger.warn('blob-refused', { space, blob: id, code: read })
+    return undefined
+  }
+
+  /** Whether it is there and is not what its id says. @throws {StoreError} */
+  async isDamaged(id: BlobId): Promise<boolean> {
+    const read = await this.#read(id)
+    return read === 'LIMIT' || read === 'BLOB_MISMATCH'
+  }
+
+  async #read(id: BlobId): Promise<Uint8Array | 'GONE' | 'LIMIT' | 'BLOB_MISMATCH'> {
+    const { space, blobs, hasher } = this.parts
     const length = await blobs.stat(space, id)
-    if (length === undefined) return undefined
-    if (length > BLOB_BYTES_MAX) {
-      logger.warn('blob-refused', { space, blob: id, code: 'LIMIT' })
-      return undefined
-    }
-    let bytes: Uint8Array
+    if (length === undefined) return 'GONE'
+    if (length > BLOB_BYTES_MAX) return 'LIMIT'
     try {
-      bytes = await blobs.read(space, id, { offset: 0, length })
+      const bytes = await blobs.read(space, id, { offset: 0, length })
+      return bytesToHex(await hasher.sha256Async(bytes)) === id ? bytes : 'BLOB_MISMATCH'
     } catch (error) {
-      if (error instanceof BlobNotFoundError) return undefined
+      if (error instanceof BlobNotFoundError) return 'GONE'
       throw error
     }
-    if (bytesToHex(await hasher.sha256Async(bytes)) === id) return bytes
-    logger.warn('blob-refused', { space, blob: id, code: 'BLOB_MISMATCH' })
-    return undefined
   }
 }

@@ -1,4 +1,4 @@
-import type { BlobAuthority, Hasher, PackFormat } from '@tidemark/engine'
+import type { BlobAuthority, BuiltPack, Hasher, PackFormat } from '@tidemark/engine'
 import {
   BLOB_BYTES_MAX,
   type BlobId,
@@ -14,6 +14,7 @@ import {
   LimitError,
   type Located,
   type SpaceName,
+  StoreError,
   SyncError,
   type WantedVersion,
 } from '@tidemark/protocol'
@@ -21,7 +22,8 @@ import type { Logger } from '../logger.js'
 import type { BlobIndex, Use } from './blob-index.js'
 import { BlobLocks } from './blob-locks.js'
 import { BlobReader } from './blob-reader.js'
-import { placesOf } from './chunk-row.js'
+import { BlobTrust } from './blob-trust.js'
+import { type ChunkRow, placesOf } from './chunk-row.js'
 import { type InlineChunkBytes, InlinePacker } from './inline-packer.js'
 import type { Locator } from './locator.js'
 import { mapLimited } from './map-limited.js'
@@ -65,14 +67,20 @@ export class HubBlobAuthority implements BlobAuthority {
   readonly #inline: InlinePacker
   readonly #versions: VersionCheck
   readonly #reader: BlobReader
+  readonly #trust: BlobTrust
   readonly #locks = new BlobLocks()
   #ready: Promise<void> | undefined
 
   constructor(parts: HubBlobAuthorityParts) {
     this.#parts = parts
     this.#inline = new InlinePacker((chunks) => this.#storeInline(chunks))
-    this.#versions = new VersionCheck({ ...parts, places: (chunks) => this.#places(chunks, 'name') })
     this.#reader = new BlobReader(parts)
+    this.#trust = new BlobTrust({ ...parts, reader: this.#reader, onDamaged: parts.onBlobLost })
+    this.#versions = new VersionCheck({
+      ...parts,
+      places: (chunks) => this.#places(chunks, 'name'),
+      distrust: (blob) => this.#trust.check([blob]),
+    })
   }
 
   async need(chunks: readonly ChunkId[], signal?: AbortSignal): Promise<readonly ChunkId[]> {
@@ -106,11 +114,13 @@ export class HubBlobAuthority implements BlobAuthority {
     const { space, index, blobs: store } = this.#parts
     const lengths = await mapLimited(blobs, STAT_CONCURRENCY, (id) => store.stat(space, id))
     const there = blobs.filter((_, i) => lengths[i] !== undefined)
-    const known = new Set(await index.renewBlobs(space, there))
+    const good = there.filter((id) => !this.#trust.isDamaged(id))
+    const known = new Set(await index.renewBlobs(space, good))
     const unread = [...new Set(there.filter((id) => !known.has(id)))]
     await mapLimited(unread, VERIFY_CONCURRENCY, async (id) => {
       signal?.throwIfAborted()
       if (await this.#readAndIndex(id)) known.add(id)
+      else await this.#makeRoom(id)
     })
     return [...new Set(blobs)].filter((id) => known.has(id))
   }
@@ -141,7 +151,18 @@ export class HubBlobAuthority implements BlobAuthority {
     if (missing.length > 0) await this.#inline.put(missing)
   }
 
-  async locate(chunks: readonly ChunkId[], signal?: AbortSignal): Promise<Pick<Located, 'blobs' | 'chunks'>> {
+  async locate(
+    chunks: readonly ChunkId[],
+    {
+      distrusted = [],
+      signal,
+    }: { readonly distrusted?: readonly BlobId[]; readonly signal?: AbortSignal } = {},
+  ): Promise<Pick<Located, 'blobs' | 'chunks'>> {
+    await this.#open()
+    // Advice: a store that cannot be read now is found out by whoever reads.
+    await this.#trust.check(distrusted, signal).catch((error: unknown) => {
+      if (!(error instanceof StoreError)) throw error
+    })
     const places = await this.#places(chunks, 'read', signal)
     const numbers = new Map<BlobId, number>()
     const located: ChunkPlace[] = []
@@ -195,15 +216,12 @@ export class HubBlobAuthority implements BlobAuthority {
     const { space, blobs: store, packs, index } = this.#parts
     return {
       reindex: async (signal) => void (await this.rebuildIndex(signal)),
-      readChunks: (ids) => this.#versions.read(ids),
+      readNodes: (ids) => this.#versions.read(ids),
       readBlob: (id) => this.#reader.read(id),
       indexContents: async (id) => void (await this.#readAndIndex(id)),
       rewrite: async (from, chunks) => {
         const pack = await packs.build(chunks)
-        await this.#locks.run(pack.id, async () => {
-          await store.put(space, pack.id, pack.bytes)
-          await index.sweeping.move(space, from, pack)
-        })
+        await this.#storePack(pack, () => index.sweeping.move(space, from, pack))
       },
       remove: (id, removal) =>
         this.#locks.run(id, async () => {
@@ -214,13 +232,13 @@ export class HubBlobAuthority implements BlobAuthority {
     }
   }
 
-  /** Reads every blob that is not indexed and indexes it. @throws the signal's reason: what was indexed stays so. */
+  /** Reads every blob that is not indexed and indexes it, and those that were damaged again. @throws the signal's reason: what was indexed stays so. */
   async rebuildIndex(signal?: AbortSignal): Promise<RebuildResult> {
     const { space, index, blobs: store, logger } = this.#parts
     const result = { blobs: 0, chunks: 0, refused: 0 }
     const settle = async (group: readonly BlobId[]): Promise<void> => {
       const indexed = await index.hasBlobs(space, group)
-      const unread = group.filter((_, i) => !indexed[i])
+      const unread = group.filter((id, i) => !indexed[i] || this.#trust.isDamaged(id))
       await mapLimited(unread, VERIFY_CONCURRENCY, async (id) => {
         signal?.throwIfAborted()
         const chunks = await this.#readAndIndex(id)
@@ -248,6 +266,7 @@ export class HubBlobAuthority implements BlobAuthority {
   #open(): Promise<void> {
     this.#ready ??= (async () => {
       const { space, index, rebuildAtStart } = this.#parts
+      await this.#trust.load()
       if (rebuildAtStart || (await index.isEmpty(space))) await this.rebuildIndex()
     })().catch((error: unknown) => {
       this.#ready = undefined
@@ -265,7 +284,7 @@ export class HubBlobAuthority implements BlobAuthority {
     const distinct = [...new Set(chunks)]
     const candidates = new Map<ChunkId, Locator[]>()
     const rows = await index.rows(space, distinct)
-    const all = rows.map((row) => (!row || (use === 'need' && row.condemnedMs > 0) ? [] : placesOf(row)))
+    const all = rows.map((row) => (row ? this.#usable(row, use) : []))
     for (const [i, chunk] of distinct.entries()) candidates.set(chunk, all[i]!)
     const exists = new Map<BlobId, boolean>()
     const result = new Map<ChunkId, Locator>()
@@ -289,6 +308,14 @@ export class HubBlobAuthority implements BlobAuthority {
     const kept = await index.renew(space, stale, use)
     for (const chunk of stale) if (!kept.has(chunk)) result.delete(chunk)
     return result
+  }
+
+  /** A reader may find that a damaged blob is good where its chunk is; nobody else counts on it. */
+  #usable(row: ChunkRow, use: Use): Locator[] {
+    if (use === 'need' && row.condemnedMs > 0) return []
+    const places = placesOf(row)
+    const good = places.filter(({ blob }) => !this.#trust.isDamaged(blob))
+    return use === 'read' && good.length === 0 ? places : good
   }
 
   /** A blob that somebody removed from the store: its places are false, and are removed alone. */
@@ -328,8 +355,21 @@ export class HubBlobAuthority implements BlobAuthority {
     const { space, index, blobs: store, onBlobLost } = this.#parts
     const isGone = async () => (await store.stat(space, blob)) === undefined
     const isLost = await index.drop(space, blob, chunks, isGone)
-    if (isLost) onBlobLost?.()
-    return isLost
+    if (!isLost) return false
+    await this.#trust.forget(blob)
+    onBlobLost?.()
+    return true
+  }
+
+  /**
+   * Somebody has a blob that is damaged in the store, where it would stand in the way of the good one: after a second
+   * look it is removed, and they are told that it is not stored.
+   */
+  async #makeRoom(id: BlobId): Promise<void> {
+    const { space, blobs: store } = this.#parts
+    await this.#locks.run(id, async () => {
+      if (await this.#reader.isDamaged(id)) await store.delete(space, id)
+    })
   }
 
   /** @returns how many chunks are in it, `undefined` where it was refused or is gone. */
@@ -351,15 +391,24 @@ export class HubBlobAuthority implements BlobAuthority {
       return undefined
     }
     await index.add(space, id, chunks)
+    await this.#trust.forget(id)
     return chunks.length
   }
 
   async #storeInline(chunks: readonly InlineChunkBytes[]): Promise<void> {
-    const { space, blobs: store, packs, index } = this.#parts
+    const { space, packs, index } = this.#parts
     const pack = await packs.build(chunks)
-    await this.#locks.run(pack.id, async () => {
-      await store.put(space, pack.id, pack.bytes)
-      await index.add(space, pack.id, pack.chunks)
+    await this.#storePack(pack, () => index.add(space, pack.id, pack.chunks))
+  }
+
+  #storePack({ id, bytes }: BuiltPack, addToIndex: () => Promise<void>): Promise<void> {
+    const { space, blobs: store } = this.#parts
+    return this.#locks.run(id, async () => {
+      // A store keeps what it has under this id.
+      if (this.#trust.isDamaged(id)) await store.delete(space, id)
+      await store.put(space, id, bytes)
+      await addToIndex()
+      await this.#trust.forget(id)
     })
   }
 }

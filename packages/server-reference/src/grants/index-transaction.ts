@@ -19,6 +19,7 @@ const SET = Uint8Array.of(1)
 
 export const chunkKey = (space: SpaceName, chunk: ChunkId): string => `${PREFIX}c/${space}/${chunk}`
 export const blobKey = (space: SpaceName, blob: BlobId | ''): string => `${PREFIX}b/${space}/${blob}`
+export const damagedKey = (space: SpaceName, blob: BlobId | ''): string => `${PREFIX}d/${space}/${blob}`
 export const auditKey = (space: SpaceName): string => `${PREFIX}a/${space}`
 const contentsKey = (space: SpaceName, blob: BlobId): string => `${PREFIX}p/${space}/${blob}`
 
@@ -65,6 +66,17 @@ export class IndexTransaction {
   forgetBlob(space: SpaceName, blob: BlobId): void {
     this.#changed.set(blobKey(space, blob), undefined)
     this.#changed.set(contentsKey(space, blob), undefined)
+    this.setUndamaged(space, blob)
+  }
+
+  /** What needs its chunks is not known yet. */
+  setDamaged(space: SpaceName, blob: BlobId): void {
+    this.#changed.set(damagedKey(space, blob), SET)
+    this.setAuditDue(space)
+  }
+
+  setUndamaged(space: SpaceName, blob: BlobId): void {
+    this.#changed.set(damagedKey(space, blob), undefined)
   }
 
   setAuditDue(space: SpaceName): void {

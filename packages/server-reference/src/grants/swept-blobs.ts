@@ -5,8 +5,11 @@ import type { Removal } from './sweep-index.js'
 export interface SweptBlobs {
   /** Indexes blobs that the index does not name. @throws the signal's reason. */
   reindex(signal: AbortSignal): Promise<void>
-  /** Bytes of chunks, not verified. @throws {ChunksMissingError}, {BlobNotFoundError}, {StoreError}, {RangeError} */
-  readChunks(ids: readonly ChunkId[]): Promise<readonly Uint8Array[]>
+  /**
+   * Bytes of manifest nodes, verified.
+   * @throws {ChunksMissingError}, {ChunkMismatchError}, {BlobNotFoundError}, {StoreError}, {RangeError}
+   */
+  readNodes(ids: readonly ChunkId[]): Promise<readonly Uint8Array[]>
   /** A whole blob, verified; `undefined`: gone or rotten. @throws {StoreError} */
   readBlob(id: BlobId): Promise<Uint8Array | undefined>
   /** Notes what is in a blob of which the index only says that it is there. */

@@ -1,7 +1,9 @@
 import { type Hasher, readManifest } from '@tidemark/engine'
 import {
+  type BlobId,
   BlobNotFoundError,
   type BlobStore,
+  bytesToHex,
   type ChunkId,
   ChunkMismatchError,
   ChunksMissingError,
@@ -17,6 +19,8 @@ export interface VersionCheckParts {
   readonly space: SpaceName
   readonly blobs: Pick<BlobStore, 'read'>
   readonly hasher: Hasher
+  /** Its bytes are not what they should be: it is looked at before this resolves. */
+  distrust(blob: BlobId): Promise<void>
   /** For each chunk that the hub has one place; at most IDS_PER_REQUEST_MAX chunks. */
   places(chunks: readonly ChunkId[]): Promise<ReadonlyMap<ChunkId, Locator>>
 }
@@ -37,17 +41,32 @@ export class VersionCheck {
     return lacking
   }
 
-  /** Not verified. @throws {ChunksMissingError}, {BlobNotFoundError}, {StoreError}, {RangeError} */
+  /**
+   * Manifest nodes, verified.
+   * @throws {ChunksMissingError}, {ChunkMismatchError}, {BlobNotFoundError}, {StoreError}, {RangeError}
+   */
   async read(ids: readonly ChunkId[]): Promise<readonly Uint8Array[]> {
-    const { space, blobs } = this.parts
     const places = await this.parts.places(ids)
     return Promise.all(
       ids.map((id) => {
         const place = places.get(id)
         if (!place) throw new ChunksMissingError([id])
-        return blobs.read(space, place.blob, { offset: place.offset, length: place.storedLength })
+        return this.#read(id, place)
       }),
     )
+  }
+
+  async #read(id: ChunkId, { blob, offset, storedLength }: Locator): Promise<Uint8Array> {
+    const { space, blobs, hasher, distrust } = this.parts
+    try {
+      const bytes = await blobs.read(space, blob, { offset, length: storedLength })
+      const actual = bytesToHex(hasher.sha256(bytes))
+      if (actual !== id) throw new ChunkMismatchError(id, actual)
+      return bytes
+    } catch (error) {
+      if (error instanceof ChunkMismatchError || error instanceof RangeError) await distrust(blob)
+      throw error
+    }
   }
 
   async #isWhole({ root, height, size }: WantedVersion): Promise<boolean> {

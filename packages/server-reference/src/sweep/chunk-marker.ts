@@ -1,12 +1,5 @@
-import { beginsLikeManifestNode, decodeManifestNode, type Hasher, type SpaceDatabase } from '@tidemark/engine'
-import {
-  bytesToHex,
-  type ChunkId,
-  ChunkMismatchError,
-  ChunksMissingError,
-  type NodeEntry,
-  type SpaceName,
-} from '@tidemark/protocol'
+import { beginsLikeManifestNode, decodeManifestNode, type SpaceDatabase } from '@tidemark/engine'
+import { type ChunkId, ChunksMissingError, type NodeEntry, type SpaceName } from '@tidemark/protocol'
 import type { SweepIndex } from '../grants/sweep-index.js'
 import type { SweptBlobs } from '../grants/swept-blobs.js'
 
@@ -19,8 +12,7 @@ export interface ChunkMarkerParts {
   readonly space: SpaceName
   readonly database: Pick<SpaceDatabase, 'snapshot' | 'lseq'>
   readonly index: Pick<SweepIndex, 'mark'>
-  readonly blobs: Pick<SweptBlobs, 'readChunks'>
-  readonly hasher: Hasher
+  readonly blobs: Pick<SweptBlobs, 'readNodes'>
   /** When the pass began, which is its name. */
   readonly passMs: number
   readonly signal: AbortSignal
@@ -91,7 +83,7 @@ export class ChunkMarker {
       const { absent, unwalked } = await index.mark(space, group, passMs, true)
       if (absent.length > 0) throw new ChunksMissingError(absent)
       const inner: ChunkId[] = []
-      for (const bytes of await this.#read(unwalked)) {
+      for (const bytes of unwalked.length > 0 ? await this.#parts.blobs.readNodes(unwalked) : []) {
         // Whatever its entry says: these bytes name nothing.
         if (!beginsLikeManifestNode(bytes)) continue
         const { level, children } = decodeManifestNode(bytes)
@@ -100,17 +92,6 @@ export class ChunkMarker {
       }
       await this.#walk(inner)
     }
-  }
-
-  async #read(ids: readonly ChunkId[]): Promise<readonly Uint8Array[]> {
-    if (ids.length === 0) return []
-    const { blobs, hasher } = this.#parts
-    const read = await blobs.readChunks(ids)
-    for (const [i, bytes] of read.entries()) {
-      const actual = bytesToHex(hasher.sha256(bytes))
-      if (actual !== ids[i]) throw new ChunkMismatchError(ids[i]!, actual)
-    }
-    return read
   }
 
   async #add(ids: readonly ChunkId[]): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Hasher, PackFormat, SpaceDatabase } from '@tidemark/engine'
+import type { PackFormat, SpaceDatabase } from '@tidemark/engine'
 import type { BlobId, ChunkId, SpaceName } from '@tidemark/protocol'
 import type { BlobIndex } from '../grants/blob-index.js'
 import type { Keeping, Verdict } from '../grants/sweep-index.js'
@@ -14,7 +14,6 @@ export interface SpaceSweepParts {
   readonly index: BlobIndex
   readonly blobs: SweptBlobs
   readonly packs: Pick<PackFormat, 'verify'>
-  readonly hasher: Hasher
   readonly uptime: Uptime
   /** How long a chunk is condemned before it is deleted, milliseconds. */
   readonly keepMs: number
