@@ -34,6 +34,8 @@ export class TestHub implements BlobAuthority {
   /** Places of each chunk; the first is told. */
   readonly places = new Map<ChunkId, Place[]>()
   readonly calls: Call[] = []
+  /** Blobs that it was told to look at. */
+  readonly distrusted: BlobId[] = []
   /** Bytes that left the store. */
   bytesRead = 0
   bodiesMost = 0
@@ -90,8 +92,12 @@ export class TestHub implements BlobAuthority {
     await this.addPack(chunks)
   }
 
-  async locate(chunks: readonly ChunkId[]): Promise<Pick<Located, 'blobs' | 'chunks'>> {
+  async locate(
+    chunks: readonly ChunkId[],
+    { distrusted = [] }: { readonly distrusted?: readonly BlobId[] } = {},
+  ): Promise<Pick<Located, 'blobs' | 'chunks'>> {
     await this.#begin('locate')
+    this.distrusted.push(...distrusted)
     const blobs: BlobId[] = []
     const located = []
     for (const id of chunks) {

@@ -97,6 +97,26 @@ test.each([
   },
 )
 
+test('[BG28] a blob heals also in a store that keeps what it has under an id', async () => {
+  const keepWhatIsThere = () => {
+    const put = blobs.put.bind(blobs)
+    blobs.put = async (space, id, bytes) => {
+      if ((await blobs.stat(space, id)) === undefined) await put(space, id, bytes)
+    }
+  }
+  keepWhatIsThere()
+  await rot()
+  await distrust()
+  expect(await upload()).toBe(true)
+  await rot()
+  // It was good a moment ago; a hub that starts does not know that.
+  await start()
+  keepWhatIsThere()
+  await distrust()
+  await authority.putInline(chunks)
+  expect(Buffer.from(await readFile(pathOf(pack)))).toEqual(Buffer.from(pack.bytes))
+})
+
 test('[BG28] readers who find no other place are still told of it: another chunk in it may be good', async () => {
   await rot()
   const { blobs: named, chunks: placed } = await distrust()

@@ -158,9 +158,22 @@ describe('wrong bytes', () => {
       expected: first,
     })
     expect(it.hub.count('get')).toBe(2)
+    expect(it.hub.distrusted).toEqual([it.hub.places.get(first)![0]!.blob])
     const firstLength = file.chunks.lengths[0]!
     expect(sink.written.subarray(0, firstLength).some((flag) => flag === 1)).toBe(false)
     expect(same(sink.bytes.subarray(firstLength), bytes.subarray(firstLength))).toBe(true)
+  })
+
+  test.each([206, 416])('of a blob that is too short (status %d): the hub is told of it', async (status) => {
+    const it = world()
+    const bytes = seededBytes(8, 200_000)
+    const file = await stored(it, bytes)
+    let failures = 1
+    it.hub.before = (call) => {
+      if (call === 'get' && failures-- > 0) throw new StoreError('outside of the blob', status)
+    }
+    await new Downloader(it).fetch(file, new MemorySink(file.size))
+    expect(it.hub.distrusted).toHaveLength(1)
   })
 
   test('from one blob are made up for by another place of the chunk', async () => {
