@@ -45,6 +45,14 @@ test('an entry that a commit brings up and that no file stands for is touched', 
   expect(await planRows(await rowsWith(), [], result)).toMatchObject({ changes: [], touch: [NODE] })
 })
 
+test('an entry that is deleted and shown as before is touched', async () => {
+  const top = { path: 'f', row }
+  const planned: Planned[] = [{ item: { type: 'delete', path: 'f', row, top, isDisplaced: false } }]
+  const { changes, touch } = await planRows(await rowsWith(row), planned, { created: new Map(), changes: [] })
+  expect(changes).toEqual([{ before: row, after: undefined }])
+  expect(touch).toEqual([NODE])
+})
+
 test('a row keeps the version that is on disk when the space shows another, and is touched', async () => {
   const result = { created: new Map(), changes: [{ key: NODE, before: row.entry, after: entryOf('f', 'b') }] }
   const { changes, touch } = await planRows(await rowsWith(row), [], result)

@@ -44,6 +44,7 @@ class Planner {
   readonly #afterByKey = new Map<EntryKey, ViewEntry>()
   /** Shown no more. */
   readonly #gone = new Set<EntryKey>()
+  readonly #deleted = new Set<EntryKey>()
   readonly #afterByPlace = new Map<string, ViewEntry>()
   readonly #changes = new Map<EntryKey, RowChange>()
   readonly #twins: Item[] = []
@@ -89,6 +90,7 @@ class Planner {
       }
       case 'delete':
         this.#put(item.row, undefined)
+        this.#deleted.add(item.row.key)
     }
   }
 
@@ -104,11 +106,15 @@ class Planner {
     }
   }
 
-  /** What the space shows now without any file of this disk behind it must still be made here. */
+  /**
+   * What the space shows now without any file of this disk behind it must still be made here; also a directory
+   * that was deleted and stays as it was, because others have put something into it.
+   */
   touchRowless(): void {
     for (const { key, after } of this.commit.changes) {
       if (after && !this.#changes.get(key)?.after) this.#touch.add(key)
     }
+    for (const key of this.#deleted) if (!this.#gone.has(key)) this.#touch.add(key)
   }
 
   result(): RowPlan {
