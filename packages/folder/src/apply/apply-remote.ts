@@ -9,6 +9,7 @@ import { matchesRow, mustBeSystemError } from './disk.js'
 import { Downloads } from './downloads.js'
 import { type Gathered, gather } from './gather.js'
 import { contentDiffers, executableDiffers, type Item } from './item.js'
+import { readUnsettled } from './journal.js'
 import { keptEntries } from './kept.js'
 import { Locator, soundDirs } from './locator.js'
 import { pairRows } from './pair.js'
@@ -72,7 +73,8 @@ async function applyOnce(ctx: ApplyContext, signal: AbortSignal, downloads: Down
     for (const { key } of batch.items) seen.add(key)
     for (const key of keys.slice(0, ENTRIES_MAX)) seen.add(key)
     const locator = new Locator(ctx.files, ctx.directory, ctx.staging, root, batch.dirs.values())
-    await applyBatch({ ctx, signal, downloads, report, area, trash, locator }, batch)
+    const unsettled = await unsettledKeys(ctx)
+    await applyBatch({ ctx, signal, downloads, report, area, trash, locator, unsettled }, batch)
   }
 }
 
@@ -84,15 +86,21 @@ interface BatchTools {
   readonly area: StagingArea
   readonly trash: Trash
   readonly locator: Locator
+  readonly unsettled: ReadonlySet<EntryKey>
 }
 
 async function applyBatch(tools: BatchTools, batch: Gathered): Promise<void> {
-  const { ctx, signal, downloads, report, area, trash, locator } = tools
+  const { ctx, signal, downloads, report, area, trash, locator, unsettled } = tools
   const paths = new WantedPaths(batch, locator)
-  const visible = await dropHidden(ctx, batch.items, paths)
-  const items = pairRows(visible)
+  const waiting = batch.items.filter((item) => isUnsettled(item, unsettled))
+  const others = batch.items.filter((item) => !isUnsettled(item, unsettled))
+  const items = pairRows([...waiting, ...(await dropHidden(ctx, others, paths))])
   const dirs = soundDirs(locator, batch.dirs)
-  const untouchable = new Set([...keptEntries(tools, items, batch.settled), ...changedOnDisk(tools, items)])
+  const untouchable = new Set([
+    ...items.filter((item) => isUnsettled(item, unsettled)).map(({ key }) => key),
+    ...keptEntries(tools, items, batch.settled),
+    ...changedOnDisk(tools, items),
+  ])
   const free = items.filter(({ key }) => !untouchable.has(key))
   const pathOf = (item: Item) => paths.of(item)
   const bytes = await stage(ctx, area, downloads, free, report, pathOf, signal)
@@ -105,6 +113,18 @@ async function applyBatch(tools: BatchTools, batch: Gathered): Promise<void> {
     removeUnused(ctx, area, staged)
   }
 }
+
+/**
+ * Entries of which nobody knows how far an interrupted effect went, because the disk does not let it be looked
+ * at: that one has no row does not say that it is not there.
+ */
+async function unsettledKeys({ space }: ApplyContext): Promise<ReadonlySet<EntryKey>> {
+  const intents = await readUnsettled(space.rows)
+  return new Set(intents.flatMap(({ key, rowKey }) => (rowKey === undefined ? [key] : [key, rowKey])))
+}
+
+const isUnsettled = ({ key, row }: Item, unsettled: ReadonlySet<EntryKey>): boolean =>
+  unsettled.has(key) || (row !== undefined && unsettled.has(row.key))
 
 /** Items whose row no longer says what stands on disk: the local side looks first. */
 function changedOnDisk({ ctx, locator, report }: BatchTools, items: readonly Item[]): Set<EntryKey> {
