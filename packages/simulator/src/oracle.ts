@@ -10,6 +10,7 @@ import { brief } from './ledger.js'
 import { isFile } from './shown.js'
 import type { Rule } from './simulation-error.js'
 import { TrashWatch } from './trash-watch.js'
+import { unmarkedEntries } from './unmarked-entries.js'
 import type { World } from './world.js'
 
 /** Time within which all is equal and idle once nobody disturbs it, milliseconds. */
@@ -159,6 +160,14 @@ export class Oracle {
     }
   }
 
+  /** What a folder shows otherwise than the space does it knows to look at. */
+  async checkMarks(): Promise<void> {
+    for (const { name, storage } of this.world.folders) {
+      const unmarked = await unmarkedEntries(storage)
+      if (unmarked.length > 0) this.fail('unmarked', `${name}: ${list(unmarked)}`)
+    }
+  }
+
   /** No replica has forgotten what it had, unless its database, or that of the hub, went back. */
   async checkFrontiers(): Promise<void> {
     const { hub, devices, thrownBack, hasOldHub } = this.world
@@ -194,6 +203,7 @@ export class Oracle {
       if (world.hasOldDatabases) for (const folder of world.folders) await folder.acceptFolder()
       waitedMs += HEAL_STEP_MS
       this.checkVisible()
+      await this.checkMarks()
     } while (!(await this.#isWell()))
     const entries = Object.keys(await world.devices[0]!.shown()).length
     const bound = HEAL_MESSAGES_MAX + world.devices.length * entries * HEAL_MESSAGES_PER_ENTRY_MAX

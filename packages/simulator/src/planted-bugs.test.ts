@@ -61,6 +61,22 @@ const AWAY_WITH_AN_EDIT = `
 const NOTICED_BY: Readonly<Record<string, readonly [rule: Rule, script: string]>> = {
   'goes-on-while-beginning-anew': ['unseen', AWAY_WITH_AN_EDIT],
   'forgets-what-only-it-had': ['unseen', AWAY_WITH_AN_EDIT],
+  'commit-without-marks': [
+    'unmarked',
+    `
+    seed 1
+    devices ann bob
+    bob mkdir x
+    bob mkdir y
+    wait 1500
+    demote ann
+    ann rmdir x
+    ann rmdir y
+    bob rename y x/d
+    ann create x
+    wait 900000
+    `,
+  ],
   'lying-fsync': ['unequal', POWER_CUT],
   'no-fsync-of-files': ['strange', POWER_CUT],
   'no-fsync-of-directories': [
@@ -165,7 +181,7 @@ const NOTICED_BY: Readonly<Record<string, readonly [rule: Rule, script: string]>
   ],
   'hub-publishes-what-it-lacks': ['empty', ONE_FILE],
   'received-file-sent-as-own': ['talkative', ONE_FILE],
-  'winner-by-wall-clock': ['unequal', `${ONE_FILE}\nann edit f\nbob edit f`],
+  'winner-by-wall-clock': ['unmarked', `${ONE_FILE}\nann edit f\nbob edit f`],
   'conflict-copies-as-real-nodes': [
     'unasked',
     `

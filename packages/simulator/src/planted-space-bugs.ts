@@ -276,6 +276,15 @@ const forgetsOwn: PlantedBug = {
     }),
 }
 
+const noMarks: PlantedBug = {
+  name: 'commit-without-marks',
+  about: 'What a commit leaves otherwise on disk than the space shows it is not marked to be looked at.',
+  space: (space) =>
+    withMethods(space, {
+      commit: (ops, rows) => space.commit(ops, async (result) => ({ ...(await rows(result)), touch: [] })),
+    }),
+}
+
 export const SPACE_BUGS: readonly PlantedBug[] = [
   rowsFirst,
   noIntent,
@@ -290,4 +299,5 @@ export const SPACE_BUGS: readonly PlantedBug[] = [
   unverified,
   goesOn,
   forgetsOwn,
+  noMarks,
 ]

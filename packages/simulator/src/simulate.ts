@@ -77,6 +77,7 @@ async function look(oracle: Oracle): Promise<void> {
   await oracle.checkKept()
   await oracle.checkFrontiers()
   oracle.checkRows()
+  await oracle.checkMarks()
 }
 
 async function run(

@@ -30,6 +30,8 @@ export type Rule =
   | 'frontier'
   /** A folder's database says in two ways what stands where. */
   | 'crossed'
+  /** A folder shows something otherwise than the space does, and does not know to look at it. */
+  | 'unmarked'
   /** A program turns in a circle without waiting for anything: a busy processor. */
   | 'restless'
   /** Somebody who broke the protocol was not sent away. */
