@@ -1,4 +1,4 @@
-import { PeerError, type Transport, TransportError } from '@tidemark/protocol'
+import { DatabaseError, PeerError, StoreError, type Transport, TransportError } from '@tidemark/protocol'
 import { expect, test } from 'vitest'
 import { Link, type LinkOptions, type LinkPhase } from './link.js'
 
@@ -37,8 +37,12 @@ async function delaysAfter(error: Error, sessionMs = 0): Promise<number[]> {
   return delays
 }
 
-test('a peer that lets in and fails at once is asked ever more rarely', async () => {
-  const delays = await delaysAfter(new PeerError('NO_SPACE', 'no space', 'later'))
+test.each([
+  new PeerError('NO_SPACE', 'no space', 'later'),
+  new DatabaseError('NO_SPACE', 'no space'),
+  new StoreError('the store is overloaded', 503),
+])('a peer that lets in and fails at once is asked ever more rarely: %s', async (error) => {
+  const delays = await delaysAfter(error)
   expect(delays).toEqual([...delays].sort((a, b) => a - b))
   expect(delays[3]).toBeGreaterThan(5 * delays[0]!)
 })

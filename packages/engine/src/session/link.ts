@@ -1,11 +1,4 @@
-import {
-  type Connection,
-  DatabaseError,
-  PeerError,
-  SyncError,
-  type Transport,
-  TransportError,
-} from '@tidemark/protocol'
+import { type Connection, SyncError, type Transport, TransportError } from '@tidemark/protocol'
 import type { Timers } from '../ports/clock.js'
 import type { Random } from '../ports/random.js'
 import { backoffDelayMs, DIAL_BACKOFF } from './backoff.js'
@@ -82,11 +75,11 @@ export class Link {
         const openedMs = timers.monotonicMs()
         this.#enter({ name: 'open', session })
         error = await session.done
-        // A peer that lets us in only to say that it fails is not asked ten times a second, nor one whose
-        // answers our own database cannot take.
+        // A peer that lets us in only to say that it, or its store, fails is not asked ten times a second, nor one
+        // whose answers our own database cannot take.
         const hasLasted = timers.monotonicMs() - openedMs >= LASTING_MS
-        const isFailing = error instanceof PeerError || error instanceof DatabaseError
-        if (hasLasted || !isFailing) attempt = 0
+        const wasCut = error === undefined || error instanceof TransportError
+        if (hasLasted || wasCut) attempt = 0
       } catch (caught) {
         error = caught as Error
       }
