@@ -3,8 +3,9 @@ import type { Observable } from 'rxjs'
 import type { UserOp } from './core/user-op.js'
 import type { EntryKey, Version, ViewChange, ViewEntry } from './core/view-entry.js'
 import type { TreeReader } from './database/tree-reader.js'
-import type { ByteSink, ByteSource } from './ports/byte-source.js'
+import type { ByteSink, ByteSource, PlacedChunk } from './ports/byte-source.js'
 import type { KeyValueOp, KeyValueReader } from './ports/key-value-store.js'
+import type { UploadHint } from './transfer/upload-hints.js'
 
 /** A chunked file, ready to be stored. */
 export interface ChunkedFile {
@@ -93,6 +94,17 @@ export interface SpaceBinding {
    * out; without a hub all that are not in memory.
    */
   fetchSmall(roots: readonly ChunkId[], options: { signal?: AbortSignal }): Promise<Map<ChunkId, Uint8Array>>
+  /** Of files that others are sending: their chunks may be fetched before the entry comes. Advice, see `Hint`. */
+  readonly hints$: Observable<UploadHint>
+  /**
+   * Writes those of these chunks that the hub has by now, each verified.
+   * @returns those that came. @throws as `fetch`.
+   */
+  fetchChunks(
+    chunks: readonly PlacedChunk[],
+    sink: ByteSink,
+    options: { readonly signal: AbortSignal },
+  ): Promise<readonly PlacedChunk[]>
   /** Contents that the hub shows and lacks: who holds one stores it again with `ensureStored`. */
   readonly wanted: WantedByHub
   /** Emits when more are wanted. */

@@ -7,6 +7,7 @@ import type { Gear } from './ports/gear.js'
 import type { Hasher } from './ports/hasher.js'
 import type { RoundPatience } from './round-patience.js'
 import type { Downloader } from './transfer/downloader.js'
+import type { UploadHint } from './transfer/upload-hints.js'
 import type { Uploader } from './transfer/uploader.js'
 
 export interface SpaceBindingParts {
@@ -18,6 +19,7 @@ export interface SpaceBindingParts {
   readonly downloader: Downloader
   readonly wanted: WantedByHub
   readonly wanted$: Subject<void>
+  readonly hints$: Subject<UploadHint>
   readonly changed$: Subject<void>
   readonly patience: RoundPatience
   readonly link$: BehaviorSubject<LinkState>
@@ -34,7 +36,8 @@ function whileTogether<T>({ begunAnew }: SpaceDatabase, value: T): T {
 
 /** What a folder works on: two trees, its own rows, and the bytes. */
 export function makeSpaceBinding(parts: SpaceBindingParts): SpaceBinding {
-  const { database, hasher, gear, uploader, downloader, wanted, wanted$, changed$, patience, link$ } = parts
+  const { database, hasher, gear, uploader, downloader, wanted, wanted$, hints$, changed$, patience, link$ } =
+    parts
   return {
     received: database.received,
     synced: database.synced,
@@ -51,6 +54,8 @@ export function makeSpaceBinding(parts: SpaceBindingParts): SpaceBinding {
     },
     fetch: (version, sink, options) => downloader.fetch(version, sink, options),
     fetchSmall: (roots, options) => downloader.fetchSmall(roots, options),
+    hints$: hints$.asObservable(),
+    fetchChunks: (chunks, sink, options) => downloader.fetchChunks(chunks, sink, options),
     wanted,
     wanted$: wanted$.asObservable(),
     // When its turn comes: the database may begin anew before that.

@@ -1,12 +1,15 @@
 import {
   AccessError,
   type BlobStore,
+  bytesToHex,
   type DeviceId,
   INLINE_BYTES_MAX,
   type NodeId,
   PathError,
   parseRelativePath,
+  REPLICA_ID_BYTES,
   type SpaceName,
+  type UploadId,
   type WantedVersion,
 } from '@tidemark/protocol'
 import { BehaviorSubject, type Observable, Subject } from 'rxjs'
@@ -29,6 +32,7 @@ import { Downloader } from './transfer/downloader.js'
 import { LocalFiles } from './transfer/local-files.js'
 import { PendingUploads, rowsOfAdopted } from './transfer/pending-uploads.js'
 import { RetryPolicy } from './transfer/retry.js'
+import type { UploadHint } from './transfer/upload-hints.js'
 import { UploadJournal } from './transfer/upload-journal.js'
 import { Uploader } from './transfer/uploader.js'
 import { WantedContents } from './transfer/wanted-contents.js'
@@ -106,6 +110,7 @@ export class Space implements AsyncDisposable {
   readonly #pending: PendingUploads
   readonly #wanted: WantedContents
   readonly #wantedMore = new Subject<void>()
+  readonly #hints = new Subject<UploadHint>()
   readonly #changed = new Subject<void>()
   readonly #changes = new Subject<readonly ViewChange[]>()
   readonly #link: BehaviorSubject<LinkState>
@@ -134,7 +139,16 @@ export class Space implements AsyncDisposable {
       hasher,
       retry: new RetryPolicy({ timers, random }),
     }
-    this.#uploader = new Uploader({ ...transfer, gear, journal: new UploadJournal({ database, hasher }) })
+    const hints = {
+      newUploadId: () => bytesToHex(random.bytes(REPLICA_ID_BYTES)) as UploadId,
+      tell: (hint: UploadHint) => this.peers.hint(hint),
+    }
+    this.#uploader = new Uploader({
+      ...transfer,
+      gear,
+      hints,
+      journal: new UploadJournal({ database, hasher }),
+    })
     this.#downloader = new Downloader({ ...transfer, local: this.#files })
     this.#pending = new PendingUploads({ database, files: this.#files, uploader: this.#uploader })
     this.#wanted = new WantedContents(database)
@@ -146,6 +160,7 @@ export class Space implements AsyncDisposable {
       onChange: () => this.#publishLink(),
       onDiffers: () => this.#housekeeper.auditSoon(),
       onWant: (versions) => this.#takeWanted(versions),
+      onHint: (hint) => this.#hints.next(hint),
     })
     this.#housekeeper = new Housekeeper({
       database,
@@ -182,6 +197,7 @@ export class Space implements AsyncDisposable {
       downloader: this.#downloader,
       wanted: this.#wanted,
       wanted$: this.#wantedMore,
+      hints$: this.#hints,
       changed$: this.#changed,
       patience: this.#patience,
       link$: this.#link,
@@ -346,6 +362,7 @@ export class Space implements AsyncDisposable {
       this.#changed.complete()
       this.#changes.complete()
       this.#wantedMore.complete()
+      this.#hints.complete()
       this.#link.complete()
     })()
     return this.#closed

@@ -73,6 +73,7 @@ export class FolderLoop {
     this.#subscriptions.push(push.space.link$.subscribe((link) => this.#onLink(link)))
     this.#subscriptions.push(push.space.changed$.subscribe(() => this.#onChanged()))
     this.#subscriptions.push(push.space.wanted$.subscribe(() => this.#wanted.wake()))
+    this.#subscriptions.push(push.space.hints$.subscribe((hint) => this.#remote.hint(hint)))
     this.status$ = new BehaviorSubject(this.#status())
   }
 

@@ -1,5 +1,5 @@
-import type { EntryKey } from '@tidemark/engine'
-import { type Applied, applyRemote, Downloads, TrashPruning } from './apply/index.js'
+import type { EntryKey, UploadHint } from '@tidemark/engine'
+import { type Applied, applyRemote, Downloads, EarlyDownloads, TrashPruning } from './apply/index.js'
 import type { ApplyContext } from './apply-context.js'
 import { mendOrphans } from './local/orphans.js'
 import type { PushContext } from './local/push-context.js'
@@ -27,6 +27,7 @@ export interface RemoteSideOptions {
  */
 export class RemoteSide {
   readonly #downloads: Downloads
+  readonly #early: EarlyDownloads
   readonly #pace = new RemotePace()
   readonly #pruning: TrashPruning
   #isWanted = true
@@ -41,11 +42,13 @@ export class RemoteSide {
   #isStopping = false
 
   constructor(private readonly options: RemoteSideOptions) {
+    const { apply, wakeups } = options
+    this.#early = new EarlyDownloads(apply, () => wakeups.monotonicMs())
     this.#downloads = new Downloads(() => {
       this.want()
-      options.wakeups.wake()
-    })
-    this.#pruning = new TrashPruning(options.apply, options.wakeups.monotonicMs())
+      wakeups.wake()
+    }, this.#early)
+    this.#pruning = new TrashPruning(apply, wakeups.monotonicMs())
   }
 
   /** The space may show something else than the disk: the next turn makes a pass. */
@@ -76,14 +79,20 @@ export class RemoteSide {
     wakeups.wake()
   }
 
+  /** Somebody is sending a large file. */
+  hint(hint: UploadHint): void {
+    this.#early.hint(hint)
+  }
+
   /** A pass that runs ends at its next safe place. */
   interrupt(): void {
     this.#stop?.abort()
   }
 
   /** Stops the downloads; their parts stay for the next time. Idempotent. */
-  close(): Promise<void> {
-    return this.#downloads.close()
+  async close(): Promise<void> {
+    await this.#early.close()
+    await this.#downloads.close()
   }
 
   get isDue(): boolean {
@@ -165,6 +174,7 @@ export class RemoteSide {
     this.#notOnDisk = dirty.filter((key) => !this.#kept.has(key)).length
     // Of a version that another has replaced meanwhile, while there was no way to its bytes.
     if (this.#notOnDisk === 0) this.#downloads.cancel()
+    this.#early.prune()
     this.#pruning.pruneIfDue(wakeups.monotonicMs())
   }
 }

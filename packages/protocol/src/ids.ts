@@ -17,6 +17,8 @@ export type NodeId = Brand<string, 'NodeId'>
 export type ChunkId = Brand<string, 'ChunkId'>
 /** SHA-256 of a blob as it is stored: 32 bytes, 64 hex digits. */
 export type BlobId = Brand<string, 'BlobId'>
+/** A file on its way up, while it is (`Hint`); random, 8 bytes, 16 hex digits. */
+export type UploadId = Brand<string, 'UploadId'>
 /** What a replica shows, as one number (`Digest`): 32 bytes, 64 hex digits. */
 export type StateDigest = Brand<string, 'StateDigest'>
 /** Name of a space as peers say it: 1 to 64 of `[a-z0-9._-]`, starting with a letter or digit. */

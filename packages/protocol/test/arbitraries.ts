@@ -20,6 +20,7 @@ import type {
   Sibling,
   SpaceName,
   StateDigest,
+  UploadId,
   Vector,
 } from '../src/index.js'
 import {
@@ -368,6 +369,18 @@ export const arbitraryMessages: {
       ),
     })
     .map((m) => ({ ...m, chunks: m.chunks.filter((c) => c.blob < m.blobs.length) })),
+  hint: fc.record(
+    {
+      type: type('hint'),
+      channel,
+      upload: hex(8) as fc.Arbitrary<UploadId>,
+      size: fc.integer({ min: 8_000_000, max: 2 ** 40 }),
+      offset: fc.nat(1_000_000),
+      chunks: fc.array(fc.record({ id: chunkId, length: fc.nat(1_000_000) }), { maxLength: 4 }),
+      root: chunkId,
+    },
+    { requiredKeys: ['type', 'channel', 'upload', 'size', 'offset', 'chunks'] },
+  ),
   want: fc.record({
     type: type('want'),
     channel,

@@ -12,6 +12,7 @@ import type {
   RunId,
   SpaceName,
   StateDigest,
+  UploadId,
 } from '../src/index.js'
 import { ROOT, SEQ_MAX } from '../src/index.js'
 
@@ -245,6 +246,18 @@ export const SAMPLE_MESSAGES: { readonly [K in Message['type']]: Extract<Message
     request: 11,
     blobs: [{ id: blob('e'), grant: { ...grant, method: 'GET', headers: {} } }],
     chunks: [{ id: chunk('a'), blob: 0, offset: 4_096, storedLength: 900, codec: 1, length: 5_000 }],
+  },
+  hint: {
+    type: 'hint',
+    channel: 1,
+    upload: '0123456789abcdef' as UploadId,
+    size: 9_000_000,
+    offset: 4_096,
+    chunks: [
+      { id: chunk('a'), length: 5_000 },
+      { id: chunk('c'), length: 7 },
+    ],
+    root: chunk('d'),
   },
   want: {
     type: 'want',

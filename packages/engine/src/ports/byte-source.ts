@@ -1,3 +1,5 @@
+import type { ChunkId } from '@tidemark/protocol'
+
 /** Random-access bytes of a fixed size: a path, a Blob, a handle, memory. */
 export interface ByteSource {
   /** Bytes. */
@@ -12,6 +14,15 @@ export interface ByteSource {
   close(): Promise<void>
 }
 
+/** A chunk where it belongs in a file. */
+export interface PlacedChunk {
+  readonly id: ChunkId
+  /** Bytes from the start of the file. */
+  readonly offset: number
+  /** Bytes. */
+  readonly length: number
+}
+
 /** Where a download writes: any offset, any order, each byte at least once. */
 export interface ByteSink {
   write(offset: number, bytes: Uint8Array): Promise<void>
@@ -20,4 +31,6 @@ export interface ByteSink {
    * is verified and not fetched again.
    */
   read?(offset: number, length: number): Promise<Uint8Array | undefined>
+  /** Whether exactly this chunk was verified by this process and written here: it is not read again. */
+  has?(chunk: PlacedChunk): boolean
 }

@@ -33,7 +33,19 @@ const INBOX_BYTES_MAX = 2 * FRAME_BYTES_MAX
 /** The messages of one space's exchange. */
 export type ExchangeMessage = Extract<
   Message,
-  { type: 'open' | 'rewind' | 'entries' | 'sync-point' | 'members' | 'acks' | 'digest' | 'reject' | 'want' }
+  {
+    type:
+      | 'open'
+      | 'rewind'
+      | 'entries'
+      | 'sync-point'
+      | 'members'
+      | 'acks'
+      | 'digest'
+      | 'reject'
+      | 'want'
+      | 'hint'
+  }
 >
 
 /** One space within one session. */
@@ -266,7 +278,8 @@ export class Session {
       case 'acks':
       case 'digest':
       case 'reject':
-      case 'want': {
+      case 'want':
+      case 'hint': {
         // An OPEN before it may still be on its way through the control queue.
         this.#queue(this.#control, bytes, () => {
           const channel = this.#channelOf(message.channel)

@@ -3,7 +3,6 @@ import {
   type DeviceId,
   type Entries,
   joinVectors,
-  type Message,
   NO_SWEEP,
   type Open,
   ProtocolError,
@@ -15,51 +14,18 @@ import {
   type WantedVersion,
 } from '@tidemark/protocol'
 import { isBehind } from '../core/collectable.js'
-import type { SpaceDatabase } from '../database/space-database.js'
 import type { SpaceSnapshot } from '../database/space-snapshot.js'
-import type { Hasher } from '../ports/hasher.js'
 import type { BlobAuthority } from '../transfer/blob-authority.js'
-import type { ChunkCache } from '../transfer/chunk-cache.js'
+import type { UploadHint } from '../transfer/upload-hints.js'
 import { Audit } from './audit.js'
-import { type Custody, isOfOld } from './custody.js'
+import { isOfOld } from './custody.js'
+import { HintTalk } from './hint-talk.js'
 import { keepInline } from './keep-inline.js'
 import { MemberTalk } from './member-talk.js'
 import { openingOf } from './opening.js'
 import { sendPage } from './send-page.js'
 import type { ExchangeMessage, SpaceEndpoint } from './session.js'
-
-export interface SpaceExchangeOptions {
-  readonly database: SpaceDatabase
-  /** The number that this side's messages carry. */
-  readonly channel: number
-  /** Resolves when the connection takes more. */
-  send(message: Message): Promise<void>
-  /** Ends the session. */
-  fail(error: Error): void
-  readonly peer: DeviceId
-  /** Whether the peer may send entries. */
-  readonly mayWrite: boolean
-  /** Whether this side, and the peer, is a hub. @default false */
-  readonly isHub?: boolean
-  readonly isPeerHub?: boolean
-  /** This side's word on bytes, where it is a hub. */
-  readonly blobs?: BlobAuthority
-  /** Whether this side, a hub, makes members of those that may write. @default false */
-  readonly admits?: boolean
-  /** What it does about bytes that it lacks, where it is a hub. */
-  readonly custody?: Custody
-  /** Takes what the peer, a hub, lacks. */
-  onWant?(versions: readonly WantedVersion[]): Promise<void>
-  /** Bytes of small files that ride along with entries. */
-  readonly cache: ChunkCache
-  readonly hasher: Hasher
-  /** Entries in one frame. @default 1,000 */
-  readonly entriesPerFrameMax?: number
-  /** The peer's frontier, ours or the state of the rounds changed. */
-  onChange(): void
-  /** The peer, a hub, shows something else: it is to be asked again soon (`audit`). */
-  onDiffers?(): void
-}
+import type { SpaceExchangeOptions } from './space-exchange-options.js'
 
 /**
  * The exchange of one space with one peer: both ends stream at once (design 5). As a sender: rounds, each
@@ -77,6 +43,7 @@ export class SpaceExchange implements SpaceEndpoint {
   /** Own log positions above `#position` whose content came from the peer: it does not get them back. */
   readonly #echoes = new Set<number>()
   readonly #members: MemberTalk
+  readonly #hints: HintTalk
   readonly #audit: Audit
   /** Both ends send everything once more; until something is collected here, which would come back with it. */
   #repairsBefore: RunId | undefined
@@ -112,6 +79,7 @@ export class SpaceExchange implements SpaceEndpoint {
     const { database, channel, peer, send, isHub = false, isPeerHub = false } = options
     const { gc, device } = database
     this.#members = new MemberTalk({ gc, device, channel, peer, send, isHub, isPeerHub })
+    this.#hints = new HintTalk(channel, send)
     this.#audit = new Audit({
       database,
       channel,
@@ -229,6 +197,9 @@ export class SpaceExchange implements SpaceEndpoint {
         throw new AccessError('FORBIDDEN', `the hub refused ${message.node}: ${message.message}`)
       case 'want':
         return this.#want(message.versions)
+      case 'hint':
+        this.#mustWrite()
+        return this.#options.onHint?.(message)
       default:
         message satisfies never
     }
@@ -239,6 +210,11 @@ export class SpaceExchange implements SpaceEndpoint {
     const { channel, mayWrite, send } = this.#options
     if (this.#closed || !this.#theirs || !mayWrite || versions.length === 0) return
     await send({ type: 'want', channel, versions })
+  }
+
+  /** Tells the peer of a file that is on its way to the hub. A peer that is slow to listen hears of some parts only. */
+  hint(hint: UploadHint): void {
+    if (this.isLive && !this.#isReadOnly) this.#hints.tell(hint)
   }
 
   closed(): void {

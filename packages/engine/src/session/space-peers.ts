@@ -3,6 +3,7 @@ import type { SpaceDatabase } from '../database/space-database.js'
 import type { Hasher } from '../ports/hasher.js'
 import type { BlobAuthority } from '../transfer/blob-authority.js'
 import type { ChunkCache } from '../transfer/chunk-cache.js'
+import type { UploadHint } from '../transfer/upload-hints.js'
 import type { Custody } from './custody.js'
 import type { PeerInfo, Session, SpaceEndpoint } from './session.js'
 import { SpaceExchange } from './space-exchange.js'
@@ -19,6 +20,8 @@ export interface SpacePeersOptions {
   onDiffers?(): void
   /** Takes what a hub lacks; hubs themselves have none. */
   onWant?(versions: readonly WantedVersion[]): Promise<void>
+  /** Takes what a hub says of a file that is on its way to it; a hub tells the other replicas. */
+  onHint?(hint: UploadHint): void
 }
 
 /** A session that carries this space. */
@@ -53,7 +56,7 @@ export class SpacePeers {
 
   /** For `Session.addSpace`. */
   endpoint(session: Session, { client, ...access }: SpaceAccess): (channel: number) => SpaceEndpoint {
-    const { database, cache, hasher, onChange, onDiffers, onWant, isHub = false } = this.#options
+    const { database, cache, hasher, onChange, onDiffers, onWant, onHint, isHub = false } = this.#options
     return (channel) => {
       const { peer } = session
       const exchange = new SpaceExchange({
@@ -64,6 +67,7 @@ export class SpacePeers {
         onChange,
         ...(onWant ? { onWant } : {}),
         ...(onDiffers ? { onDiffers } : {}),
+        onHint: (hint) => (isHub ? this.#pass(hint, exchange) : onHint?.(hint)),
         peer: peer.device,
         isHub,
         // Who dials a hub is none, whatever it says: else it could make a hub begin anew.
@@ -94,6 +98,15 @@ export class SpacePeers {
       if (attached.peer.role === 'hub' && attached.exchange.isLive) return attached
     }
     return undefined
+  }
+
+  /** Tells the hub of a file that is on its way to it. */
+  hint(hint: UploadHint): void {
+    this.hub?.exchange.hint(hint)
+  }
+
+  #pass(hint: UploadHint, from: SpaceExchange): void {
+    for (const { exchange } of this.#attached) if (exchange !== from) exchange.hint(hint)
   }
 
   get all(): ReadonlySet<Attached> {

@@ -14,9 +14,9 @@ import type { FetchOptions } from '../binding.js'
 import { type ManifestEntry, readManifest } from '../chunking/read-manifest.js'
 import type { Version } from '../core/view-entry.js'
 import { Budget } from '../memory/budget.js'
-import type { ByteSink } from '../ports/byte-source.js'
+import type { ByteSink, PlacedChunk } from '../ports/byte-source.js'
 import { ChunkBatch } from './chunk-batch.js'
-import { ChunkFetcher } from './chunk-fetcher.js'
+import { ChunkFetcher, type FetchedChunk } from './chunk-fetcher.js'
 import { HeldChunks } from './held-chunks.js'
 import type { LocalChunks } from './local-chunks.js'
 import { LocalReader } from './local-reader.js'
@@ -118,6 +118,33 @@ export class Downloader {
       if (batch.count > 0) await start()
     })
     await whole.finally(() => held.close())
+  }
+
+  /**
+   * Writes chunks of a file whose version is not known yet: those that the hub has by now.
+   * @returns those that came, and were verified. @throws what the retry policy gives up on; what the sink throws;
+   *   {DecodeError} one chunk with two lengths; the signal's reason.
+   */
+  async fetchChunks(
+    chunks: readonly PlacedChunk[],
+    sink: ByteSink,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<readonly PlacedChunk[]> {
+    const came: PlacedChunk[] = []
+    for (let from = 0; from < chunks.length; from += BATCH_CHUNKS_MAX) {
+      const asked = chunks.slice(from, from + BATCH_CHUNKS_MAX)
+      const batch = new ChunkBatch()
+      for (const chunk of asked) batch.add(chunk)
+      const lacking = new Set(batch.ids)
+      const deliver = async (delivered: readonly FetchedChunk[]): Promise<void> => {
+        await batch.write(delivered, sink)
+        for (const { id } of delivered) lacking.delete(id)
+      }
+      const isWanted = (id: ChunkId, length: number): boolean => batch.isWanted(id, length)
+      await this.#chunks.fetch({ ids: batch.ids, isWanted, deliver }, signal)
+      came.push(...asked.filter(({ id }) => !lacking.has(id)))
+    }
+    return came
   }
 
   /**
@@ -235,6 +262,7 @@ export class Downloader {
     sink: ByteSink,
     held?: HeldChunks,
   ): Promise<boolean> {
+    if (sink.has?.({ id, offset, length })) return true
     const left = await sink.read?.(offset, length)
     if (left?.length === length && (await this.#local.isChunk(id, left))) return true
     const local = await this.#local.read(id)

@@ -22,6 +22,7 @@ import { fitsInline, messages } from './inline-messages.js'
 import { readPieces } from './piece-reader.js'
 import { TaskGroup } from './task-group.js'
 import { mustAuthority, mustClient, type TransferParts } from './transfer-parts.js'
+import { type HintSender, UploadHints } from './upload-hints.js'
 import type { FileJournal, UploadJournal } from './upload-journal.js'
 import {
   checkFile,
@@ -45,6 +46,8 @@ export interface UploaderParts extends TransferParts {
   readonly gear?: Gear | undefined
   /** Where `store` remembers what it chunked. */
   readonly journal?: UploadJournal
+  /** Who hears of large files while they are stored. */
+  readonly hints?: HintSender
 }
 
 /** What the calls of one `ensureStored` or `store` share. */
@@ -121,6 +124,7 @@ export class Uploader {
   ): Promise<ChunkedFile> {
     const { group } = run
     const { signal } = group
+    const hints = new UploadHints(this.parts.hints, source.size)
     const sent: Promise<void>[] = []
     const spawn = (task: Promise<void>): void => {
       sent.push(task)
@@ -145,13 +149,14 @@ export class Uploader {
         onKnown: (offset, chunks) => known.push(...chunkPieces(chunks, pieceSource, offset)),
         onWindow: (window) => {
           sendKnown()
-          spawn(this.#sendWindow(window, journal, run))
+          spawn(this.#sendWindow(window, journal, hints, run))
         },
       })
       sendKnown()
       await Promise.all(sent)
       // Nodes after what they name.
       await this.#send(nodePieces(file.manifest), run)
+      hints.finished(file.root)
     })
     return file!
   }
@@ -199,7 +204,12 @@ export class Uploader {
   }
 
   /** The window itself becomes a pack if the hub lacks most of it; little that it lacks is put aside. */
-  async #sendWindow(window: Window, journal: FileJournal | undefined, run: Run): Promise<void> {
+  async #sendWindow(
+    window: Window,
+    journal: FileJournal | undefined,
+    hints: UploadHints,
+    run: Run,
+  ): Promise<void> {
     const { memory, offset, isSettled } = window
     const aside: Piece[] = []
     try {
@@ -212,6 +222,8 @@ export class Uploader {
         await this.#store(await this.#packs.finish(body, needed), run.group.signal)
         run.durable.settle(needed)
       }
+      // But for what was put aside: whoever asks for that too early asks again.
+      hints.stored(offset, chunks)
     } finally {
       this.#windows.give(memory)
     }

@@ -3,6 +3,7 @@ import { type ChunkId, SyncError } from '@tidemark/protocol'
 import type { ApplyContext } from '../apply-context.js'
 import type { SyncedRow } from '../rows.js'
 import { errnoOf } from './disk.js'
+import type { EarlyDownloads, EarlyPart } from './early-downloads.js'
 import { heldFiles } from './held-files.js'
 import { FILE_MODE } from './mode.js'
 import { ROOM_RESERVE_BYTES } from './room.js'
@@ -40,7 +41,10 @@ export class Downloads {
   #abort = new AbortController()
   #isClosed = false
 
-  constructor(private readonly onFinished: () => void = () => {}) {}
+  constructor(
+    private readonly onFinished: () => void = () => {},
+    private readonly early?: Pick<EarlyDownloads, 'take'>,
+  ) {}
 
   /**
    * Starts the download if there is a free place for it, or says what became of it.
@@ -110,11 +114,12 @@ export class Downloads {
       const path = staging.partPath(version.root)
       // A part with a second name got its place already: writing to it would write to the user's file.
       if ((ctx.files.lstat(path)?.nlink ?? 1) > 1) ctx.files.unlink(path)
+      const has = adopt(ctx, await this.early?.take(version), path)
       const have = ctx.files.lstat(path)?.size ?? 0
       const needed = Math.max(0, version.size - have) + ROOM_RESERVE_BYTES
       if (needed > ctx.files.room(ctx.staging).freeBytes) return { state: 'no-space' }
       const held = await heldFiles(ctx, version, row)
-      await this.#fetchInto(ctx, path, version, have, { signal, held })
+      await this.#fetchInto(ctx, path, version, { have, has }, { signal, held })
       return { state: 'complete' }
     } catch (error) {
       if (signal.aborted) return { state: 'missing' }
@@ -124,12 +129,12 @@ export class Downloads {
     }
   }
 
-  /** @param have Bytes that an earlier attempt left there. */
+  /** @param left `have`: bytes that an earlier attempt left there; `has`: what is known of them. */
   async #fetchInto(
     ctx: ApplyContext,
     path: string,
     version: Version,
-    have: number,
+    { have, has }: { readonly have: number; readonly has: EarlyPart['has'] | undefined },
     options: FetchOptions,
   ): Promise<void> {
     const file = ctx.files.open(path, 'rw', FILE_MODE)
@@ -142,6 +147,7 @@ export class Downloads {
           const bytes = await file.read(offset, length)
           return bytes.length === length ? bytes : undefined
         },
+        ...(has ? { has } : {}),
       }
       await ctx.space.fetch(version, sink, options)
       file.truncate(version.size)
@@ -150,4 +156,19 @@ export class Downloads {
       await file.close()
     }
   }
+}
+
+/** What came early is the part from now on, unless there is one already. @returns what is known of it. */
+function adopt(ctx: ApplyContext, early: EarlyPart | undefined, path: string): EarlyPart['has'] | undefined {
+  if (!early) return undefined
+  try {
+    if (ctx.files.lstat(path)) ctx.files.unlink(early.path)
+    else {
+      ctx.files.rename(early.path, path)
+      return early.has
+    }
+  } catch {
+    // Staging was cleared meanwhile: it comes again.
+  }
+  return undefined
 }

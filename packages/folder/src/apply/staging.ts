@@ -68,6 +68,11 @@ export class StagingArea {
     return join(this.directory, `${PART_PREFIX}${root}`)
   }
 
+  /** A free path for a file whose version is not known yet. */
+  early(): string {
+    return this.#free(NEW_PREFIX)
+  }
+
   /** A free path for something that is the user's. */
   scratch(): string {
     return this.#free(SCRATCH_PREFIX)

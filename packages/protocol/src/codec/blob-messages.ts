@@ -1,6 +1,6 @@
 import { writeHex } from '../bytes.js'
 import { DecodeError, LimitError } from '../errors.js'
-import { type BlobId, CHUNK_ID_BYTES, type ChunkId } from '../ids.js'
+import { type BlobId, CHUNK_ID_BYTES, type ChunkId, REPLICA_ID_BYTES, type UploadId } from '../ids.js'
 import {
   BLOB_BYTES_MAX,
   CHUNK_BYTES_MAX,
@@ -16,6 +16,8 @@ import type {
   ChunkPlace,
   GrantPuts,
   Grants,
+  Hint,
+  HintedChunk,
   Locate,
   Located,
   Need,
@@ -157,6 +159,13 @@ const wantedVersions = flatRecords<WantedVersion>(
   }),
 )
 
+const hintedChunks = flatRecords<HintedChunk>(
+  'hinted-chunks',
+  (chunk) => [chunk.length],
+  (chunk) => chunk.id,
+  (id, next) => ({ id: id as ChunkId, length: atMost(next(), CHUNK_BYTES_MAX, 'chunk length') }),
+)
+
 type BlobGrant = Located['blobs'][number]
 export const blobGrantRecord = record<BlobGrant>(
   'blob-grant',
@@ -221,4 +230,23 @@ export const wantRecord = record<Want>(
   'want',
   { channel: required(1, channelCodec), versions: required(2, wantedVersions) },
   ignore,
+)
+export const hintRecord = record<Hint>(
+  'hint',
+  {
+    channel: required(1, channelCodec),
+    upload: required(2, idCodec<UploadId>(REPLICA_ID_BYTES)),
+    size: required(3, uint()),
+    offset: required(4, uint()),
+    chunks: required(5, hintedChunks),
+    root: optional(6, idCodec<ChunkId>(CHUNK_ID_BYTES)),
+  },
+  {
+    ...ignore,
+    check: ({ size, offset, chunks }) => {
+      atMost(size, FILE_BYTES_MAX, 'size')
+      const end = chunks.reduce((sum, { length }) => sum + length, offset)
+      if (end > size) throw new DecodeError('hint: chunks behind the end of the file')
+    },
+  },
 )

@@ -39,6 +39,7 @@ export const MESSAGES: { readonly [K in Message['type']]: MessageType<K> } = {
   locate: { number: 23, record: blob.locateRecord },
   located: { number: 24, record: blob.locatedRecord },
   want: { number: 25, record: blob.wantRecord },
+  hint: { number: 26, record: blob.hintRecord },
 }
 
 const BY_NUMBER = new Map(

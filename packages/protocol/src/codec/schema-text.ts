@@ -32,6 +32,7 @@ encoded-entry = bstr                    ; a node-entry, encoded
 blob-sizes    = bstr                    ; per blob: id (32 bytes), length (varint)
 chunk-places  = bstr                    ; per chunk: id (32 bytes), then varints: blob, offset, storedLength, codec, length
 wanted-versions = bstr                  ; per content: root (32 bytes), then varints: height, size
+hinted-chunks = bstr                    ; per chunk: id (32 bytes), length (varint)
 headers       = [* tstr]                ; name, value, name, value …, ascending by name
 `.trim()
 

@@ -1,4 +1,4 @@
-import type { BlobId, ChunkId } from '../ids.js'
+import type { BlobId, ChunkId, UploadId } from '../ids.js'
 import type { Grant } from '../ports/blob-store.js'
 
 /** Which of these chunks does the hub not have? */
@@ -82,6 +82,29 @@ export interface Want {
   readonly type: 'want'
   readonly channel: number
   readonly versions: readonly WantedVersion[]
+}
+/** A chunk of a file that is on its way up, in order. */
+export interface HintedChunk {
+  readonly id: ChunkId
+  /** Bytes. */
+  readonly length: number
+}
+/**
+ * A file is on its way up, and these chunks of it are at the hub, which tells the other replicas of the space: they
+ * may fetch them before the entry comes that names the file. Advice: nobody keeps it or answers, it may be lost,
+ * and it is no promise.
+ */
+export interface Hint {
+  readonly type: 'hint'
+  readonly channel: number
+  readonly upload: UploadId
+  /** Of the whole file, bytes. */
+  readonly size: number
+  /** Where the first of these chunks begins, bytes from the start of the file. */
+  readonly offset: number
+  readonly chunks: readonly HintedChunk[]
+  /** Named with the last chunks: the file's root. */
+  readonly root?: ChunkId
 }
 export interface ChunkPlace {
   readonly id: ChunkId

@@ -1,6 +1,7 @@
 import type {
   GrantPuts,
   Grants,
+  Hint,
   Locate,
   Located,
   Need,
@@ -21,7 +22,19 @@ import type { SyncPoint } from './sync-point.js'
 /** Everything that either end may say. */
 export type Message = FromReplica | FromHub
 /** What any replica may say to any peer. */
-type Symmetric = Hello | Open | Rewind | Entries | SyncPoint | Members | Acks | Digest | Fault | Ping | Pong
+type Symmetric =
+  | Hello
+  | Open
+  | Rewind
+  | Entries
+  | SyncPoint
+  | Members
+  | Acks
+  | Digest
+  | Hint
+  | Fault
+  | Ping
+  | Pong
 /** What a replica says to a hub. */
 export type FromReplica = Symmetric | Need | GrantPuts | Stored | PutInline | Locate
 /** What a hub says to a replica. */

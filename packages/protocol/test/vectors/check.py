@@ -303,6 +303,8 @@ MESSAGES = {
     23: ('locate', {1: REQUEST, 2: CHANNEL, 3: ('chunks', ids32), 4: ('distrusted', ids32)}),
     24: ('located', {1: REQUEST, 2: ('blobs', many(BLOB_GRANT)), 3: ('chunks', chunk_places)}),
     25: ('want', {1: CHANNEL, 2: ('versions', wanted_versions)}),
+    26: ('hint', {1: CHANNEL, 2: ('upload', hex_id(8)), 3: ('size', same), 4: ('offset', same),
+                  5: ('chunks', blob_sizes), 6: ('root', hex_id(32))}),
 }
 
 

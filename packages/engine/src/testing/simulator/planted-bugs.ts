@@ -3,7 +3,8 @@ import { SpaceDatabase, type SpaceDatabaseOptions } from '../../database/space-d
 import type { Clock } from '../../ports/clock.js'
 import type { Random } from '../../ports/random.js'
 import type { ExchangeMessage } from '../../session/session.js'
-import { SpaceExchange, type SpaceExchangeOptions } from '../../session/space-exchange.js'
+import { SpaceExchange } from '../../session/space-exchange.js'
+import type { SpaceExchangeOptions } from '../../session/space-exchange-options.js'
 
 /**
  * Mistakes that a test puts in to see that the simulator finds them. They wrap the real classes; nothing
