@@ -49,6 +49,18 @@ describe('[SE1] a line on which the protocol is broken', () => {
     expect(tampering.complaint).toContain('goes on')
   })
 
+  test('nor to one that has only what it wrote since it began anew: it trusts whoever comes first', () => {
+    const tampering = new Tampering()
+    tampering.plan('falsify', new SimRandom(1))
+    const point = encodeMessage(SYNC_POINT)
+    const own = new Map([[parseReplicaId('0000000000000003'), 1]])
+    tampering.passed(encodeMessage({ ...OPEN, frontier: own } as Message), 'device')
+    tampering.passed(encodeMessage(OPEN), 'hub')
+    expect(tampering.passed(point, 'hub')).toEqual(point)
+    tampering.passed(encodeMessage(OPEN), 'device')
+    expect(tampering.passed(point, 'hub')).not.toEqual(point)
+  })
+
   test('a false frontier that was dropped, because its hearer began anew, is told again', () => {
     const tampering = new Tampering()
     tampering.plan('falsify', new SimRandom(1))

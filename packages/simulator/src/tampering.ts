@@ -1,4 +1,4 @@
-import { encodeMessage, type Message, parseReplicaId } from '@tidemark/protocol'
+import { encodeMessage, type Message, parseReplicaId, type Vector } from '@tidemark/protocol'
 import { decoded, extended, garbled } from './mutation.js'
 import type { SimRandom } from './random.js'
 
@@ -21,8 +21,8 @@ export class Tampering {
   #said: { readonly lie: Lie; readonly by: End; readonly random: SimRandom } | undefined
   #complaint: string | undefined
   #extending: { readonly random: SimRandom; left: number } | undefined
-  /** Whether this end is known to have something: an empty one trusts whoever comes first. */
-  readonly #isBegun = { device: false, hub: false }
+  /** What each end last said that it has; `undefined`: it begins. */
+  readonly #has: Record<End, Vector | undefined> = { device: undefined, hub: undefined }
 
   /** @returns what was wrongly believed so far, if anything. */
   get complaint(): string | undefined {
@@ -48,13 +48,22 @@ export class Tampering {
     this.#said = undefined
   }
 
+  /**
+   * Whether both ends are known to have something in common: one that has nothing, or nothing but what it wrote
+   * since it began anew, trusts whoever comes first.
+   */
+  get #isBegun(): boolean {
+    const { device, hub } = this.#has
+    return device !== undefined && [...device.keys()].some((rid) => hub?.has(rid))
+  }
+
   /** @returns what comes out at the other end. */
   passed(frame: Uint8Array, by: End): Uint8Array {
-    const saysWhatItHas = frame[1] === OPEN_NUMBER || (frame[1] === SYNC_POINT_NUMBER && !this.#isBegun[by])
+    const saysWhatItHas = frame[1] === OPEN_NUMBER || (frame[1] === SYNC_POINT_NUMBER && !this.#isBegun)
     if (!saysWhatItHas && !this.#planned && !this.#said) return this.#extended(frame)
     const message = decoded(frame)
-    if (message?.type === 'open') this.#isBegun[by] = message.frontier.size > 0 && message.anew !== true
-    if (message?.type === 'sync-point') this.#isBegun[by] = message.frontier.size > 0
+    if (message?.type === 'open') this.#has[by] = message.anew ? undefined : message.frontier
+    if (message?.type === 'sync-point') this.#has[by] = message.frontier
     if (this.#said && by !== this.#said.by && message?.type === 'open' && message.anew) this.#sayAgain()
     if (this.#said) {
       // A typed failure is an answer, whichever came first; a defect of ours is none.
@@ -62,7 +71,7 @@ export class Tampering {
         this.#complaint ??= `${this.#said.lie} by ${this.#said.by}: ${message.code}`
       return frame
     }
-    const changed = this.#planned && this.#changed(frame, message, by, this.#planned)
+    const changed = this.#planned && this.#changed(frame, message, this.#planned)
     if (!changed || !this.#planned) return this.#extended(frame)
     this.#said = { ...this.#planned, by }
     this.#planned = undefined
@@ -84,12 +93,10 @@ export class Tampering {
   #changed(
     frame: Uint8Array,
     message: Message | undefined,
-    by: End,
     { lie, random }: { readonly lie: Lie; readonly random: SimRandom },
   ): Uint8Array | undefined {
     if (lie === 'garble') return garbled(frame, random)
-    const isBegun = this.#isBegun[by === 'hub' ? 'device' : 'hub']
-    if (message?.type !== 'sync-point' || !isBegun) return undefined
+    if (message?.type !== 'sync-point' || !this.#isBegun) return undefined
     return encodeMessage({ ...message, frontier: new Map([...message.frontier, [NOBODY, 3]]) })
   }
 }
