@@ -54,6 +54,7 @@ export {
   Replica,
   type ReplicaOptions,
 } from './replica.js'
+export { type TransferState, Transfers } from './replica-transfers.js'
 export type { AskForBytes, Custody } from './session/custody.js'
 export { makeHello } from './session/hello.js'
 export { COLLECT_EVERY_MS, Housekeeper, type HousekeeperOptions } from './session/housekeeper.js'
@@ -63,4 +64,5 @@ export { Space, type SpaceOptions, type WriteOptions } from './space.js'
 export type { BlobAuthority } from './transfer/blob-authority.js'
 export type { ReadRange } from './transfer/byte-streams.js'
 export { ChunkCache } from './transfer/chunk-cache.js'
+export type { TransferLimits } from './transfer/pace.js'
 export type { UploadHint } from './transfer/upload-hints.js'

@@ -16,10 +16,12 @@ import { BehaviorSubject, type Observable } from 'rxjs'
 import { decodeJson, encodeJson } from './database/json-row.js'
 import type { Platform } from './platform.js'
 import type { KeyValueStore } from './ports/key-value-store.js'
+import { mustLimits, Transfers } from './replica-transfers.js'
 import { makeHello } from './session/hello.js'
 import { Link, type LinkPhase } from './session/link.js'
 import { Session, type SessionHost } from './session/session.js'
 import { openSpace, type Space, type SpaceOptions } from './space.js'
+import { Pace, type TransferLimits } from './transfer/pace.js'
 
 /** Written into the database; a newer one is refused. */
 const FORMAT_VERSION = 1
@@ -37,6 +39,8 @@ export interface ReplicaOptions {
   readonly place?: string
   /** Time from a change to the next acknowledgement and collection of what is deleted, milliseconds. @default 600,000 */
   readonly collectEveryMs?: number
+  /** Bytes per second of bodies to and from the store, from the start; see `Transfers.limit`. @default none */
+  readonly limits?: TransferLimits
   /** Product and version, for the peer's logs. @default 'tidemark' */
   readonly agent?: string
 }
@@ -71,10 +75,11 @@ interface OpenLink {
 /**
  * Opens a device's local database and everything that works on it.
  *
- * @throws {DatabaseError} FORMAT_TOO_NEW: written by a later version.
+ * @throws {DatabaseError} FORMAT_TOO_NEW: written by a later version; {RangeError} a limit is no positive number.
  */
 export async function openReplica(options: ReplicaOptions): Promise<Replica> {
-  const { storage, platform, place } = options
+  const { storage, platform, place, limits = {} } = options
+  mustLimits(limits)
   const format = decodeJson<number>(await storage.get('format'))
   if (format !== undefined && format > FORMAT_VERSION) {
     throw new DatabaseError(
@@ -105,7 +110,10 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
 /** One device's copy of its spaces: the local database, sessions with peers, and the spaces that are open. */
 export class Replica implements AsyncDisposable {
   readonly device: DeviceId
+  /** Pause, resume and limits for the bytes of all spaces; metadata always flows. */
+  readonly transfers: Transfers
   readonly #options: ReplicaOptions
+  readonly #pace: Pace
   readonly #spaces = new Map<SpaceName, Promise<Space>>()
   readonly #links = new Set<OpenLink>()
   readonly #peers = new BehaviorSubject<readonly PeerStatus[]>([])
@@ -114,6 +122,8 @@ export class Replica implements AsyncDisposable {
   constructor(options: ReplicaOptions, device: DeviceId) {
     this.#options = options
     this.device = device
+    this.#pace = new Pace(options.platform.timers)
+    this.transfers = new Transfers(this.#pace, options.limits)
   }
 
   /** All links and how they are. */
@@ -180,6 +190,7 @@ export class Replica implements AsyncDisposable {
         platform,
         space,
         device: this.device,
+        pace: this.#pace,
         collectEveryMs,
         ...(blobs ? { blobs } : {}),
         isConfigured: () => this.#links.size > 0,
@@ -198,9 +209,12 @@ export class Replica implements AsyncDisposable {
       this.#links.clear()
       await Promise.all(links.map(({ link }) => link.close()))
       for (const opening of this.#spaces.values()) await (await opening.catch(() => undefined))?.close()
+      // Whoever still reads, or writes with a signal of its own.
+      this.#pace.close(new DatabaseError('CLOSED', 'the replica is closed'))
       await Promise.all(links.map(({ ownClient }) => ownClient?.close()))
       await this.#options.storage.close()
       this.#peers.complete()
+      this.transfers.close()
     })()
     return this.#closed
   }

@@ -30,8 +30,10 @@ import { bytesSource, keptOpen, type ReadRange, readVersion } from './transfer/b
 import { ChunkCache } from './transfer/chunk-cache.js'
 import { Downloader } from './transfer/downloader.js'
 import { LocalFiles } from './transfer/local-files.js'
+import type { Pace } from './transfer/pace.js'
 import { PendingUploads, rowsOfAdopted } from './transfer/pending-uploads.js'
 import { RetryPolicy } from './transfer/retry.js'
+import { RidingChunks } from './transfer/riding-chunks.js'
 import type { UploadHint } from './transfer/upload-hints.js'
 import { UploadJournal } from './transfer/upload-journal.js'
 import { Uploader } from './transfer/uploader.js'
@@ -47,6 +49,7 @@ interface OpenSpaceParts extends SpaceOptions {
   readonly platform: Platform
   readonly space: SpaceName
   readonly device: DeviceId
+  readonly pace: Pace
   readonly blobs?: BlobStore
   /** See `ReplicaOptions.collectEveryMs`. */
   readonly collectEveryMs?: number | undefined
@@ -126,7 +129,7 @@ export class Space implements AsyncDisposable {
     database: SpaceDatabase,
     { cache, files }: { readonly cache: ChunkCache; readonly files: LocalFiles },
   ) {
-    const { platform, space } = parts
+    const { platform, space, pace } = parts
     const { hasher, gear, timers, random } = platform
     this.name = space
     this.#parts = parts
@@ -138,6 +141,7 @@ export class Space implements AsyncDisposable {
       client: () => this.peers.hub?.client,
       hasher,
       retry: new RetryPolicy({ timers, random }),
+      pace,
     }
     const hints = {
       newUploadId: () => bytesToHex(random.bytes(REPLICA_ID_BYTES)) as UploadId,
@@ -156,7 +160,7 @@ export class Space implements AsyncDisposable {
     this.peers = new SpacePeers({
       database,
       hasher,
-      cache,
+      cache: new RidingChunks(cache, pace),
       onChange: () => this.#publishLink(),
       onDiffers: () => this.#housekeeper.auditSoon(),
       onWant: (versions) => this.#takeWanted(versions),

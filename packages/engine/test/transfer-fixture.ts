@@ -12,6 +12,7 @@ import { chunkSource } from '../src/chunking/chunk-source.js'
 import { PackFormat } from '../src/chunking/pack-format.js'
 import type { BlobAuthority, ByteSink, Timers, Upload } from '../src/index.js'
 import { nodeHasher } from '../src/node/node-hasher.js'
+import { Pace } from '../src/transfer/pace.js'
 import { RetryPolicy } from '../src/transfer/retry.js'
 import type { TransferParts } from '../src/transfer/transfer-parts.js'
 import { MemorySource } from './bytes.js'
@@ -156,7 +157,8 @@ export function world(): World {
   const timers = new InstantTimers()
   const random = { bytes: (length: number) => new Uint8Array(length).fill(128) }
   const retry = new RetryPolicy({ timers, random })
-  return { hub, timers, hasher: nodeHasher, retry, authority: () => hub, client: () => hub.client }
+  const pace = new Pace(timers)
+  return { hub, timers, hasher: nodeHasher, retry, pace, authority: () => hub, client: () => hub.client }
 }
 
 export async function uploadOf(

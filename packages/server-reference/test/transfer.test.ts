@@ -18,6 +18,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { MemoryKeyValueStore } from '../../engine/src/adapters/memory-store.js'
 import { chunkSource } from '../../engine/src/chunking/chunk-source.js'
 import { Downloader } from '../../engine/src/transfer/downloader.js'
+import { Pace } from '../../engine/src/transfer/pace.js'
 import { RetryPolicy } from '../../engine/src/transfer/retry.js'
 import type { TransferParts } from '../../engine/src/transfer/transfer-parts.js'
 import { Uploader } from '../../engine/src/transfer/uploader.js'
@@ -94,6 +95,7 @@ async function world(): Promise<World> {
     authority: () => hub,
     client: () => client,
     retry: new RetryPolicy({ timers: systemTimers, random }),
+    pace: new Pace(systemTimers),
   }
   return it
 }

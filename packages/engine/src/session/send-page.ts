@@ -8,7 +8,7 @@ import {
 import { newerThan } from '../core/incoming.js'
 import type { LogEntry } from '../database/change-log.js'
 import type { SpaceSnapshot } from '../database/space-snapshot.js'
-import type { ChunkCache } from '../transfer/chunk-cache.js'
+import type { InlineChunks } from '../transfer/riding-chunks.js'
 import { roughEntryBytes, smallRootsOf } from './entry-size.js'
 
 /** Entries in one frame: bounds what the other end writes in one batch. */
@@ -19,7 +19,7 @@ export interface PageOptions {
   /** What the peer has: it is not sent again. */
   readonly theirs: Vector
   /** Bytes of small files that ride along. */
-  readonly cache: ChunkCache
+  readonly cache: InlineChunks
   /** Entries in one frame. @default 1,000 */
   readonly entriesPerFrameMax?: number | undefined
   /** Everything else of a frame. */

@@ -2,7 +2,7 @@ import type { DeviceId, Message, WantedVersion } from '@tidemark/protocol'
 import type { SpaceDatabase } from '../database/space-database.js'
 import type { Hasher } from '../ports/hasher.js'
 import type { BlobAuthority } from '../transfer/blob-authority.js'
-import type { ChunkCache } from '../transfer/chunk-cache.js'
+import type { InlineChunks } from '../transfer/riding-chunks.js'
 import type { UploadHint } from '../transfer/upload-hints.js'
 import type { Custody } from './custody.js'
 
@@ -31,7 +31,7 @@ export interface SpaceExchangeOptions {
   /** Takes what the peer says of a file that is on its way to a hub. */
   onHint?(hint: UploadHint): void
   /** Bytes of small files that ride along with entries. */
-  readonly cache: ChunkCache
+  readonly cache: InlineChunks
   readonly hasher: Hasher
   /** Entries in one frame. @default 1,000 */
   readonly entriesPerFrameMax?: number

@@ -2,7 +2,7 @@ import type { BlobClient, WantedVersion } from '@tidemark/protocol'
 import type { SpaceDatabase } from '../database/space-database.js'
 import type { Hasher } from '../ports/hasher.js'
 import type { BlobAuthority } from '../transfer/blob-authority.js'
-import type { ChunkCache } from '../transfer/chunk-cache.js'
+import type { InlineChunks } from '../transfer/riding-chunks.js'
 import type { UploadHint } from '../transfer/upload-hints.js'
 import type { Custody } from './custody.js'
 import type { PeerInfo, Session, SpaceEndpoint } from './session.js'
@@ -10,7 +10,7 @@ import { SpaceExchange } from './space-exchange.js'
 
 export interface SpacePeersOptions {
   readonly database: SpaceDatabase
-  readonly cache: ChunkCache
+  readonly cache: InlineChunks
   readonly hasher: Hasher
   /** This side is a hub. @default false */
   readonly isHub?: boolean

@@ -132,6 +132,7 @@ export class ChunkFetcher {
   /** What a range brought: a failure of the store is a result, the other ranges go on. */
   async #range(range: PlannedRange, into: Uint8Array | undefined, signal: AbortSignal): Promise<RangeResult> {
     const { offset, length } = range
+    await this.parts.pace.down.take(length, signal)
     let bytes: Uint8Array
     try {
       bytes = await mustClient(this.parts).get(

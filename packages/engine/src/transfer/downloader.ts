@@ -18,6 +18,7 @@ import type { ByteSink, PlacedChunk } from '../ports/byte-source.js'
 import { ChunkBatch } from './chunk-batch.js'
 import { ChunkFetcher, type FetchedChunk } from './chunk-fetcher.js'
 import { HeldChunks } from './held-chunks.js'
+import { SMALL_BODY_BYTES_MAX } from './lane.js'
 import type { LocalChunks } from './local-chunks.js'
 import { LocalReader } from './local-reader.js'
 import { NodeReader } from './node-reader.js'
@@ -244,7 +245,8 @@ export class Downloader {
     file: FileProgress,
     signal: AbortSignal,
   ): Promise<void> {
-    const { missing, wrong } = await this.#chunks.fetch(
+    const fetcher = batch.bytes <= SMALL_BODY_BYTES_MAX ? this.#small : this.#chunks
+    const { missing, wrong } = await fetcher.fetch(
       {
         ids: batch.ids,
         isWanted: (id, length) => batch.isWanted(id, length),

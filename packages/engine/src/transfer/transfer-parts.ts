@@ -1,6 +1,7 @@
 import { type BlobClient, TransportError } from '@tidemark/protocol'
 import type { Hasher } from '../ports/hasher.js'
 import type { BlobAuthority } from './blob-authority.js'
+import type { Pace } from './pace.js'
 import type { RetryPolicy } from './retry.js'
 
 /** What uploads and downloads of one space need. Sessions come and go while they run: hence functions. */
@@ -11,6 +12,8 @@ export interface TransferParts {
   client(): BlobClient | undefined
   readonly hasher: Hasher
   readonly retry: RetryPolicy
+  /** Asked before each body. Shared by all spaces of a replica. */
+  readonly pace: Pace
 }
 
 /** @throws {TransportError} no session: the retry policy waits for one. */

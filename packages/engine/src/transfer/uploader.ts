@@ -19,6 +19,7 @@ import type { Gear } from '../ports/gear.js'
 import { keptOpen } from './byte-streams.js'
 import { DurableBytes } from './durable-bytes.js'
 import { fitsInline, messages } from './inline-messages.js'
+import { SMALL_BODY_BYTES_MAX } from './lane.js'
 import { readPieces } from './piece-reader.js'
 import { TaskGroup } from './task-group.js'
 import { mustAuthority, mustClient, type TransferParts } from './transfer-parts.js'
@@ -38,8 +39,8 @@ import { compact, copied, memoryPiece, windowPieces } from './window-pieces.js'
 
 /** Packs made and sent at once. */
 const BODIES_MAX = 6
-/** Messages of inline bytes on their way at once. */
-const INLINE_MESSAGES_MAX = 4
+/** Messages of inline bytes, and small files, on their way at once: with a budget of their own they overtake large ones. */
+const SMALL_BODIES_MAX = 4
 
 export interface UploaderParts extends TransferParts {
   /** @default see `systemGear` */
@@ -52,6 +53,7 @@ export interface UploaderParts extends TransferParts {
 
 /** What the calls of one `ensureStored` or `store` share. */
 interface Run {
+  readonly windows: LentBuffers
   readonly group: TaskGroup
   readonly durable: DurableBytes
   /** What waits for a pack of its own to be full. */
@@ -68,7 +70,8 @@ interface Run {
 export class Uploader {
   readonly #bodies = new Budget(TRANSFER_BYTES_IN_FLIGHT_MAX, BODIES_MAX)
   readonly #windows = new LentBuffers(this.#bodies)
-  readonly #messages = new Budget(INLINE_MESSAGES_MAX * FRAME_BYTES_TARGET, INLINE_MESSAGES_MAX)
+  readonly #small = new Budget(SMALL_BODIES_MAX * FRAME_BYTES_TARGET, SMALL_BODIES_MAX)
+  readonly #smallWindows = new LentBuffers(this.#small)
   readonly #packs: PackFormat
 
   constructor(private readonly parts: UploaderParts) {
@@ -84,7 +87,7 @@ export class Uploader {
    */
   async ensureStored(uploads: readonly Upload[], options: TransferOptions = {}): Promise<void> {
     for (const upload of uploads) checkFile(upload)
-    const run = begin(options)
+    const run = begin(options, this.#windows)
     await run.group.run(() => this.#send(filePieces(uploads), run))
   }
 
@@ -97,7 +100,8 @@ export class Uploader {
    * @throws as `ensureStored`.
    */
   async store(source: ByteSource, options: StoreOptions = {}): Promise<ChunkedFile> {
-    const run = begin(options)
+    const isSmall = source.size <= SMALL_BODY_BYTES_MAX
+    const run = begin(options, isSmall ? this.#smallWindows : this.#windows)
     if (source.size <= ONE_CHUNK_BYTES_MAX) {
       const bytes = await source.read(0, source.size)
       const file = chunkBytes(bytes, this.parts.hasher)
@@ -142,7 +146,7 @@ export class Uploader {
       file = await chunkWindows(source, {
         hasher: this.parts.hasher,
         gear: this.parts.gear,
-        memory: this.#windows,
+        memory: run.windows,
         signal,
         isSettled: () => resume?.isSettled() ?? false,
         known: (offset) => journal?.known(offset),
@@ -225,7 +229,7 @@ export class Uploader {
       // But for what was put aside: whoever asks for that too early asks again.
       hints.stored(offset, chunks)
     } finally {
-      this.#windows.give(memory)
+      run.windows.give(memory)
     }
     for (const piece of aside) await this.#pack(piece, run)
   }
@@ -234,7 +238,7 @@ export class Uploader {
   async #spawnInline(pieces: readonly Piece[], { group, durable }: Run): Promise<void> {
     const { signal } = group
     const length = sumOf(pieces)
-    const release = await this.#messages.take(length, signal)
+    const release = await this.#small.take(length, signal)
     group.spawn(async () => {
       try {
         const bytes = new Uint8Array(length)
@@ -244,7 +248,11 @@ export class Uploader {
           at += piece.length
           return { id: piece.id, bytes: bytes.subarray(at - piece.length, at) }
         })
-        await this.parts.retry.run(signal, () => mustAuthority(this.parts).putInline(chunks, signal))
+        const { retry, pace } = this.parts
+        await retry.run(signal, async () => {
+          await pace.up.take(length, signal)
+          await mustAuthority(this.parts).putInline(chunks, signal)
+        })
         durable.settle(pieces)
       } finally {
         release()
@@ -273,6 +281,8 @@ export class Uploader {
   #store({ id, bytes }: BuiltPack, signal: AbortSignal): Promise<void> {
     const { parts } = this
     return parts.retry.run(signal, async () => {
+      // Before the grant, which may be over when its turn comes.
+      await parts.pace.up.take(bytes.length, signal)
       const [grant] = await mustAuthority(parts).grantPuts([{ id, length: bytes.length }], signal)
       if (grant === null) return
       if (grant === undefined) throw new StoreError('the hub answered without a grant')
@@ -283,7 +293,7 @@ export class Uploader {
   }
 }
 
-function begin({ signal, onProgress }: TransferOptions): Run {
+function begin({ signal, onProgress }: TransferOptions, windows: LentBuffers): Run {
   const durable = new DurableBytes(onProgress && ((bytes) => onProgress(bytes)))
-  return { group: new TaskGroup(signal), durable, pack: [], packBytes: 0 }
+  return { windows, group: new TaskGroup(signal), durable, pack: [], packBytes: 0 }
 }
