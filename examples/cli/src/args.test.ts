@@ -43,9 +43,10 @@ describe('command line', () => {
       const invocation = parseInvocation(argv)
       expect(invocation).toMatchObject({ command: 'help', operands: ['sync'] })
       const help = helpText(invocation.operands[0])
-      for (const name of ['hub', 'token', 'space', 'state', 'once', 'max-delete', 'json']) {
+      for (const name of ['hub', 'token', 'space', 'state', 'once', 'max-delete', 'limit-up', 'json']) {
         expect(help).toContain(`  --${name} `)
       }
+      expect(help).toContain('  --limit-down RATE')
       expect(help).not.toContain('undefined')
     },
   )

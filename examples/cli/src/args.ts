@@ -50,6 +50,9 @@ const OPTION_HELP: Readonly<Record<string, string>> = {
   'max-delete':
     '--max-delete N|P% holds a plan that deletes more entries, or a larger share; default: more than\n' +
     '                    1,000 entries and more than half of all',
+  'limit-up':
+    '--limit-up RATE   bytes of files per second to the hub, such as 500K or 1.5M (of 1,024); default: none',
+  'limit-down': '--limit-down RATE the same from the hub',
   json: '--json            output for programs',
 }
 
@@ -80,7 +83,7 @@ const COMMANDS: ReadonlyMap<string, CommandSyntax> = new Map<string, CommandSynt
     sync: {
       does: 'keeps DIR the same as a space of a hub until interrupted',
       usage:
-        'tidemark sync DIR --hub URL [--token T] [--space NAME] [--state DIR] [--once] [--max-delete N|P%] [--json]',
+        'tidemark sync DIR --hub URL [--token T] [--space NAME] [--state DIR] [--once] [--max-delete N|P%] [--limit-up RATE] [--limit-down RATE] [--json]',
       operands: [1, 1],
       options: {
         hub: 'string',
@@ -89,6 +92,8 @@ const COMMANDS: ReadonlyMap<string, CommandSyntax> = new Map<string, CommandSynt
         state: 'string',
         once: 'boolean',
         'max-delete': 'string',
+        'limit-up': 'string',
+        'limit-down': 'string',
         json: 'boolean',
       },
     },

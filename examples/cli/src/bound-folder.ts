@@ -1,6 +1,6 @@
 import { existsSync, realpathSync, statSync } from 'node:fs'
 import { isAbsolute, relative, sep } from 'node:path'
-import type { Replica, Space } from '@tidemark/engine'
+import type { Replica, Space, TransferLimits } from '@tidemark/engine'
 import { makeDirectories } from '@tidemark/engine/node'
 import { bindFolder, type FolderBinding, type FolderOptions } from '@tidemark/folder'
 import { parseSpaceName, RESERVED_NAME } from '@tidemark/protocol'
@@ -17,6 +17,7 @@ export interface BoundFolderOptions {
   readonly space: string
   readonly token: string | undefined
   readonly folder: FolderOptions
+  readonly limits: TransferLimits
 }
 
 /** A folder that is kept the same as a space of a hub, until closed. */
@@ -49,7 +50,7 @@ export async function openBoundFolder(options: BoundFolderOptions): Promise<Boun
     return closing
   }
   try {
-    const replica = await openState(paths.state)
+    const replica = await openState(paths.state, options.limits)
     opened.push(replica)
     opened.push(replica.connect(transport, token === undefined ? {} : { token }))
     const space = await replica.openSpace(spaceName, { bound: true })

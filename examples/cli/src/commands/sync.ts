@@ -1,4 +1,4 @@
-import type { Replica } from '@tidemark/engine'
+import type { Replica, TransferLimits } from '@tidemark/engine'
 import type { FolderStatus } from '@tidemark/folder'
 import { SyncError } from '@tidemark/protocol'
 import { flag, type Invocation, mustTextOption, textOption } from '../args.js'
@@ -7,6 +7,7 @@ import { askControl, serveControl } from '../control.js'
 import { controlRoutes } from '../control-routes.js'
 import { parseMaxDelete } from '../max-delete.js'
 import { createProgress, type Progress } from '../progress.js'
+import { parseRate } from '../rate.js'
 import { untilSignal } from '../signals.js'
 import { statePaths } from '../state-paths.js'
 import { StatusFile } from '../status-file.js'
@@ -29,6 +30,7 @@ export async function runSync(invocation: Invocation): Promise<number> {
   const space = textOption(invocation, 'space') ?? 'default'
   const maxDelete = textOption(invocation, 'max-delete')
   const limit = maxDelete === undefined ? {} : { maxDelete: parseMaxDelete(maxDelete) }
+  const limits = limitsOf(invocation)
   await refuseSecond(paths.socket)
   const progress = createProgress(process.stdout, { json: flag(invocation, 'json') })
   const bound = await openBoundFolder({
@@ -37,6 +39,7 @@ export async function runSync(invocation: Invocation): Promise<number> {
     hub,
     space,
     token: textOption(invocation, 'token') ?? process.env.TIDEMARK_TOKEN,
+    limits,
     folder: {
       watch: !once,
       // Problems are shown from the status, which knows all of them.
@@ -69,6 +72,15 @@ export async function runSync(invocation: Invocation): Promise<number> {
     if (stop.signal.aborted) cutLater(once ? EXIT_FAILED : EXIT_DONE)
     await bound.close()
   }
+}
+
+/** @throws {UsageError} */
+function limitsOf(invocation: Invocation): TransferLimits {
+  const rate = (option: string): number | undefined => {
+    const text = textOption(invocation, option)
+    return text === undefined ? undefined : parseRate(option, text)
+  }
+  return { uploadBytesPerSecond: rate('limit-up'), downloadBytesPerSecond: rate('limit-down') }
 }
 
 /** Before anything is created or opened: the lock of the database would say it in other words. */
