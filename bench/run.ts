@@ -1,5 +1,6 @@
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
+import { measureDedup } from './dedup.js'
 import { measureEdits } from './edits.js'
 import { bigFile, measureFirstSync, smallFiles } from './first-sync.js'
 import { measureHuge } from './huge/huge.js'
@@ -14,13 +15,17 @@ const MIB = 1 << 20
 
 const USAGE = `usage: npm run bench -- [--short] [SCENARIO …]
        npm run bench -- huge [--bytes N] [--kills N] [--seed N]
+       npm run bench -- dedup [--before NAME@VERSION] [--after NAME@VERSION]
 
 scenarios: small, big, edits, latency, memory, real-tree; all of them if none is named
            huge only if it is named: a hub keeps as many bytes on disk
+           dedup only if it is named: npm fetches two packages
   --short     smaller sizes: a few minutes instead of about 15
   --bytes N   of the huge file; 50,000,000,000 if left out
   --kills N   while it is on its way, both ways together; 20 if left out
   --seed N    of its bytes, and of when what is killed; 1 if left out
+  --before P  package of npm; typescript@5.9.2 if left out
+  --after P   package of npm; typescript@5.9.3 if left out
   --goals     exit code 1 for a missed goal too
 `
 
@@ -36,12 +41,17 @@ const SCENARIOS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   'real-tree': () => realTree(GIB),
 }
 /** Only when they are named. */
-const LARGE_SCENARIOS: Readonly<Record<string, () => Promise<Figure[]>>> = {
+const OTHER_SCENARIOS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   huge: () =>
     measureHuge({
       bytes: countOf(values.bytes, 50_000_000_000),
       kills: countOf(values.kills, 20),
       seed: countOf(values.seed, 1),
+    }),
+  dedup: () =>
+    measureDedup({
+      before: values.before ?? 'typescript@5.9.2',
+      after: values.after ?? 'typescript@5.9.3',
     }),
 }
 
@@ -54,6 +64,8 @@ function readOptions() {
         bytes: { type: 'string' },
         kills: { type: 'string' },
         seed: { type: 'string' },
+        before: { type: 'string' },
+        after: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
       allowPositionals: true,
@@ -79,7 +91,7 @@ async function main(): Promise<void> {
     process.stdout.write(USAGE)
     return
   }
-  const scenarios = { ...SCENARIOS, ...LARGE_SCENARIOS }
+  const scenarios = { ...SCENARIOS, ...OTHER_SCENARIOS }
   const unknown = positionals.find((name) => !Object.hasOwn(scenarios, name))
   if (unknown !== undefined) refuse(`no scenario ${unknown}`)
   if (!hasRsync()) process.stdout.write('rsync is not installed: no ratios\n')
