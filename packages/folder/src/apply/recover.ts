@@ -99,7 +99,7 @@ async function settleBatch(
       rows.set(key, row)
     }
     try {
-      const settled = settling(intent).run()
+      const settled = (await isAnothersDirectory(ctx, intent)) ? undefined : settling(intent).run()
       for (const path of [to, from])
         if (path !== undefined) directories.add(dirname(join(ctx.directory, path)))
       if (settled) rows.set(key, settled.row)
@@ -153,6 +153,14 @@ async function settleBatch(
   const ops = [...landed.map(({ rowKey }) => liftDel(rowKey!)), batchDel, rest]
   await changeRows(ctx, changes, { shown, ops, sync: true })
   return problems
+}
+
+/** Whether the rows know what stands where a directory was to be made as another one: its user moved it there. */
+async function isAnothersDirectory({ files, rows, directory }: ApplyContext, { type, to }: Intent) {
+  const stat = type === 'mkdir' ? files.lstat(join(directory, to!)) : undefined
+  if (!stat) return false
+  const known = await rows.byInode(stat.dev, stat.ino)
+  return known.some(({ fingerprint }) => fingerprint.birthtimeNs === stat.birthtimeNs)
 }
 
 /**

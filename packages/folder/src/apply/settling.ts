@@ -60,8 +60,8 @@ export class Settling {
       case 'chmod':
         return this.#settleMode()
       case 'mkdir':
+        return this.#settleDirectory()
       case 'note':
-        // Done again without harm: the directory is adopted.
         return undefined
     }
   }
@@ -137,6 +137,12 @@ export class Settling {
     }
     // What stands there now is the next step's, or new.
     return { row: undefined }
+  }
+
+  /** Whoever made it: as in a pass, the same directory is this one. */
+  #settleDirectory(): { readonly row: SyncedRow } | undefined {
+    const stat = this.#stat(this.#to)
+    return stat?.kind === 'dir' ? { row: this.#rowOf(stat, stat) } : undefined
   }
 
   #settleMode(): { readonly row: SyncedRow } | undefined {
