@@ -310,6 +310,37 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     ann rename a/y.txt y.txt
     wait 3000
   `,
+  // What it was about was looked for at its old path, and not found.
+  'the same, of a version, and others move the directory': `
+    devices ann bob
+    ann mkdir d
+    ann create d/f
+    wait 3000
+    trap ann 5 after
+    bob edit d/f
+    wait 5000
+    kill ann
+    deny ann d
+    start ann
+    bob rename d z
+    wait 5000
+    allow ann
+    wait 5000
+  `,
+  // Files that had come to directories of which it was not noted that they had, too, were new.
+  'a program dies while a tree comes, and others remove the tree before it starts': `
+    devices ann bob
+    ann mkdir d
+    wait 2000
+    trap ann 10 after
+    bob tree d/f
+    wait 5000
+    kill ann
+    bob rmdir d
+    wait 5000
+    start ann
+    wait 5000
+  `,
   // Seed 250522 of 300 steps: a deletion that changed nothing that is shown left an entry without a row.
   'one that was away for too long removes a directory into which others moved another that it removed, too': `
     seed 1

@@ -9,7 +9,6 @@ import { matchesRow, mustBeSystemError } from './disk.js'
 import { Downloads } from './downloads.js'
 import { type Gathered, gather } from './gather.js'
 import { contentDiffers, executableDiffers, type Item } from './item.js'
-import { readUnsettled } from './journal.js'
 import { keptEntries } from './kept.js'
 import { Locator, soundDirs } from './locator.js'
 import { pairRows } from './pair.js'
@@ -19,6 +18,7 @@ import { planSharing } from './shared-parts.js'
 import { stage } from './stage.js'
 import { type Staged, StagingArea } from './staging.js'
 import { Trash } from './trash.js'
+import { Unsettled } from './unsettled.js'
 
 /** Entries read and planned together; what they need besides is pulled in. */
 const ENTRIES_MAX = 1_024
@@ -73,7 +73,7 @@ async function applyOnce(ctx: ApplyContext, signal: AbortSignal, downloads: Down
     for (const { key } of batch.items) seen.add(key)
     for (const key of keys.slice(0, ENTRIES_MAX)) seen.add(key)
     const locator = new Locator(ctx.files, ctx.directory, ctx.staging, root, batch.dirs.values())
-    const unsettled = await unsettledKeys(ctx)
+    const unsettled = await Unsettled.read(ctx)
     await applyBatch({ ctx, signal, downloads, report, area, trash, locator, unsettled }, batch)
   }
 }
@@ -86,18 +86,19 @@ interface BatchTools {
   readonly area: StagingArea
   readonly trash: Trash
   readonly locator: Locator
-  readonly unsettled: ReadonlySet<EntryKey>
+  readonly unsettled: Unsettled
 }
 
 async function applyBatch(tools: BatchTools, batch: Gathered): Promise<void> {
   const { ctx, signal, downloads, report, area, trash, locator, unsettled } = tools
   const paths = new WantedPaths(batch, locator)
-  const waiting = batch.items.filter((item) => isUnsettled(item, unsettled))
-  const others = batch.items.filter((item) => !isUnsettled(item, unsettled))
-  const items = pairRows([...waiting, ...(await dropHidden(ctx, others, paths))])
+  const mustWait = (item: Item) => unsettled.concerns(item, (row) => paths.current(row))
+  const others = batch.items.filter((item) => !mustWait(item))
+  const visible = await dropHidden(ctx, others, paths)
+  const items = pairRows([...batch.items.filter(mustWait), ...visible])
   const dirs = soundDirs(locator, batch.dirs)
   const untouchable = new Set([
-    ...items.filter((item) => isUnsettled(item, unsettled)).map(({ key }) => key),
+    ...items.filter(mustWait).map(({ key }) => key),
     ...keptEntries(tools, items, batch.settled),
     ...changedOnDisk(tools, items),
   ])
@@ -113,18 +114,6 @@ async function applyBatch(tools: BatchTools, batch: Gathered): Promise<void> {
     removeUnused(ctx, area, staged)
   }
 }
-
-/**
- * Entries of which nobody knows how far an interrupted effect went, because the disk does not let it be looked
- * at: that one has no row does not say that it is not there.
- */
-async function unsettledKeys({ space }: ApplyContext): Promise<ReadonlySet<EntryKey>> {
-  const intents = await readUnsettled(space.rows)
-  return new Set(intents.flatMap(({ key, rowKey }) => (rowKey === undefined ? [key] : [key, rowKey])))
-}
-
-const isUnsettled = ({ key, row }: Item, unsettled: ReadonlySet<EntryKey>): boolean =>
-  unsettled.has(key) || (row !== undefined && unsettled.has(row.key))
 
 /** Items whose row no longer says what stands on disk: the local side looks first. */
 function changedOnDisk({ ctx, locator, report }: BatchTools, items: readonly Item[]): Set<EntryKey> {

@@ -1,0 +1,36 @@
+import { dirname } from 'node:path'
+import type { EntryKey } from '@tidemark/engine'
+import type { ApplyContext } from '../apply-context.js'
+import type { SyncedRow } from '../rows.js'
+import type { Item } from './item.js'
+import { readUnsettled } from './journal.js'
+
+/**
+ * What waits until interrupted effects are settled, because the disk does not let them be looked at now: their
+ * entries (that one has no row does not say that it is not there), and the directories that lead to them (they
+ * are found by their paths).
+ */
+export class Unsettled {
+  private constructor(
+    private readonly keys: ReadonlySet<EntryKey>,
+    private readonly directories: ReadonlySet<string>,
+  ) {}
+
+  static async read({ space }: Pick<ApplyContext, 'space'>): Promise<Unsettled> {
+    const keys = new Set<EntryKey>()
+    const directories = new Set<string>()
+    for (const { key, rowKey, from, to } of await readUnsettled(space.rows)) {
+      keys.add(key).add(rowKey ?? key)
+      for (const path of [from, to])
+        for (let at = dirname(path ?? ''); at !== '.'; at = dirname(at)) directories.add(at)
+    }
+    return new Unsettled(keys, directories)
+  }
+
+  /** @param pathOf Where the thing of a row stands, relative to the bound directory. */
+  concerns({ key, row }: Item, pathOf: (row: SyncedRow) => string): boolean {
+    if (this.keys.has(key)) return true
+    if (!row) return false
+    return this.keys.has(row.key) || (row.entry.kind === 'dir' && this.directories.has(pathOf(row)))
+  }
+}
