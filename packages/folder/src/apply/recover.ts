@@ -156,7 +156,10 @@ async function settleBatch(
 }
 
 /** Whether the rows know what stands where a directory was to be made as another one: its user moved it there. */
-async function isAnothersDirectory({ files, rows, directory }: ApplyContext, { type, to }: Intent) {
+async function isAnothersDirectory(
+  { files, rows, directory }: ApplyContext,
+  { type, to }: Intent,
+): Promise<boolean> {
   const stat = type === 'mkdir' ? files.lstat(join(directory, to!)) : undefined
   if (!stat) return false
   const known = await rows.byInode(stat.dev, stat.ino)
