@@ -85,8 +85,6 @@ export class ApiDevice extends Device {
     return `equal: ${this.#isEqual}, settled: ${this.#isSettled}, verbs under way: ${this.#underWay.size}`
   }
 
-  override heal(): void {}
-
   override async shown(): Promise<Shown> {
     const shown: Record<string, string> = {}
     if (!this.#space) return shown

@@ -35,6 +35,7 @@ export abstract class Device {
   #store = new MemoryKeyValueStore({ crashable: true })
   #backup: MemoryKeyValueStore | undefined
   #life: Life | undefined
+  #replica: Replica | undefined
 
   constructor(
     readonly name: string,
@@ -114,8 +115,14 @@ export abstract class Device {
         this.parts.note(`${this.name} dies at a call to the blob store`)
       },
     })
+    this.#replica = replica
     replica.connect(hub.transport(this.name, life), { blobClient, token: this.name })
     await this.run(replica, life, timers)
+  }
+
+  /** Of the program that runs; another one has forgotten what was asked of it. */
+  get transfers(): Replica['transfers'] | undefined {
+    return this.isRunning ? this.#replica?.transfers : undefined
   }
 
   /** SIGKILL: the system keeps what the program gave to it. */
@@ -155,6 +162,7 @@ export abstract class Device {
   async #end(): Promise<void> {
     this.#life?.end()
     this.#life = undefined
+    this.#replica = undefined
     await this.parts.hub.forget(this.name)
     const store = this.parts.adapters.stores.get(this.name)
     if (store) await store.reopen()
@@ -174,7 +182,11 @@ export abstract class Device {
   /** What its user sees, to be compared with others. */
   abstract shown(): Promise<Shown>
   /** All troubles of this machine are over. */
-  abstract heal(): void
+  heal(): void {
+    this.transfers?.resume()
+    this.transfers?.limit({})
+  }
+
   /** Those of these texts that are anywhere on this machine, seen or not. */
   abstract holds(texts: readonly string[]): Promise<readonly string[]>
 }

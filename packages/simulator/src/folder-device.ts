@@ -116,6 +116,7 @@ export class FolderDevice extends Device {
   }
 
   override heal(): void {
+    super.heal()
     this.allow()
     this.troubles.isFull = false
     this.troubles.trap.clear()

@@ -88,6 +88,12 @@ const ABSENT_ACTS_MAX = 8
 const ABSENT_VERBS = { create: 3, edit: 4, rename: 2, movedir: 1, remove: 4, rmdir: 2 }
 const MS_PER_MINUTE = 60_000
 const HOSTILE = { garble: 2, falsify: 1, extend: 1, stranger: 3, demote: 1, banish: 1 }
+/** Somebody pauses transfers or limits them, or ends that, in one of so many steps. */
+const PACE_ONE_IN = 25
+const PACES = { pause: 3, resume: 4, limit: 2, unlimit: 1 }
+/** Bytes per second: a large content takes minutes. */
+const LIMIT_MIN = 1_000
+const LIMIT_MAX = 20_000
 const END_ONE_IN = 12
 const DAYS_MAX = 3_650
 
@@ -103,6 +109,8 @@ export class RandomActs {
   readonly #hostile: SimRandom
   /** Apart, as these: who is away for long. */
   readonly #absent: SimRandom
+  /** Apart, as these: who holds transfers back. */
+  readonly #patient: SimRandom
   readonly #names: readonly string[]
   /** Acts that end what lasts. */
   readonly #endings: Act[] = []
@@ -113,6 +121,7 @@ export class RandomActs {
     this.#mortal = SimRandom.of(seed, 'mortal')
     this.#hostile = SimRandom.of(seed, 'hostile')
     this.#absent = SimRandom.of(seed, 'absent')
+    this.#patient = SimRandom.of(seed, 'patient')
     this.#names = this.#hostile.chance(4) ? LONG_NAMES : NAMES
     const people = PEOPLE.slice(0, 2 + this.#random.below(2))
     this.devices = [
@@ -130,6 +139,7 @@ export class RandomActs {
       if (this.#hostile.chance(HOSTILE_ONE_IN)) yield this.#lie(world)
       if (this.#hostile.chance(HOLIDAYS_ONE_IN)) yield* this.#holidays(world)
       if (this.#absent.chance(ABSENCE_ONE_IN)) yield* this.#absence(world)
+      if (this.#patient.chance(PACE_ONE_IN)) yield this.#pace(world)
       if (this.#random.chance(3)) {
         const ms = this.#random.below(this.#random.chance(5) ? 20_000 : 400)
         yield { verb: 'wait', args: [String(ms)] }
@@ -183,6 +193,15 @@ export class RandomActs {
       case 'clone':
         return this.#clones++ > 0 ? undefined : { verb: 'clone', args: [name, 'eve'] }
     }
+  }
+
+  #pace(world: World): Act {
+    const random = this.#patient
+    const { name } = random.pick(world.devices)!
+    const verb = random.weighted(PACES)
+    if (verb === 'unlimit') return { verb: 'limit', args: [name] }
+    if (verb !== 'limit') return { verb, args: [name] }
+    return { verb, args: [name, String(LIMIT_MIN + random.below(LIMIT_MAX - LIMIT_MIN))] }
   }
 
   #death(world: World): Act {

@@ -261,6 +261,18 @@ export class World {
       case 'fast':
         hub.setSlow(device.name, verb === 'slow' ? Number(value) : 0)
         return true
+      case 'pause':
+      case 'resume':
+        device.transfers?.[verb]()
+        return device.transfers !== undefined
+      case 'limit': {
+        const bytesPerSecond = value === '' ? undefined : Number(value)
+        device.transfers?.limit({
+          uploadBytesPerSecond: bytesPerSecond,
+          downloadBytesPerSecond: bytesPerSecond,
+        })
+        return device.transfers !== undefined
+      }
       default:
         return device instanceof FolderDevice && this.#happenToFolder(verb, device, value)
     }
