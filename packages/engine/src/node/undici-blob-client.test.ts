@@ -1,183 +1,34 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import {
-  BlobMismatchError,
-  BlobNotFoundError,
-  type Grant,
-  GrantExpiredError,
-  StoreError,
-} from '@tidemark/protocol'
-import { afterEach, expect, test } from 'vitest'
-import { type UndiciBlobClient, undiciBlobClient } from './undici-blob-client.js'
+import { GrantExpiredError } from '@tidemark/protocol'
+import { describe, expect, test } from 'vitest'
+import { blobServer, GET, runBlobClientRules } from '../../test/blob-client-rules.js'
+import { undiciBlobClient } from './undici-blob-client.js'
 
-const PUT: Grant = { method: 'PUT', url: '/blobs/x', headers: { 'x-amz-meta': 'kept' }, expiresAtMs: 0 }
-const GET: Grant = { ...PUT, method: 'GET' }
+runBlobClientRules('undici', undiciBlobClient)
 
-let server: Server | undefined
-let client: UndiciBlobClient | undefined
-afterEach(async () => {
-  await client?.close()
-  server?.closeAllConnections()
-  await new Promise((resolve) => (server ? server.close(resolve) : resolve(undefined)))
-})
+describe('long ranges', () => {
+  const serve = blobServer(undiciBlobClient)
 
-async function serve(
-  answer: (request: IncomingMessage, response: ServerResponse, body: Buffer) => void,
-  options: { idleTimeoutMs?: number } = {},
-): Promise<{ client: UndiciBlobClient; url: string }> {
-  server = createServer((request, response) => {
-    const parts: Buffer[] = []
-    request.on('data', (part: Buffer) => parts.push(part))
-    request.on('end', () => answer(request, response, Buffer.concat(parts)))
+  test('a long range comes into the memory that was given, one that a store gives in another way too', async () => {
+    const bytes = Buffer.alloc(600_000, 'abc')
+    let headers: Record<string, string> = { 'content-length': '500000' }
+    const { client } = await serve((_request, response) => {
+      response.writeHead(206, { 'content-range': 'bytes 10-500009/600000', ...headers })
+      response.end(bytes.subarray(10, 500_010))
+    })
+    for (const other of [{}, { 'transfer-encoding': 'chunked' }, { connection: 'close' }]) {
+      headers = { ...headers, ...other }
+      if ('transfer-encoding' in other) headers = other
+      const into = new Uint8Array(2_000_000)
+      const got = await client.get(GET, { offset: 10, length: 500_000 }, { into })
+      expect(got.buffer).toBe(into.buffer)
+      expect(bytes.subarray(10, 500_010).equals(got)).toBe(true)
+      expect(into.subarray(500_000).every((byte) => byte === 0)).toBe(true)
+    }
   })
-  await new Promise<void>((resolve) => server!.listen(0, '127.0.0.1', resolve))
-  const url = `127.0.0.1:${(server.address() as AddressInfo).port}`
-  client = undiciBlobClient({ baseUrl: `ws://${url}/sync`, ...options })
-  return { client, url }
-}
 
-test('a relative grant goes to the host that was dialled, with its headers and the exact length', async () => {
-  const seen: unknown[] = []
-  const { client, url } = await serve((request, response, body) => {
-    seen.push([
-      request.method,
-      request.url,
-      request.headers['content-length'],
-      request.headers['x-amz-meta'],
-      body.length,
-    ])
-    response.writeHead(201).end()
+  test('a long range that a store refuses is its error', async () => {
+    const { client } = await serve((_request, response) => response.writeHead(410).end('{}'))
+    const get = client.get(GET, { offset: 0, length: 500_000 }, { into: new Uint8Array(500_000) })
+    await expect(get).rejects.toBeInstanceOf(GrantExpiredError)
   })
-  await client.put(PUT, new Uint8Array(5), {})
-  await client.put({ ...PUT, url: `http://${url}/elsewhere?sig=%2f` }, new Uint8Array(0), {})
-  expect(seen).toEqual([
-    ['PUT', '/blobs/x', '5', 'kept', 5],
-    ['PUT', '/elsewhere?sig=%2f', '0', 'kept', 0],
-  ])
-})
-
-test('a range is asked for and given exactly', async () => {
-  const { client } = await serve((request, response) => {
-    expect(request.headers.range).toBe('bytes=10-14')
-    response.writeHead(206, { 'content-range': 'bytes 10-14/100' }).end('abcde')
-  })
-  expect(Buffer.from(await client.get(GET, { offset: 10, length: 5 }, {})).toString()).toBe('abcde')
-  expect(await client.get(GET, { offset: 10, length: 0 }, {})).toEqual(new Uint8Array())
-})
-
-test('a long range comes into the memory that was given, one that a store gives in another way too', async () => {
-  const bytes = Buffer.alloc(600_000, 'abc')
-  let headers: Record<string, string> = { 'content-length': '500000' }
-  const { client } = await serve((_request, response) => {
-    response.writeHead(206, { 'content-range': 'bytes 10-500009/600000', ...headers })
-    response.end(bytes.subarray(10, 500_010))
-  })
-  for (const other of [{}, { 'transfer-encoding': 'chunked' }, { connection: 'close' }]) {
-    headers = { ...headers, ...other }
-    if ('transfer-encoding' in other) headers = other
-    const into = new Uint8Array(2_000_000)
-    const got = await client.get(GET, { offset: 10, length: 500_000 }, { into })
-    expect(got.buffer).toBe(into.buffer)
-    expect(bytes.subarray(10, 500_010).equals(got)).toBe(true)
-    expect(into.subarray(500_000).every((byte) => byte === 0)).toBe(true)
-  }
-})
-
-test('a long range that a store refuses is its error', async () => {
-  const { client } = await serve((_request, response) => response.writeHead(410).end('{}'))
-  const get = client.get(GET, { offset: 0, length: 500_000 }, { into: new Uint8Array(500_000) })
-  await expect(get).rejects.toBeInstanceOf(GrantExpiredError)
-})
-
-test.each([
-  ['another range', 206, { 'content-range': 'bytes 11-15/100' }, 'abcde'],
-  ['the whole blob', 200, { 'content-length': '100' }, 'x'.repeat(100)],
-  ['more than the range', 206, { 'content-range': 'bytes 10-14/100' }, 'abcdef'],
-  ['less than the range', 206, { 'content-range': 'bytes 10-14/100' }, 'abcd'],
-])('a store that sends %s is a StoreError', async (_, status, headers, body) => {
-  const { client } = await serve((_request, response) => response.writeHead(status, headers).end(body))
-  await expect(client.get(GET, { offset: 10, length: 5 }, {})).rejects.toBeInstanceOf(StoreError)
-})
-
-test.each([
-  [410, '{"code":"GRANT_EXPIRED"}', GrantExpiredError],
-  [403, '<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>', GrantExpiredError],
-  [403, '<Error><Code>AccessDenied</Code></Error>', GrantExpiredError],
-  [403, '{"code":"BAD_SIGNATURE"}', StoreError],
-  [412, '', StoreError],
-  [400, '{"title":"Bad Request","code":"BLOB_MISMATCH"}', BlobMismatchError],
-  [400, '<Error><Code>BadDigest</Code></Error>', BlobMismatchError],
-  [400, 'x'.repeat(100_000), StoreError],
-  [404, '', BlobNotFoundError],
-  [503, '{"code":"BUSY"}', StoreError],
-  [507, '{"code":"STORE"}', StoreError],
-  [302, '', StoreError],
-])('status %d with %s is one error', async (status, body, type) => {
-  const { client } = await serve((_request, response) => response.writeHead(status).end(body))
-  for (const run of [client.put(PUT, new Uint8Array(5), {}), client.get(GET, { offset: 0, length: 5 }, {})]) {
-    const error = await run.catch((thrown: unknown) => thrown)
-    expect(error).toBeInstanceOf(type)
-    if (error instanceof StoreError) expect(error.status).toBe(status)
-  }
-})
-
-test('a store that asks to wait is believed in seconds', async () => {
-  const answers = ['7', 'Fri, 31 Dec 1999 23:59:59 GMT']
-  const { client } = await serve((_, response) =>
-    response.writeHead(503, { 'retry-after': answers.shift()! }).end(),
-  )
-  await expect(client.put(PUT, new Uint8Array(5), {})).rejects.toMatchObject({
-    status: 503,
-    retryAfterMs: 7_000,
-  })
-  const error = await client.put(PUT, new Uint8Array(5), {}).catch((thrown: unknown) => thrown)
-  expect(error).toBeInstanceOf(StoreError)
-  expect((error as StoreError).retryAfterMs).toBeUndefined()
-})
-
-test('a cut connection, nobody there, and silence are StoreErrors without a status', async () => {
-  const { client } = await serve((request) => request.socket.destroy())
-  await expect(client.put(PUT, new Uint8Array(5), {})).rejects.toMatchObject({
-    code: 'STORE',
-    status: undefined,
-  })
-  const nobody = { ...GET, url: 'http://127.0.0.1:1/x' }
-  await expect(client.get(nobody, { offset: 0, length: 1 }, {})).rejects.toMatchObject({ code: 'STORE' })
-})
-
-test('a store that falls silent in the middle of a body is given up', async () => {
-  const { client } = await serve(
-    (_request, response) => {
-      response.writeHead(206, { 'content-range': 'bytes 0-4/5', 'content-length': 5 }).write('ab')
-    },
-    { idleTimeoutMs: 300 },
-  )
-  await expect(client.get(GET, { offset: 0, length: 5 }, {})).rejects.toBeInstanceOf(StoreError)
-})
-
-test('the signal ends a request with its reason, before and while it runs', async () => {
-  const { client } = await serve(() => undefined)
-  const abort = new AbortController()
-  const running = client.get(GET, { offset: 0, length: 5 }, { signal: abort.signal })
-  setTimeout(() => abort.abort(new Error('enough')), 30)
-  await expect(running).rejects.toThrow('enough')
-  await expect(client.put(PUT, new Uint8Array(1), { signal: abort.signal })).rejects.toThrow('enough')
-})
-
-test('a store that denies access without a reason is believed to mean the end of a grant only when it is over', async () => {
-  const { client } = await serve((_request, response) => {
-    response.writeHead(403).end('<Error><Code>AccessDenied</Code></Error>')
-  })
-  const good = { ...PUT, expiresAtMs: Date.now() + 60_000 }
-  await expect(client.put(good, new Uint8Array(1), {})).rejects.toBeInstanceOf(StoreError)
-})
-
-test('a grant that only creates is carried out where the blob is there', async () => {
-  const seen: unknown[] = []
-  const { client } = await serve((request, response) => {
-    seen.push(request.headers['if-none-match'])
-    response.writeHead(412).end('<Error><Code>PreconditionFailed</Code></Error>')
-  })
-  await client.put({ ...PUT, headers: { 'if-none-match': '*' } }, new Uint8Array(1), {})
-  expect(seen).toEqual(['*'])
 })

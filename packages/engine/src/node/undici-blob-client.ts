@@ -1,19 +1,17 @@
-import {
-  type BlobClient,
-  BlobMismatchError,
-  BlobNotFoundError,
-  type ByteRange,
-  type Grant,
-  GrantExpiredError,
-  StoreError,
-  SyncError,
-} from '@tidemark/protocol'
+import type { BlobClient, ByteRange, Grant, SyncError } from '@tidemark/protocol'
 import type { Agent, Dispatcher, request } from 'undici'
+import {
+  httpUrl,
+  isCarriedOut,
+  mustBeRange,
+  PROBLEM_BYTES_MAX,
+  RangeBody,
+  refusal,
+  translated,
+} from '../adapters/blob-answer.js'
 import { RangeReader } from './range-reader.js'
 import { systemClock } from './system-clock.js'
 
-/** Bytes of a failure's body that are read. */
-const PROBLEM_BYTES_MAX = 8 * 1024
 /** Longer ranges are read straight into the caller's memory, where that is possible. */
 const STRAIGHT_BYTES_MIN = 256 * 1024
 
@@ -60,13 +58,10 @@ export function undiciBlobClient(options: UndiciBlobClientOptions): UndiciBlobCl
       dispatcher: agent,
     }
     const response = await request(new URL(grant.url, base), { ...options, ...(signal ? { signal } : {}) })
-    const isThere = response.statusCode === 412 && grant.headers['if-none-match'] === '*'
-    if (response.statusCode >= 300 && !isThere) throw await toError(grant, response)
+    if (!isCarriedOut(grant, response.statusCode)) throw await toError(grant, response)
     return response
   }
   return {
-    // A grant that only creates is answered 412 where the blob is there: sent again, or by somebody else.
-    // Whether it is the right one is for the hub to say, as after every upload.
     put: (grant, body, { signal }) =>
       translated(signal, async () => {
         const response = await send(grant, { 'content-length': String(body.length) }, body, signal)
@@ -98,84 +93,45 @@ async function loadHttp(options: Agent.Options): Promise<{ agent: Agent; request
   return { agent: new undici.Agent(options), request: undici.request }
 }
 
-function httpUrl(text: string): URL {
-  const url = new URL(text)
-  if (url.protocol === 'ws:' || url.protocol === 'wss:') {
-    return new URL(url.href.replace(/^ws/, 'http'))
-  }
-  return url
-}
-
-/** What undici throws about the connection becomes a `StoreError`. */
-async function translated<T>(signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run()
-  } catch (error) {
-    signal?.throwIfAborted()
-    if (error instanceof SyncError) throw error
-    throw new StoreError(`blob store: ${(error as Error).message}`, undefined, { cause: error })
-  }
-}
-
-/** Exactly the bytes that were asked for: a store that sends others has not understood the range. */
+/** Exactly the bytes that were asked for. */
 async function readRange(
   { statusCode, headers, body }: Dispatcher.ResponseData,
   range: ByteRange,
   into: Uint8Array | undefined,
 ): Promise<Uint8Array> {
-  const { offset, length } = range
-  const isRange =
-    statusCode === 206
-      ? String(headers['content-range']).startsWith(`bytes ${offset}-${offset + length - 1}/`)
-      : offset === 0 && headers['content-length'] === String(length)
-  if (!isRange) {
+  try {
+    mustBeRange(
+      {
+        status: statusCode,
+        contentRange: text(headers['content-range']),
+        contentLength: text(headers['content-length']),
+      },
+      range,
+    )
+  } catch (error) {
     // The rest is not read; undici reports that as an error of the body.
     body.on('error', () => undefined).destroy()
-    throw new StoreError(`blob store: answered a range with another (status ${statusCode})`, statusCode)
+    throw error
   }
-  const bytes = into?.subarray(0, length) ?? new Uint8Array(length)
-  let at = 0
-  for await (const part of body as AsyncIterable<Uint8Array>) {
-    if (at + part.length > length) throw new StoreError('blob store: sent more than the range', statusCode)
-    bytes.set(part, at)
-    at += part.length
-  }
-  if (at < length) throw new StoreError('blob store: sent less than the range', statusCode)
-  return bytes
+  const collected = new RangeBody(range.length, statusCode, into)
+  for await (const part of body as AsyncIterable<Uint8Array>) collected.add(part)
+  return collected.end()
 }
 
-/**
- * Failures of our own store are problem documents (RFC 9457) with a member `code`, those of S3 are XML with
- * `<Code>`; S3 answers 403 when a presigned URL is over.
- */
 async function toError(
   grant: Grant,
   { statusCode, headers, body }: Dispatcher.ResponseData,
 ): Promise<SyncError> {
-  const text = await readText(body)
-  const code = /"code"\s*:\s*"(\w+)"|<Code>(\w+)<\/Code>/.exec(text)
-  const name = code?.[1] ?? code?.[2] ?? ''
-  const blob = /[0-9a-f]{64}/.exec(grant.url)?.[0] ?? grant.url
-  // Some stores do not say why they refuse. That our clock says so, too, makes it likely enough to ask again.
-  const isOver =
-    /expired/i.test(text) || (name === 'AccessDenied' && grant.expiresAtMs <= systemClock.nowMs())
-  if (statusCode === 410 || (statusCode === 403 && isOver)) {
-    return new GrantExpiredError('the store says that the grant is over')
+  const answer = {
+    status: statusCode,
+    text: await readText(body),
+    retryAfter: text(headers['retry-after']),
   }
-  if (statusCode === 400 && ['BLOB_MISMATCH', 'BadDigest', 'XAmzContentSHA256Mismatch'].includes(name)) {
-    return new BlobMismatchError(blob)
-  }
-  if (statusCode === 404) return new BlobNotFoundError(blob)
-  if (statusCode === 507) return new StoreError('the blob store is full', statusCode)
-  return new StoreError(`blob store: status ${statusCode}${name && ` ${name}`}`, statusCode, {
-    retryAfterMs: retryAfterMs(headers['retry-after']),
-  })
+  return refusal(grant, answer, systemClock.nowMs())
 }
 
-/** Seconds, as every store that we know says it; a date is not looked at. */
-function retryAfterMs(header: string | string[] | undefined): number | undefined {
-  return typeof header === 'string' && /^\d{1,6}$/.test(header) ? Number(header) * 1000 : undefined
-}
+const text = (header: string | string[] | undefined): string | undefined =>
+  typeof header === 'string' ? header : undefined
 
 async function readText(body: Dispatcher.ResponseData['body']): Promise<string> {
   const parts: Uint8Array[] = []
