@@ -12,7 +12,7 @@ const ENTRIES: Record<string, string[]> = {
     'src/testing/simulator/cli.ts',
   ],
   'packages/folder': ['src/index.ts', 'src/testing/index.ts'],
-  'packages/transport-ws': ['src/index.ts'],
+  'packages/transport-ws': ['src/index.ts', 'src/browser/index.ts'],
   'packages/store-fs': ['src/index.ts'],
   'packages/store-s3': ['src/index.ts', 'src/testing/index.ts'],
   'packages/server-reference': ['src/index.ts'],

@@ -10,6 +10,7 @@ const ENTRIES = [
   'packages/protocol/src/index.ts',
   'packages/engine/src/index.ts',
   'packages/engine/src/browser/index.ts',
+  'packages/transport-ws/src/browser/index.ts',
 ]
 const FOR_NODE = /node_modules\/(ws|undici|level|classic-level|bufferutil)\//
 
@@ -50,6 +51,8 @@ test.each(ENTRIES)('%s is bundled for a browser without anything of Node', async
   expect(inputs.filter((path) => FOR_NODE.test(path))).toEqual([])
 })
 
-test('an entry for Node is not', async () => {
+test('an entry for Node is told from one for a browser', async () => {
   await expect(bundle('packages/engine/src/node/index.ts')).rejects.toThrow()
+  const inputs = await bundle('packages/transport-ws/src/index.ts')
+  expect(inputs.filter((path) => FOR_NODE.test(path))).toEqual(['node_modules/ws/browser.js'])
 })

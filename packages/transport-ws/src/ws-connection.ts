@@ -1,14 +1,8 @@
-import { type Connection, type ConnectionHandlers, FRAME_BYTES_MAX, TransportError } from '@tidemark/protocol'
+import { type Connection, type ConnectionHandlers, TransportError } from '@tidemark/protocol'
 import type { WebSocket } from 'ws'
+import { CLOSE_NORMAL, CLOSE_TIMEOUT_MS, HIGH_WATER_BYTES, LOW_WATER_BYTES } from './water-marks.js'
 
-/** Queued bytes above which `send` answers false. */
-const HIGH_WATER_BYTES = 2 * FRAME_BYTES_MAX
-/** Queued bytes below which `drained` resolves. */
-const LOW_WATER_BYTES = FRAME_BYTES_MAX
-/** How long a peer may take to answer a close frame before the socket is cut. */
-const CLOSE_TIMEOUT_MS = 2_000
-/** RFC 6455 close codes. */
-const CLOSE_NORMAL = 1000
+/** RFC 6455. */
 const CLOSE_UNSUPPORTED_DATA = 1003
 
 /** A `ws` socket as a connection. Frames that come before `open` wait in the paused socket. */
