@@ -8,10 +8,10 @@ export class UsageError extends Error {
 export interface Invocation {
   readonly command: string
   readonly operands: readonly string[]
-  readonly options: Readonly<Record<string, string | boolean | undefined>>
+  readonly options: Readonly<Record<string, string | boolean | readonly string[] | undefined>>
 }
 
-type OptionKind = 'string' | 'boolean'
+type OptionKind = 'string' | 'strings' | 'boolean'
 
 interface CommandSyntax {
   readonly usage: string
@@ -29,6 +29,9 @@ const OPTION_HELP: Readonly<Record<string, string>> = {
   token: '--token T         secret of the hub; default: the environment variable TIDEMARK_TOKEN',
   tokens:
     '--tokens FILE     more tokens, each with its spaces, to read or to write; JSON, see the README of the hub',
+  origin:
+    '--origin URL      a web page of this origin may use the hub, such as https://app.example; may be given\n' +
+    '                    again; * for any, with a token; default: none may',
   'evict-after-days':
     '--evict-after-days N  days of silence after which nobody waits for a device before what is deleted\n' +
     '                    is forgotten; default 180',
@@ -62,7 +65,7 @@ const COMMANDS: ReadonlyMap<string, CommandSyntax> = new Map<string, CommandSynt
     hub: {
       does: 'runs a hub in the foreground until interrupted; logs go to standard error',
       usage:
-        'tidemark hub --port N [--host H] --data DIR [--token T] [--tokens FILE] [--evict-after-days N] [--keep-unused-days N] [--s3-bucket B [--s3-endpoint URL] …] [--json]',
+        'tidemark hub --port N [--host H] --data DIR [--token T] [--tokens FILE] [--origin URL]… [--evict-after-days N] [--keep-unused-days N] [--s3-bucket B [--s3-endpoint URL] …] [--json]',
       operands: [0, 0],
       options: {
         port: 'string',
@@ -70,6 +73,7 @@ const COMMANDS: ReadonlyMap<string, CommandSyntax> = new Map<string, CommandSynt
         data: 'string',
         token: 'string',
         tokens: 'string',
+        origin: 'strings',
         'evict-after-days': 'string',
         'keep-unused-days': 'string',
         's3-bucket': 'string',
@@ -152,10 +156,12 @@ export function parseInvocation(argv: readonly string[]): Invocation {
     return { command: 'help', operands: about === undefined ? [] : [about], options: {} }
   }
   const syntax = mustSyntax(command)
-  const options: Record<string, { type: OptionKind; short?: string }> = {
+  const options: Record<string, { type: 'string' | 'boolean'; multiple?: boolean; short?: string }> = {
     help: { type: 'boolean', short: 'h' },
   }
-  for (const [name, type] of Object.entries(syntax.options)) options[name] = { type }
+  for (const [name, kind] of Object.entries(syntax.options)) {
+    options[name] = kind === 'strings' ? { type: 'string', multiple: true } : { type: kind }
+  }
   let parsed: ReturnType<typeof parseArgs>
   try {
     parsed = parseArgs({ args: rest, options, allowPositionals: true, strict: true })
@@ -184,6 +190,11 @@ function mustSyntax(command: string): CommandSyntax {
 export function textOption(invocation: Invocation, name: string): string | undefined {
   const value = invocation.options[name]
   return typeof value === 'string' ? value : undefined
+}
+
+export function textOptions(invocation: Invocation, name: string): readonly string[] {
+  const values = invocation.options[name]
+  return Array.isArray(values) ? values : []
 }
 
 /** @throws {UsageError} missing. */

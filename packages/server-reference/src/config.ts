@@ -2,6 +2,7 @@ import { COLLECT_EVERY_MS } from '@tidemark/engine'
 import { LEASE_MS, TOKEN_BYTES_MAX } from '@tidemark/protocol'
 import { parseTokenGrant, readTokensFile, type TokenGrant } from './auth/token.js'
 import { ConfigError } from './errors.js'
+import { parseOrigins } from './http/origins.js'
 
 /** How a hub is started. */
 export interface HubConfigOptions {
@@ -16,6 +17,11 @@ export interface HubConfigOptions {
   readonly tokens?: readonly TokenGrant[]
   /** JSON file with more tokens, see `readTokensFile`. Read at start. */
   readonly tokensFile?: string
+  /**
+   * Web pages that may use the hub: their origins as browsers write them, such as `https://app.example`; `*` for
+   * all, where every page needs a token. @default none
+   */
+  readonly origins?: readonly string[]
   /** Time that `close` gives sessions and requests to end, milliseconds, 0 to 600,000. @default 10,000 */
   readonly drainTimeoutMs?: number
   /**
@@ -56,6 +62,7 @@ export interface HubConfig {
   readonly tokens: readonly TokenGrant[]
   /** No token is asked for: only on loopback. */
   readonly anonymous: boolean
+  readonly origins: readonly string[]
   readonly drainTimeoutMs: number
   readonly requestTimeoutMs: number
   readonly connectionsMax: number
@@ -100,12 +107,21 @@ export async function resolveHubConfig(options: HubConfigOptions): Promise<HubCo
       `${host} can be reached from other machines: give a token, or listen on 127.0.0.1`,
     )
   }
+  const origins = parseOrigins(options.origins ?? [])
+  if (tokens.length === 0 && origins.includes('*')) {
+    throw new ConfigError(
+      'UNSAFE_CONFIG',
+      'origins',
+      'without a token every page that a browser on this machine shows could read and write: name the origins, or give a token',
+    )
+  }
   return {
     dataDirectory: options.dataDirectory,
     host,
     port: integer('port', options.port ?? 8080, 0, 65_535),
     tokens,
     anonymous: tokens.length === 0,
+    origins,
     drainTimeoutMs: integer('drainTimeoutMs', options.drainTimeoutMs ?? 10_000, 0, 600_000),
     requestTimeoutMs: integer(
       'requestTimeoutMs',

@@ -21,7 +21,7 @@ export function createHub({
   return startHub(options, {
     openStorage: openLevelStore,
     openEngine: openHubReplica(nodePlatform),
-    listen: ({ server, path }) => webSocketListener({ server, path }),
+    listen: webSocketListener,
     packs: new PackFormat(nodePlatform.hasher),
     hasher: nodePlatform.hasher,
     clock: nodePlatform.clock,

@@ -9,6 +9,7 @@ import { type HubConfig, type HubConfigOptions, resolveHubConfig } from './confi
 import { ConfigError } from './errors.js'
 import { BlobIndex } from './grants/blob-index.js'
 import { HubBlobs } from './grants/hub-blobs.js'
+import { Origins } from './http/origins.js'
 import { httpRoutes } from './http/routes.js'
 import type { HubEngine, OpenHubEngine } from './hub-engine.js'
 import { foreignStore, type HubStore, localStore } from './hub-store.js'
@@ -20,8 +21,12 @@ export interface HubParts {
   /** Opens the database at a path. @throws {DatabaseError} LOCKED: another hub runs there. */
   readonly openStorage: (path: string) => Promise<KeyValueStore>
   readonly openEngine: OpenHubEngine
-  /** Accepts WebSockets at `path`. */
-  readonly listen: (options: { readonly server: Server; readonly path: string }) => Listener
+  /** Accepts WebSockets at `path`; those of a page only where its origin is allowed. */
+  readonly listen: (options: {
+    readonly server: Server
+    readonly path: string
+    allowsOrigin(origin: string): boolean
+  }) => Listener
   /**
    * A store with grants that devices reach by themselves; whoever gives it opens it, and closes it after the
    * hub. @default a directory below `dataDirectory`, through the hub
@@ -48,6 +53,7 @@ export interface Hub extends AsyncDisposable {
 
 const SYNC_PATH = '/sync'
 const DAY_MS = 24 * 3_600_000
+const LOGGED_ORIGIN_CHARS = 200
 
 /**
  * Starts a hub. It listens when the promise resolves.
@@ -105,16 +111,26 @@ export async function startHub(options: HubConfigOptions, parts: HubParts): Prom
       },
     })
     const running = engine
+    const origins = new Origins(config.origins)
     server.on(
       'request',
       httpRoutes({
         handleBlobRequest: (request, response) => store.handleBlobRequest(request, response),
+        origins,
         notReady: () => stopping,
         counts: () => running.counts(),
         logger,
       }),
     )
-    listener = parts.listen({ server, path: SYNC_PATH })
+    listener = parts.listen({
+      server,
+      path: SYNC_PATH,
+      allowsOrigin: (origin) => {
+        const isAllowed = origins.allows(origin)
+        if (!isAllowed) logger.warn('origin-refused', { origin: origin.slice(0, LOGGED_ORIGIN_CHARS) })
+        return isAllowed
+      },
+    })
     acceptSessions(listener, engine, logger)
     await listenOn(server, config)
   } catch (error) {

@@ -14,6 +14,7 @@ describe('configuration', () => {
       port: 8080,
       tokens: [],
       anonymous: true,
+      origins: [],
       drainTimeoutMs: 10_000,
       requestTimeoutMs: 1_500_000,
       connectionsMax: 10_000,

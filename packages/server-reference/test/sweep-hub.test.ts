@@ -44,7 +44,7 @@ async function start(options: Partial<HubConfigOptions> = {}): Promise<void> {
     {
       openStorage: openLevelStore,
       openEngine: openHubReplica(nodePlatform),
-      listen: ({ server, path }) => webSocketListener({ server, path }),
+      listen: webSocketListener,
       packs: new PackFormat(nodePlatform.hasher),
       hasher: nodePlatform.hasher,
       clock: nodePlatform.clock,

@@ -9,6 +9,11 @@ export interface WebSocketListenerOptions {
   readonly server: Server
   /** @default '/sync' */
   readonly path?: string
+  /**
+   * Whether a web page of this origin may connect; others get 403. Programs that are no browsers send no origin,
+   * and are not asked. @default no page may: any page that a user looks at can dial what the machine reaches
+   */
+  allowsOrigin?(origin: string): boolean
   /** Sockets at once; further ones get 503. @default 10,000: about 400 MiB at 40 KiB each. */
   readonly connectionsMax?: number
 }
@@ -28,6 +33,8 @@ export function webSocketListener(options: WebSocketListenerOptions): Listener {
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const requested = new URL(request.url ?? '/', 'http://hub').pathname
     if (requested !== path) return refuse(socket, 404)
+    const { origin } = request.headers
+    if (origin !== undefined && options.allowsOrigin?.(origin) !== true) return refuse(socket, 403)
     if (closed || sockets.clients.size >= connectionsMax) return refuse(socket, 503)
     socket.on('error', () => socket.destroy())
     sockets.handleUpgrade(request, socket, head, (webSocket) => {

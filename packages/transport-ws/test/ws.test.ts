@@ -99,6 +99,29 @@ test('another path than the listener’s is refused', async () => {
   await expect(webSocketTransport(`${url}/other`).connect({ signal: signal() })).rejects.toThrow('HTTP 404')
 })
 
+test('a page is refused unless its origin is allowed; who sends no origin is not asked', async () => {
+  const asked: string[] = []
+  const server = createServer()
+  const listener = webSocketListener({
+    server,
+    allowsOrigin: (origin) => {
+      asked.push(origin)
+      return origin === 'https://app.example'
+    },
+  })
+  const url = await listening(server)
+  closers.push(() => listener.close())
+  const dial = (headers: Record<string, string>, at = url) =>
+    webSocketTransport(at, { headers }).connect({ signal: signal() })
+  await dial({ origin: 'https://app.example' })
+  await expect(dial({ origin: 'https://evil.example' })).rejects.toMatchObject({ code: 'FORBIDDEN' })
+  await expect(dial({ origin: 'null' })).rejects.toBeInstanceOf(AccessError)
+  await dial({})
+  expect(asked).toEqual(['https://app.example', 'https://evil.example', 'null'])
+  const { url: other } = await accepting()
+  await expect(dial({ origin: 'https://app.example' }, other)).rejects.toBeInstanceOf(AccessError)
+})
+
 test('a server that accepts and says nothing times out', async () => {
   const server = createServer()
   server.on('upgrade', (_request, socket) => closers.push(async () => void socket.destroy()))

@@ -1,6 +1,6 @@
 import { systemClock } from '@tidemark/engine/node'
 import { createHub, createLogger } from '@tidemark/server-reference'
-import { flag, type Invocation, mustTextOption, textOption, UsageError } from '../args.js'
+import { flag, type Invocation, mustTextOption, textOption, textOptions, UsageError } from '../args.js'
 import { collectEveryMs, sweepEveryMs } from '../every-ms.js'
 import { openS3Store, s3Options } from '../s3-store.js'
 import { untilSignal } from '../signals.js'
@@ -23,6 +23,7 @@ export async function runHub(invocation: Invocation): Promise<number> {
   const hub = await createHub({
     dataDirectory,
     port,
+    origins: textOptions(invocation, 'origin'),
     ...(blobs === undefined ? {} : { blobs }),
     ...(host === undefined ? {} : { host }),
     ...(token === undefined ? {} : { token }),

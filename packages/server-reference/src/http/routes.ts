@@ -1,12 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HubCounts } from '../hub-engine.js'
 import type { Logger } from '../logger.js'
+import { answerCors } from './cors.js'
 import { sendMetrics } from './metrics.js'
+import type { Origins } from './origins.js'
 import { sendJson, sendProblem } from './problem.js'
+
+/** Where grants of the hub's own store lead. */
+const BLOBS_PATH = '/blobs/'
 
 export interface Routes {
   /** @returns false where the request is none of its own. */
   readonly handleBlobRequest: (request: IncomingMessage, response: ServerResponse) => Promise<boolean>
+  /** The pages that may carry out grants. */
+  readonly origins: Origins
   /** Whether new work is welcome; a reason where it is not. */
   readonly notReady: () => string | undefined
   readonly counts: () => Promise<HubCounts>
@@ -54,6 +61,7 @@ async function route(
     else sendProblem(request, response, { status: 503, code: 'NOT_READY', detail: reason })
     return
   }
+  if (path.startsWith(BLOBS_PATH) && answerCors(request, response, routes.origins)) return
   if (await routes.handleBlobRequest(request, response)) return
   if (path === '/sync') {
     sendProblem(request, response, {
