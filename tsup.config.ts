@@ -18,19 +18,28 @@ const ENTRIES: Record<string, string[]> = {
   'packages/server-reference': ['src/index.ts'],
   'packages/simulator': ['src/index.ts', 'src/cli.ts'],
   'examples/adapters': ['src/index.ts'],
+  'examples/browser': ['src/serve.ts'],
   'examples/cli': ['src/main.ts', 'src/demo.ts'],
 }
 
-export default defineConfig(
-  Object.entries(ENTRIES).map(([dir, entries]) => {
+/** Entry points that a browser loads, each with all that it imports. */
+const PAGES: Record<string, string[]> = {
+  'examples/browser': ['src/page/main.ts', 'src/page/service-worker.ts'],
+}
+
+const named = (dir: string, entries: readonly string[]): Record<string, string> =>
+  Object.fromEntries(
+    entries.map((entry) => [entry.replace(/^src\//, '').replace(/\.ts$/, ''), `${dir}/${entry}`]),
+  )
+
+export default defineConfig([
+  ...Object.entries(ENTRIES).map(([dir, entries]) => {
     const manifest = JSON.parse(readFileSync(`${dir}/package.json`, 'utf8')) as {
       dependencies?: Record<string, string>
     }
     return {
       name: dir,
-      entry: Object.fromEntries(
-        entries.map((entry) => [entry.replace(/^src\//, '').replace(/\.ts$/, ''), `${dir}/${entry}`]),
-      ),
+      entry: named(dir, entries),
       outDir: `${dir}/dist`,
       format: 'esm' as const,
       target: 'node20',
@@ -42,4 +51,22 @@ export default defineConfig(
       external: [...Object.keys(manifest.dependencies ?? {}), 'vitest', /^@tidemark\//],
     }
   }),
-)
+  ...Object.entries(PAGES).map(([dir, entries]) => ({
+    name: `${dir}, page`,
+    entry: named(dir, entries),
+    outDir: `${dir}/dist`,
+    format: 'esm' as const,
+    target: 'es2022',
+    platform: 'browser' as const,
+    splitting: false,
+    minify: true,
+    sourcemap: true,
+    dts: false,
+    clean: false,
+    noExternal: [/./],
+    esbuildOptions: (options: { conditions?: string[] }) => {
+      // From the sources: the other packages are built at the same time.
+      options.conditions = ['tidemark-source']
+    },
+  })),
+])

@@ -116,10 +116,10 @@ export function workspaces(): readonly Workspace[] {
     if (!ts.isPropertyAssignment(node) || !ts.isStringLiteral(node.name)) return
     if (!ts.isArrayLiteralExpression(node.initializer)) return
     const dir = node.name.text
-    entries.set(
-      dir,
-      node.initializer.elements.filter(ts.isStringLiteral).map((element) => `${dir}/${element.text}`),
-    )
+    const paths = node.initializer.elements
+      .filter(ts.isStringLiteral)
+      .map((element) => `${dir}/${element.text}`)
+    entries.set(dir, [...(entries.get(dir) ?? []), ...paths])
   })
   return ['packages', 'examples'].flatMap((parent) =>
     readdirSync(join(ROOT, parent))

@@ -37,6 +37,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     '@tidemark/server-reference',
   ],
   '@tidemark/example-adapters': ['@tidemark/protocol'],
+  '@tidemark/example-browser': ['@tidemark/engine', '@tidemark/transport-ws'],
   '@tidemark/cli': [
     '@tidemark/protocol',
     '@tidemark/engine',
@@ -108,7 +109,7 @@ const allCode = (): string[] => [
     ...sourcesOf(workspace),
     ...filesBelow(`${workspace.dir}/test`, ['.ts']),
   ]),
-  ...['scripts', 'test', 'bench'].flatMap((dir) => filesBelow(dir, ['.ts'])),
+  ...['scripts', 'test', 'test-browser', 'bench'].flatMap((dir) => filesBelow(dir, ['.ts'])),
 ]
 
 /** `@tidemark/engine/node` → `@tidemark/engine`; `level/x` → `level`. */

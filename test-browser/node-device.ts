@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto'
+import { openReplica } from '@tidemark/engine'
+import { nodePlatform, openLevelStore } from '@tidemark/engine/node'
+import { fsBlobStore } from '@tidemark/store-fs'
+import { webSocketTransport } from '@tidemark/transport-ws'
+import { seededBytes } from '../packages/engine/test/bytes.js'
+
+export interface NodeDeviceOptions {
+  readonly directory: string
+  readonly hub: string
+  readonly token: string
+  readonly space: string
+}
+
+/** Another device of the space, in Node. */
+export async function openNodeDevice({ directory, hub, token, space: name }: NodeDeviceOptions) {
+  const blobs = fsBlobStore({ directory: `${directory}/blobs` })
+  await blobs.open()
+  const replica = await openReplica({
+    storage: await openLevelStore(`${directory}/state`),
+    blobs,
+    platform: nodePlatform,
+  })
+  replica.connect(webSocketTransport(hub), { token })
+  const space = await replica.openSpace(name)
+  const settled = () => space.settled({ signal: AbortSignal.timeout(20_000) })
+  return {
+    /** SHA-256 of a file, hex. */
+    read: async (path: string): Promise<string> => {
+      await settled()
+      const hash = createHash('sha256')
+      for await (const part of space.read(path)) hash.update(part)
+      return hash.digest('hex')
+    },
+    write: async ({ path, text }: { path: string; text: string }): Promise<void> => {
+      await space.write(path, text)
+    },
+    writeLarge: async ({ path, bytes }: { path: string; bytes: number }): Promise<void> => {
+      await space.write(path, seededBytes(5, bytes))
+    },
+    list: async (): Promise<string[]> => {
+      await settled()
+      return (await space.list()).map(({ name }) => name)
+    },
+    close: () => replica.close(),
+  }
+}
