@@ -7,6 +7,8 @@ export const SMALL_BODY_BYTES_MAX = 1024 * 1024
 const BURST_MS = 250
 /** While bulk waits, small bodies get so much of the limit: bulk gets the rest, however many they are. */
 const SMALL_SHARE = 3 / 4
+/** Timers take no longer times than 24 days, and a limit may be tiny. */
+const WAIT_MS_MAX = 3_600_000
 
 interface Waiting {
   readonly bytes: number
@@ -114,7 +116,8 @@ export class Lane {
     const smallMs = this.#serveSmall()
     const bulkMs = this.#serveBulk()
     const waitMs = Math.min(smallMs, bulkMs)
-    if (Number.isFinite(waitMs)) this.#cancelTimer = this.timers.after(waitMs, () => this.#serve())
+    if (!Number.isFinite(waitMs)) return
+    this.#cancelTimer = this.timers.after(Math.min(waitMs, WAIT_MS_MAX), () => this.#serve())
   }
 
   /** @returns milliseconds until it is the next one's turn; infinite: nobody waits. */

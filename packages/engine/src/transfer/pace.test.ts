@@ -51,6 +51,23 @@ test('what was not used is kept for a moment only', async () => {
   expect(it.names).toHaveLength(10)
 })
 
+test('a tiny limit asks no timer for more than it takes, and does not run in circles', async () => {
+  const it = new Bodies()
+  const asked: number[] = []
+  const after = it.timers.after.bind(it.timers)
+  it.timers.after = (delayMs, fn) => {
+    asked.push(delayMs)
+    return after(delayMs, fn)
+  }
+  it.pace.limit({ uploadBytesPerSecond: 0.001 })
+  await it.pace.up.take(8 * MIB, undefined)
+  void it.ask('next', 1)
+  await it.timers.pass(24 * 3_600_000)
+  expect(it.names).toEqual([])
+  expect(Math.max(...asked)).toBeLessThan(2 ** 31)
+  expect(asked.length).toBeLessThan(50)
+})
+
 test('directions have limits of their own', async () => {
   const it = new Bodies()
   it.pace.limit({ uploadBytesPerSecond: 1 })
