@@ -91,7 +91,7 @@ const HOSTILE = { garble: 2, falsify: 1, extend: 1, stranger: 3, demote: 1, bani
 /** Somebody pauses transfers or limits them, or ends that, in one of so many steps. */
 const PACE_ONE_IN = 25
 const PACES = { pause: 3, resume: 4, limit: 2, unlimit: 1 }
-/** Bytes per second: a large content takes minutes. */
+/** Bytes per second: what comes after a large content waits for up to a minute. */
 const LIMIT_MIN = 1_000
 const LIMIT_MAX = 20_000
 const END_ONE_IN = 12

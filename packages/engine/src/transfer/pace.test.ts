@@ -124,6 +124,11 @@ test('[TR7] who gives up waiting leaves at once, and those behind go on', async 
   await expect(it.ask('late', 1, abort.signal)).rejects.toThrow('enough')
   await it.timers.pass(2_100_000)
   expect(it.names).toEqual(['first', 'behind'])
+  const last = new AbortController()
+  const alone = it.ask('alone', 2 * MIB, last.signal)
+  last.abort(new Error('enough'))
+  await expect(alone).rejects.toThrow('enough')
+  expect(it.timers.pending).toBe(0)
 })
 
 test('[TR7] nothing begins during a pause, whatever its size, and all goes on after it', async () => {
