@@ -1,10 +1,19 @@
 import { type MemoryKeyValueStore, SpaceDatabase } from '@tidemark/engine'
-import { type DeviceId, parseSpaceName, type ReplicaId, type Sibling, type Vector } from '@tidemark/protocol'
+import {
+  type DeviceId,
+  parseReplicaId,
+  parseSpaceName,
+  type ReplicaId,
+  type Sibling,
+  type Vector,
+} from '@tidemark/protocol'
 import { SPACE } from './device.js'
 import { hasher } from './hasher.js'
 
 /** Nobody's device: the copy that is looked at writes nothing. */
 const NOBODY = '0'.repeat(16) as DeviceId
+/** But for what a database that begins anew brings back when it is opened. */
+const COPYS_OWN = parseReplicaId('0'.repeat(16))
 
 /** Rows that name the replica ids of the database's device. */
 const OWN = { gte: `s/${SPACE}/i/own/`, lt: `s/${SPACE}/i/own0` }
@@ -19,7 +28,7 @@ export async function historyOf(
   storage: MemoryKeyValueStore,
 ): Promise<{ readonly frontier: Vector; readonly lost: Vector } | undefined> {
   const { frontier, lost, isRejoining } = await openCopy(storage)
-  return isRejoining ? undefined : { frontier, lost }
+  return isRejoining ? undefined : { frontier: withoutCopys(frontier), lost }
 }
 
 /** How many writes its device has made. */
@@ -49,6 +58,8 @@ export async function tombstonesOf(storage: MemoryKeyValueStore): Promise<number
   }
   return count
 }
+
+const withoutCopys = (frontier: Vector): Vector => new Map([...frontier].filter(([rid]) => rid !== COPYS_OWN))
 
 function openCopy(storage: MemoryKeyValueStore): Promise<SpaceDatabase> {
   return SpaceDatabase.open({

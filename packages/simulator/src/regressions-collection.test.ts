@@ -166,6 +166,26 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     start bob
     wait 60000
   `,
+  // Seed 261175 of 300 steps, a mistake of the rule `frontier`: the copy that was looked at wrote itself.
+  'a program begins anew, and its database is looked at before it has brought back what only it had': `
+    seed 261175
+    devices ann app:api
+    ann create A
+    wait 334
+    ann wrap A
+    wait 1796
+    app create A/b
+    crash hub 583727
+    kill app
+    wait 4887105
+    start app
+    wait 182
+    trap hub 2 before
+    crash hub 788435
+    wait 359
+    trap app db 4 bare
+    wait 485
+  `,
 }
 
 describe('[GC17] all becomes equal and idle, and nothing is lost or remembered, when', () => {
