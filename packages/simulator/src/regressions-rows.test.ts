@@ -341,6 +341,46 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     start ann
     wait 5000
   `,
+  // The directory was not at its path any more, and the new version passed for an edit of the old one.
+  'a program dies after a version came that hers loses against, and its user moves the directory': `
+    devices ann bob
+    ann mkdir d
+    ann create d/f
+    wait 3000
+    away bob
+    bob edit d/f
+    wait 1000
+    ann edit d/f
+    wait 2000
+    trap ann 5 after
+    return bob
+    wait 5000
+    kill ann
+    ann rename d z
+    wait 5000
+    start ann
+    wait 5000
+  `,
+  // The file was missing between two steps: that passed for its deletion.
+  'a program dies while a version comes that hers loses against, and its user removes the directory': `
+    devices ann bob
+    ann mkdir d
+    ann create d/f
+    wait 3000
+    away bob
+    bob edit d/f
+    wait 1000
+    ann edit d/f
+    wait 2000
+    trap ann 4 after
+    return bob
+    wait 5000
+    kill ann
+    ann rmdir d
+    wait 5000
+    start ann
+    wait 5000
+  `,
   // Seed 250522 of 300 steps: a deletion that changed nothing that is shown left an entry without a row.
   'one that was away for too long removes a directory into which others moved another that it removed, too': `
     seed 1

@@ -94,7 +94,7 @@ export class Settling {
       const wasLinked = !left || (isReplace && isStaged(left) && left.ctimeNs !== fingerprint.ctimeNs)
       // It was given this name, and somebody saved over it, or took it away: that was done to the new version.
       // Where nothing else tells that it came, it comes again: staging may have been emptied by hand.
-      const isTheirDoing = stat ? wasLinked : isReplace && !left
+      const isTheirDoing = wasLinked && (stat !== undefined || isReplace)
       const wasHere = wasFree && this.isSound && isTheirDoing
       return wasHere ? { row: this.#rowOf(undefined, fingerprint) } : undefined
     }
@@ -117,8 +117,9 @@ export class Settling {
     }
     // Its user made a file where the name was missing: that is none of the versions, it is new.
     if (this.#stat(this.#to)) return { row: undefined, isHalf: true }
-    // The directory is gone or went elsewhere: the old content is in the trash, the new one comes again.
-    if (this.#stat(dirname(this.#to!))?.kind !== 'dir') return undefined
+    // The directory is gone or went elsewhere, and nobody took this file out of it: the old content is in the
+    // trash, the new one comes again.
+    if (this.#stat(dirname(this.#to!))?.kind !== 'dir') return { row: undefined, isHalf: true }
     // The name is missing: the new content if it is whole, else the old.
     if (this.#staged !== undefined && this.#stat(this.#staged)) {
       placeNew(this.ctx.files, this.#staged, this.#to!, 'file')
