@@ -2,23 +2,25 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Connection, FRAME_BYTES_MAX, TransportError } from '@tidemark/protocol'
-import { runTransportConformance } from '@tidemark/protocol/conformance'
+import { runTransportConformance, type TransportFixture } from '@tidemark/protocol/conformance'
 import { afterEach, describe, expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
-import { webSocketTransport } from '../src/browser/index.js'
+import { type WebSocketTransportOptions, webSocketTransport } from '../src/browser/index.js'
 import { webSocketListener } from '../src/index.js'
 
 const PAGE = { WebSocket }
+/** That of Node itself, from 22 on: no code of ours or of `ws` is in it. */
+const OF_NODE = (globalThis as { WebSocket?: NonNullable<WebSocketTransportOptions['WebSocket']> }).WebSocket
 const signal = () => new AbortController().signal
 
-runTransportConformance('of a page', async () => {
+async function served(options: WebSocketTransportOptions): Promise<TransportFixture> {
   const server = createServer()
   const listener = webSocketListener({ server })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   return {
-    transport: webSocketTransport(`ws://127.0.0.1:${port}`, PAGE),
+    transport: webSocketTransport(`ws://127.0.0.1:${port}`, options),
     listener,
     close: async () => {
       await listener.close()
@@ -26,7 +28,11 @@ runTransportConformance('of a page', async () => {
       await new Promise((resolve) => server.close(resolve))
     },
   }
-})
+}
+
+runTransportConformance('of a page, over ws', () => served(PAGE))
+if (OF_NODE)
+  runTransportConformance('of a page, over the WebSocket of Node', () => served({ WebSocket: OF_NODE }))
 
 describe('the WebSocket of a page', () => {
   const closers: (() => Promise<unknown>)[] = []
