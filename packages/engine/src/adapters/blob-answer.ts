@@ -87,9 +87,13 @@ export function mustBeRange(
   { status, contentRange, contentLength }: RangeHead,
   { offset, length }: ByteRange,
 ): void {
+  if (status === 206 && contentRange === undefined) {
+    const what = 'blob store: did not say which range it sent; to a page CORS must expose content-range'
+    throw new StoreError(what, status)
+  }
   const isRange =
     status === 206
-      ? contentRange?.startsWith(`bytes ${offset}-${offset + length - 1}/`) === true
+      ? contentRange?.startsWith(`bytes ${offset}-${offset + length - 1}/`)
       : offset === 0 && contentLength === String(length)
   if (!isRange) throw new StoreError(`blob store: answered a range with another (status ${status})`, status)
 }

@@ -11,6 +11,7 @@ import {
   StoreError,
 } from '@tidemark/protocol'
 import type { Hasher } from '../ports/hasher.js'
+import { GroupedCalls } from './grouped-calls.js'
 import { type OpenDatabase, openDatabase, type StorageOptions } from './open-database.js'
 import { answered, exact, reading, writing } from './transactions.js'
 
@@ -25,6 +26,11 @@ export interface IndexedDbBlobStore extends BlobStore {
 
 /** Length in the key: it is told without reading the bytes. */
 type Key = [space: SpaceName, id: BlobId, length: number]
+
+interface Put {
+  readonly key: Key
+  readonly bytes: Uint8Array
+}
 
 /**
  * Keeps a replica's bytes in the browser, so that files can be written offline. One tab at a time.
@@ -41,6 +47,12 @@ export async function openIndexedDbBlobStore(
 
 class IndexedDbBlobs implements IndexedDbBlobStore {
   readonly supports = { verifiesOnPut: true, grants: false } as const
+
+  readonly #puts = new GroupedCalls<Put>((puts) =>
+    writing(this.open.database, true, (rows) => {
+      for (const { key, bytes } of puts) rows.put(bytes, key)
+    }),
+  )
 
   constructor(
     private readonly hasher: Pick<Hasher, 'sha256Async'>,
@@ -61,9 +73,9 @@ class IndexedDbBlobs implements IndexedDbBlobStore {
     const actual = bytesToHex(await this.hasher.sha256Async(copy))
     options.signal?.throwIfAborted()
     if (actual !== id) throw new BlobMismatchError(id)
-    if ((await this.#key(space, id)) !== undefined) return
+    // Where it is there already, the same bytes are written once more: cheaper than to look each time.
     const key: Key = [space, id, copy.length]
-    await stored(() => writing(this.open.database, true, (rows) => rows.put(copy, key)))
+    await stored(() => this.#puts.add({ key, bytes: copy }))
   }
 
   async stat(space: SpaceName, id: BlobId): Promise<number | undefined> {
@@ -107,8 +119,9 @@ class IndexedDbBlobs implements IndexedDbBlobStore {
     throw new TypeError('a store in the browser gives no grants')
   }
 
-  close(): Promise<void> {
-    return this.open.close()
+  async close(): Promise<void> {
+    await this.#puts.idle()
+    await this.open.close()
   }
 
   async #key(space: SpaceName, id: BlobId): Promise<Key | undefined> {

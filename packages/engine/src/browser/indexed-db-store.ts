@@ -5,6 +5,7 @@ import type {
   KeyValueSnapshot,
   KeyValueStore,
 } from '../ports/key-value-store.js'
+import { GroupedCalls } from './grouped-calls.js'
 import { databaseError, type OpenDatabase, openDatabase, type StorageOptions } from './open-database.js'
 import { answered, exact, reading, writing } from './transactions.js'
 import { UndoView } from './undo-view.js'
@@ -22,11 +23,9 @@ export async function openIndexedDbStore(name: string, options: StorageOptions =
   return new IndexedDbStore(name, await openDatabase(`tidemark/rows/${name}`, options))
 }
 
-interface Waiting {
+interface Batch {
   readonly ops: readonly KeyValueOp[]
   readonly sync: boolean
-  resolve(): void
-  reject(error: unknown): void
 }
 
 /**
@@ -39,8 +38,7 @@ class IndexedDbStore implements KeyValueStore {
   readonly #name: string
   readonly #open: OpenDatabase
   readonly #views = new Set<UndoView>()
-  #waiting: Waiting[] = []
-  #writing: Promise<void> | undefined
+  readonly #batches = new GroupedCalls<Batch>((batches) => this.#write(batches))
   #closed: Promise<void> | undefined
 
   constructor(name: string, open: OpenDatabase) {
@@ -67,11 +65,12 @@ class IndexedDbStore implements KeyValueStore {
     }
   }
 
-  batch(ops: readonly KeyValueOp[], { sync }: { sync: boolean }): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ ops, sync, resolve, reject })
-      this.#writing ??= this.#writeAll()
-    })
+  async batch(ops: readonly KeyValueOp[], { sync }: { sync: boolean }): Promise<void> {
+    try {
+      await this.#batches.add({ ops, sync })
+    } catch (error) {
+      throw databaseError(this.#name, error)
+    }
   }
 
   snapshot(): KeyValueSnapshot {
@@ -88,7 +87,7 @@ class IndexedDbStore implements KeyValueStore {
   }
 
   close(): Promise<void> {
-    this.#closed ??= (this.#writing ?? Promise.resolve()).then(() => this.#open.close())
+    this.#closed ??= this.#batches.idle().then(() => this.#open.close())
     return this.#closed
   }
 
@@ -129,25 +128,9 @@ class IndexedDbStore implements KeyValueStore {
     })
   }
 
-  async #writeAll(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const taken = this.#waiting
-      this.#waiting = []
-      try {
-        await this.#write(
-          taken.flatMap(({ ops }) => ops),
-          taken.some(({ sync }) => sync),
-        )
-        for (const { resolve } of taken) resolve()
-      } catch (error) {
-        const failure = databaseError(this.#name, error)
-        for (const { reject } of taken) reject(failure)
-      }
-    }
-    this.#writing = undefined
-  }
-
-  async #write(ops: readonly KeyValueOp[], sync: boolean): Promise<void> {
+  async #write(batches: readonly Batch[]): Promise<void> {
+    const ops = batches.flatMap((batch) => batch.ops)
+    const sync = batches.some((batch) => batch.sync)
     // A later op of a key wins.
     const last = new Map(ops.map((op) => [op.key, op]))
     if (last.size === 0) return

@@ -10,10 +10,18 @@ import type { ChunkedFile, ChunkList, Upload } from '../binding.js'
 import { ChunkListBuilder, chunkIdAt } from '../chunking/chunk-list.js'
 import { readManifest } from '../chunking/read-manifest.js'
 import type { Version } from '../core/view-entry.js'
+import { Budget } from '../memory/budget.js'
 import type { ByteSource } from '../ports/byte-source.js'
 import type { Hasher } from '../ports/hasher.js'
 import type { ChunkCache } from './chunk-cache.js'
 import type { LocalChunks } from './local-chunks.js'
+import { TaskGroup } from './task-group.js'
+
+/** Chunks that are stored at once: a store that waits for its disk waits for many of them together. */
+const PUTS_MAX = 64
+const PUT_BYTES_MAX = 16 * 1024 * 1024
+/** Read from a source at once. */
+const WINDOW_BYTES = 1024 * 1024
 
 /** Chunks of one space on this device: in memory those that just came, and one blob a chunk in a blob store. */
 export class LocalFiles implements Pick<LocalChunks, 'get'> {
@@ -40,16 +48,18 @@ export class LocalFiles implements Pick<LocalChunks, 'get'> {
   async store(file: ChunkedFile, source: ByteSource, signal?: AbortSignal): Promise<void> {
     const { space, blobs } = this.parts
     if (!blobs) throw new TypeError('the replica has no blob store')
+    const group = new TaskGroup(signal)
+    const puts = new Budget(PUT_BYTES_MAX, PUTS_MAX)
     const put = async (id: ChunkId, bytes: Uint8Array): Promise<void> => {
-      if (bytes.length > 0) await blobs.put(space, id as string as BlobId, bytes, signal ? { signal } : {})
+      if (bytes.length === 0) return
+      const release = await puts.take(bytes.length, group.signal)
+      const options = { signal: group.signal }
+      group.spawn(() => blobs.put(space, id as string as BlobId, bytes, options).finally(release))
     }
-    let offset = 0
-    for (let i = 0; i < file.chunks.count; i++) {
-      const length = file.chunks.lengths[i]!
-      await put(chunkIdAt(file.chunks, i), await source.read(offset, length))
-      offset += length
-    }
-    for (const { id, bytes } of file.manifest) await put(id, bytes)
+    await group.run(async () => {
+      for await (const { id, bytes } of chunksOf(file.chunks, source)) await put(id, bytes)
+      for (const { id, bytes } of file.manifest) await put(id, bytes)
+    })
   }
 
   /**
@@ -96,6 +106,26 @@ export class LocalFiles implements Pick<LocalChunks, 'get'> {
     const bytes = await this.get(id)
     if (!bytes) throw new ChunksMissingError([id])
     return bytes
+  }
+}
+
+/** Chunks of a source, in order; a source is asked for many small ones at once. */
+async function* chunksOf(
+  chunks: ChunkList,
+  source: ByteSource,
+): AsyncGenerator<{ readonly id: ChunkId; readonly bytes: Uint8Array }> {
+  for (let i = 0, offset = 0; i < chunks.count; ) {
+    const first = i
+    let windowBytes = 0
+    do windowBytes += chunks.lengths[i++]!
+    while (i < chunks.count && windowBytes + chunks.lengths[i]! <= WINDOW_BYTES)
+    const window = await source.read(offset, windowBytes)
+    offset += windowBytes
+    for (let at = 0, j = first; j < i; j++) {
+      const end = at + chunks.lengths[j]!
+      yield { id: chunkIdAt(chunks, j), bytes: window.subarray(at, end) }
+      at = end
+    }
   }
 }
 
