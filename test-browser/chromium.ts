@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+const CLOSE_MS = 3_000
 const PROGRAM = process.env.TIDEMARK_CHROMIUM ?? 'chromium'
 
 /** @returns its version. @throws it is not here. */
@@ -33,17 +34,19 @@ export class Chromium {
       '--enable-logging=stderr',
       `--user-data-dir=${this.#profile}`,
     ]
-    this.#child = spawn(PROGRAM, [...flags, url], { stdio: ['ignore', 'ignore', 'pipe'], detached: true })
+    this.#child = spawn(PROGRAM, [...flags, url], { stdio: ['ignore', 'ignore', 'pipe'] })
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => this.log.push(text))
   }
 
   async close(): Promise<void> {
-    const { pid, exitCode, signalCode } = this.#child
-    if (pid !== undefined && exitCode === null && signalCode === null) {
+    const { exitCode, signalCode } = this.#child
+    if (exitCode === null && signalCode === null) {
       const ended = once(this.#child, 'exit')
-      // The group that it leads: its helpers are in it.
-      process.kill(-pid, 'SIGKILL')
+      const timer = setTimeout(() => this.#child.kill('SIGKILL'), CLOSE_MS)
+      // Its helpers end with it.
+      this.#child.kill('SIGTERM')
       await ended
+      clearTimeout(timer)
     }
     rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
   }

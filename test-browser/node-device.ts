@@ -1,9 +1,14 @@
 import { createHash } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import { openReplica } from '@tidemark/engine'
 import { nodePlatform, openLevelStore } from '@tidemark/engine/node'
+import { ChunksMissingError } from '@tidemark/protocol'
 import { fsBlobStore } from '@tidemark/store-fs'
 import { webSocketTransport } from '@tidemark/transport-ws'
 import { seededBytes } from '../packages/engine/test/bytes.js'
+
+const ATTEMPTS_MAX = 50
+const ATTEMPT_MS = 200
 
 export interface NodeDeviceOptions {
   readonly directory: string
@@ -28,9 +33,17 @@ export async function openNodeDevice({ directory, hub, token, space: name }: Nod
     /** SHA-256 of a file, hex. */
     read: async (path: string): Promise<string> => {
       await settled()
-      const hash = createHash('sha256')
-      for await (const part of space.read(path)) hash.update(part)
-      return hash.digest('hex')
+      for (let attempt = 1; ; attempt++) {
+        try {
+          const hash = createHash('sha256')
+          for await (const part of space.read(path)) hash.update(part)
+          return hash.digest('hex')
+        } catch (error) {
+          // What was added offline is told before its bytes are there.
+          if (!(error instanceof ChunksMissingError) || attempt === ATTEMPTS_MAX) throw error
+          await delay(ATTEMPT_MS)
+        }
+      }
     },
     write: async ({ path, text }: { path: string; text: string }): Promise<void> => {
       await space.write(path, text)

@@ -41,7 +41,8 @@ const STEPS: Readonly<
   async first() {
     const settings = await ask<{ hub: string; token: string; space: string; brief?: boolean }>('settings')
     const { brief = false, ...entered } = settings
-    fillIn(entered)
+    // The other way for bytes: sent as they are read, and kept nowhere.
+    fillIn(entered, !brief)
     await inSync()
     if (brief) return STEPS.brief!({})
     pick(small('one'), new File(['to be renamed'], 'old.txt'))

@@ -40,7 +40,8 @@ export const row = (name: string): Row | undefined => rows().find((found) => fou
 
 export const status = (): string => must<HTMLOutputElement>('#status').value
 
-export function fillIn(settings: { hub: string; token: string; space: string }): void {
+export function fillIn(settings: { hub: string; token: string; space: string }, keepsBytes: boolean): void {
+  must<HTMLInputElement>('#keeps-bytes').checked = keepsBytes
   for (const [id, value] of Object.entries(settings)) must<HTMLInputElement>(`#${id}`).value = value
   must<HTMLFormElement>('#settings').requestSubmit()
 }
