@@ -98,7 +98,8 @@ test('nothing is shown of a file whose bytes the store does not take, and the wr
   })
   await settled(reader)
   expect(await reader.list()).toEqual([])
-  expect(double.keys()).toEqual([])
+  // But for what the hub says of itself.
+  expect(double.keys().filter((key) => !key.includes('/tidemark.claims/'))).toEqual([])
   double.faults.clear()
   await writer.write('large.bin', BYTES, { fingerprint: '1' })
   await settled(writer)

@@ -45,8 +45,28 @@ test('[TR6] hints tell every chunk of a large file, where it is, and at last the
   expect(told.at(-1)!.root).toBe(file.root)
 })
 
-test('[TR6] what is hinted can be fetched, but for what was put aside', async () => {
-  const bytes = seededBytes(22, 17 * MIB)
+test('[TR6] of an edited file only what is new is hinted, and of a copy nothing', async () => {
+  const bytes = seededBytes(25, 17 * MIB)
+  const { it } = await hintsOf(bytes)
+  const hintsAgain = async (again: Uint8Array): Promise<UploadHint[]> => {
+    const told: UploadHint[] = []
+    const hints = { newUploadId: () => UPLOAD, tell: (hint: UploadHint) => void told.push(hint) }
+    await new Uploader({ ...it, hints }).store(new MemorySource(again))
+    return told
+  }
+  const fresh = seededBytes(26, 6 * MIB)
+  const edited = new Uint8Array([...bytes.subarray(0, 9 * MIB), ...fresh, ...bytes.subarray(9 * MIB)])
+  const told = placed(await hintsAgain(edited))
+  const sum = told.reduce((total, { length }) => total + length, 0)
+  expect(sum).toBeGreaterThan(5 * MIB)
+  expect(sum).toBeLessThan(7 * MIB)
+  for (const { offset } of told) expect(offset).toBeGreaterThan(8 * MIB)
+  expect(placed(await hintsAgain(bytes))).toEqual([])
+})
+
+test('[TR6] what is hinted can be fetched', async () => {
+  // Two whole windows, and one of which more than half is there: less is put aside, and not hinted.
+  const bytes = seededBytes(22, 21 * MIB)
   const { it, told } = await hintsOf(bytes)
   const sink = new MemorySink(bytes.length)
   const { signal } = new AbortController()

@@ -1,4 +1,4 @@
-import type { ChunkId, Hint, UploadId } from '@tidemark/protocol'
+import type { ChunkId, Hint, HintedChunk, UploadId } from '@tidemark/protocol'
 import type { ChunkList } from '../binding.js'
 import { chunkIdAt } from '../chunking/chunk-list.js'
 
@@ -23,11 +23,28 @@ export class UploadHints {
     this.#tell = (hint) => sender.tell({ upload, size, ...hint })
   }
 
-  /** These chunks are at the hub. */
-  stored(offset: number, list: ChunkList): void {
+  /**
+   * Those of these chunks that were sent are at the hub now. The others it had: so has whoever follows, as a rule,
+   * in the version before or in another file.
+   *
+   * @param offset Of the first chunk in the file, bytes.
+   */
+  stored(offset: number, list: ChunkList, sent: ReadonlySet<ChunkId>): void {
     if (!this.#tell) return
-    const chunks = Array.from(list.lengths, (length, i) => ({ id: chunkIdAt(list, i), length }))
-    this.#tell({ offset, chunks })
+    let at = offset
+    let run: { readonly offset: number; readonly chunks: HintedChunk[] } | undefined
+    for (let i = 0; i < list.count; i++) {
+      const [id, length] = [chunkIdAt(list, i), list.lengths[i]!]
+      if (sent.has(id)) {
+        run ??= { offset: at, chunks: [] }
+        run.chunks.push({ id, length })
+      } else {
+        if (run) this.#tell(run)
+        run = undefined
+      }
+      at += length
+    }
+    if (run) this.#tell(run)
   }
 
   /** All of them are, with the nodes above. */

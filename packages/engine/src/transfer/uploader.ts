@@ -225,9 +225,8 @@ export class Uploader {
         const body = compact(memory, needed)
         await this.#store(await this.#packs.finish(body, needed), run.group.signal)
         run.durable.settle(needed)
+        hints.stored(offset, chunks, new Set(needed.map(({ id }) => id)))
       }
-      // But for what was put aside: whoever asks for that too early asks again.
-      hints.stored(offset, chunks)
     } finally {
       run.windows.give(memory)
     }

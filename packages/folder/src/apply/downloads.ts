@@ -114,12 +114,13 @@ export class Downloads {
       const path = staging.partPath(version.root)
       // A part with a second name got its place already: writing to it would write to the user's file.
       if ((ctx.files.lstat(path)?.nlink ?? 1) > 1) ctx.files.unlink(path)
-      const has = adopt(ctx, await this.early?.take(version), path)
-      const have = ctx.files.lstat(path)?.size ?? 0
-      const needed = Math.max(0, version.size - have) + ROOM_RESERVE_BYTES
+      const early = adopt(ctx, await this.early?.take(version), path)
+      // Of what came early it is known: the rest of its file are holes, which nobody has to read.
+      const have = early ? 0 : (ctx.files.lstat(path)?.size ?? 0)
+      const needed = Math.max(0, version.size - (early?.bytes ?? have)) + ROOM_RESERVE_BYTES
       if (needed > ctx.files.room(ctx.staging).freeBytes) return { state: 'no-space' }
       const held = await heldFiles(ctx, version, row)
-      await this.#fetchInto(ctx, path, version, { have, has }, { signal, held })
+      await this.#fetchInto(ctx, path, version, { have, has: early?.has }, { signal, held })
       return { state: 'complete' }
     } catch (error) {
       if (signal.aborted) return { state: 'missing' }
@@ -129,7 +130,7 @@ export class Downloads {
     }
   }
 
-  /** @param left `have`: bytes that an earlier attempt left there; `has`: what is known of them. */
+  /** @param left `have`: bytes that an earlier attempt left there, to be looked at; `has`: chunks that are there. */
   async #fetchInto(
     ctx: ApplyContext,
     path: string,
@@ -158,14 +159,14 @@ export class Downloads {
   }
 }
 
-/** What came early is the part from now on, unless there is one already. @returns what is known of it. */
-function adopt(ctx: ApplyContext, early: EarlyPart | undefined, path: string): EarlyPart['has'] | undefined {
+/** What came early is the part from now on, unless there is one already. @returns it, where it is. */
+function adopt(ctx: ApplyContext, early: EarlyPart | undefined, path: string): EarlyPart | undefined {
   if (!early) return undefined
   try {
     if (ctx.files.lstat(path)) ctx.files.unlink(early.path)
     else {
       ctx.files.rename(early.path, path)
-      return early.has
+      return early
     }
   } catch {
     // Staging was cleared meanwhile: it comes again.

@@ -15,8 +15,10 @@ const SILENCE_MS_MAX = 600_000
 
 /** What came of a file before its entry did. */
 export interface EarlyPart {
-  /** In staging. */
+  /** In staging; whatever is behind or between what came is no part of the file. */
   readonly path: string
+  /** What came. */
+  readonly bytes: number
   /** Whether this chunk was verified and written there. */
   has(chunk: PlacedChunk): boolean
 }
@@ -81,7 +83,8 @@ export class EarlyDownloads {
       const came = early.came.get(offset)
       return came?.id === id && came.length === length
     }
-    return { path: early.path, has }
+    const bytes = [...early.came.values()].reduce((sum, { length }) => sum + length, 0)
+    return { path: early.path, bytes, has }
   }
 
   /** Removes what comes of nothing. */
