@@ -6,12 +6,15 @@ import { TOKEN, until, World } from '../test/support/processes.js'
 import { bundlePage } from './bundle-page.js'
 import { Chromium, mustChromium } from './chromium.js'
 import { openNodeDevice } from './node-device.js'
+import { SlowLine } from './slow-line.js'
 import { Stage } from './stage.js'
 
 const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
 /** Of one page. A whole run takes half a minute on two cores that others use, too. */
 const RUN_MS = 40_000
 const SCRIPT = 'text/javascript'
+/** Each connection's share: one pack of the file is at the hub seconds before the others. */
+const SLOW_BYTES_PER_MS = 4_000
 
 let world: World
 const closers: (() => Promise<unknown>)[] = []
@@ -69,10 +72,16 @@ test('a page takes files, keeps them over reloads, works offline, and meets the 
   const stage = await exampleStage()
   let hub = await world.hub(0, ['--origin', stage.origin])
   const { url, port } = hub
+  const line = new SlowLine(port)
+  const linePort = await line.open()
+  closers.push(() => line.close())
   const node = await openNodeDevice({ directory: world.path('node'), hub: url, token: TOKEN, space: 'page' })
   closers.push(() => node.close())
   stage.deeds = {
-    settings: () => ({ hub: url.replace('http', 'ws'), token: TOKEN, space: 'page' }),
+    settings: () => ({ hub: `ws://127.0.0.1:${linePort}`, token: TOKEN, space: 'page' }),
+    'slow-line': (isSlow: boolean) => {
+      line.upBytesPerMs = isSlow ? SLOW_BYTES_PER_MS : Number.POSITIVE_INFINITY
+    },
     'node-read': node.read,
     'node-write': node.write,
     'node-write-large': node.writeLarge,
@@ -85,7 +94,8 @@ test('a page takes files, keeps them over reloads, works offline, and meets the 
       stage.isUp = isUp
     },
   }
-  const { names } = await perform(stage, '/')
+  const { names, wasCut } = await perform(stage, '/')
+  expect(wasCut).toBe(true)
   expect(names).toHaveLength(5)
 })
 

@@ -55,12 +55,14 @@ const STEPS: Readonly<
         { childList: true, subtree: true, characterData: true },
       )
     })
+    await ask('slow-line', true)
     pick(large())
     await isUnderWay
     return reloadWith('second')
   },
 
   async second() {
+    await ask('slow-line', false)
     await inSync()
     await until('what was added before is here', () => row('small.txt') && row('old.txt'))
     const wasCut = row('large.bin') === undefined

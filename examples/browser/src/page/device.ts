@@ -1,5 +1,10 @@
 import { openReplica, type Replica, type Space } from '@tidemark/engine'
-import { browserPlatform, openIndexedDbBlobStore, openIndexedDbStore } from '@tidemark/engine/browser'
+import {
+  browserPlatform,
+  type IndexedDbBlobStore,
+  openIndexedDbBlobStore,
+  openIndexedDbStore,
+} from '@tidemark/engine/browser'
 import { webSocketTransport } from '@tidemark/transport-ws/browser'
 import type { Settings } from './settings.js'
 
@@ -22,20 +27,25 @@ export async function openDevice({ hub, token, space: name, keepsBytes }: Settin
   // One database a hub and space: those of two hubs have nothing to do with each other.
   const database = `${transport.label} ${name}`
   const storage = await openIndexedDbStore(database)
-  const blobs = keepsBytes ? await openIndexedDbBlobStore(database, platform) : undefined
-  const replica = await openReplica({
-    storage,
-    platform,
-    agent: 'tidemark-browser',
-    ...(blobs ? { blobs } : {}),
-  })
-  const space = await replica.openSpace(name)
-  replica.connect(transport, token === '' ? {} : { token })
-  // Without it the browser may clear the database when the disk is short of room; it may ask the user.
-  void navigator.storage.persist()
-  const close = async (): Promise<void> => {
-    await replica.close()
+  let blobs: IndexedDbBlobStore | undefined
+  const closeStores = async (): Promise<void> => {
+    await storage.close()
     await blobs?.close()
   }
-  return { replica, space, close }
+  try {
+    if (keepsBytes) blobs = await openIndexedDbBlobStore(database, platform)
+    const kept = blobs ? { blobs } : {}
+    const replica = await openReplica({ storage, platform, agent: 'tidemark-browser', ...kept })
+    const space = await replica.openSpace(name)
+    replica.connect(transport, token === '' ? {} : { token })
+    const close = async (): Promise<void> => {
+      await replica.close()
+      await closeStores()
+    }
+    return { replica, space, close }
+  } catch (error) {
+    // Their locks would keep the next attempt out.
+    await closeStores()
+    throw error
+  }
 }

@@ -26,6 +26,8 @@ void navigator.serviceWorker?.register('service-worker.js')
 
 async function start(settings: Settings): Promise<void> {
   const device = await openDevice(settings)
+  // Without it the browser may clear the database when the disk is short of room; some ask the user.
+  navigator.storage.persist().catch(() => undefined)
   form.hidden = true
   files.hidden = false
   showFiles(device)
