@@ -94,7 +94,7 @@ class HubReplica implements HubEngine {
     })
     if (!sweep) return
     const { uptime, everyMs } = sweep
-    const claim = new StoreClaim({ ...platform, storage, blobs, uptime, sweepEveryMs: everyMs, logger })
+    const claim = new StoreClaim({ ...platform, storage, blobs, uptime, logger })
     this.#sweeper = new Sweeper({
       storage,
       logger,

@@ -169,6 +169,53 @@ test('[BG28] nobody is believed: a good blob stays as it is, and is not read aga
   expect(reads, 'of a blob that is none').toBe(1)
 })
 
+test('[BG28] however many distrust a blob at once, it is read once', async () => {
+  let [reads, underWay, most] = [0, 0, 0]
+  const read = blobs.read.bind(blobs)
+  blobs.read = async (...args) => {
+    reads += 1
+    underWay += 1
+    most = Math.max(most, underWay)
+    await new Promise((resolve) => setTimeout(resolve, 2))
+    return read(...args).finally(() => {
+      underWay -= 1
+    })
+  }
+  const others = [packOf([chunkOf(10)]), packOf([chunkOf(11)])]
+  for (const { id, bytes } of others) await blobs.put(SPACE, id, bytes)
+  await authority.stored(others.map(({ id }) => id))
+  reads = 0
+  most = 0
+  const distrusted = [pack, ...others].map(({ id }) => id)
+  await Promise.all(Array.from({ length: 100 }, () => authority.locate(ids(chunks), { distrusted })))
+  expect(reads).toBe(3)
+  expect(most).toBe(1)
+})
+
+test('[BG28] a blob that is stored anew while it is looked at is good', async () => {
+  await rot()
+  let goOn = (): void => undefined
+  const read = blobs.read.bind(blobs)
+  blobs.read = async (...args) => {
+    const bytes = await read(...args)
+    blobs.read = read
+    await new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    return bytes
+  }
+  const looked = distrust()
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  await blobs.delete(SPACE, pack.id)
+  await blobs.put(SPACE, pack.id, pack.bytes)
+  const stored = authority.stored([pack.id])
+  goOn()
+  await looked
+  expect(await stored).toEqual([pack.id])
+  expect(await upload()).toBe(false)
+  expect(await authority.need(ids(chunks))).toEqual([])
+})
+
 test('[BG28] a store that cannot be read now damages nothing, and places are told nevertheless', async () => {
   blobs.read = async () => {
     throw new StoreError('away')

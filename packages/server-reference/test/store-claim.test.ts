@@ -52,7 +52,6 @@ class TestHub {
       storage: this.storage,
       blobs: this.blobs,
       uptime: this.uptime,
-      sweepEveryMs: DAY,
       logger: this.log.logger,
     })
     this.claim.start()
@@ -148,6 +147,7 @@ describe('a hub alone', () => {
       await hub.run(HOUR)
       hub.blobs = store
       await hub.crash()
+      await hub.run(HOUR)
       expect(await hub.claim.soleSinceMs()).toBeDefined()
       expect((await claims()).length).toBeLessThanOrEqual(2)
     }
@@ -168,6 +168,7 @@ describe('a hub alone', () => {
 
   test('[BG27] a store that cannot be asked says nothing', async () => {
     const hub = await new TestHub().start()
+    await hub.run(HOUR)
     store.list = () => {
       throw new StoreError('away')
     }
@@ -228,6 +229,18 @@ describe('two hubs', () => {
     const since = await hub.claim.soleSinceMs()
     expect(since).toBeGreaterThan(90 * DAY)
     expect(await claims()).toHaveLength(2)
+  })
+
+  test('[BG27] a copy is sure of nothing before the hub has renewed its claim, however often it is asked', async () => {
+    const hub = await new TestHub().start()
+    await hub.run(10 * DAY)
+    await hub.claim.soleSinceMs()
+    const copy = await new TestHub(await copyOf(hub.storage)).start()
+    for (let minute = 0; minute < 120; minute++) {
+      expect(await copy.claim.soleSinceMs()).toBeUndefined()
+      await hub.run(60_000)
+      await copy.run(60_000)
+    }
   })
 
   test('[BG27] a copy knows of the hub before its first pass, though it has just been made', async () => {

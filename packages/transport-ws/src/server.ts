@@ -31,12 +31,14 @@ export function webSocketListener(options: WebSocketListenerOptions): Listener {
   const handlers = new Set<(connection: Connection) => void>()
 
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const requested = new URL(request.url ?? '/', 'http://hub').pathname
+    // HTTP has taken its own listener away: without one whoever resets the connection would end the process.
+    socket.on('error', () => socket.destroy())
+    // Not parsed as a URL, which throws for some of what a stranger may send.
+    const [requested] = (request.url ?? '').split('?', 1)
     if (requested !== path) return refuse(socket, 404)
     const { origin } = request.headers
     if (origin !== undefined && options.allowsOrigin?.(origin) !== true) return refuse(socket, 403)
     if (closed || sockets.clients.size >= connectionsMax) return refuse(socket, 503)
-    socket.on('error', () => socket.destroy())
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
       const { remoteAddress, remotePort } = request.socket
       const connection = new WsConnection(webSocket, `ws peer ${remoteAddress}:${remotePort}`)

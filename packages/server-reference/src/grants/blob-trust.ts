@@ -1,6 +1,7 @@
 import type { BlobId, SpaceName } from '@tidemark/protocol'
 import type { Logger } from '../logger.js'
 import type { BlobIndex } from './blob-index.js'
+import type { BlobLocks } from './blob-locks.js'
 import type { BlobReader } from './blob-reader.js'
 
 /** A blob that was found to be good is not read again for so long, however often somebody distrusts it. */
@@ -12,6 +13,7 @@ export interface BlobTrustParts {
   readonly space: SpaceName
   readonly index: BlobIndex
   readonly reader: BlobReader
+  readonly locks: BlobLocks
   readonly logger: Logger
   /** A blob is damaged: what needs its chunks is not known yet. */
   readonly onDamaged?: (() => void) | undefined
@@ -25,6 +27,8 @@ export interface BlobTrustParts {
 export class BlobTrust {
   readonly #parts: BlobTrustParts
   readonly #goodSince = new Map<BlobId, number>()
+  readonly #looking = new Map<BlobId, Promise<void>>()
+  #tail: Promise<unknown> = Promise.resolve()
   #damaged = new Set<BlobId>()
 
   constructor(parts: BlobTrustParts) {
@@ -44,22 +48,40 @@ export class BlobTrust {
     return [...this.#damaged]
   }
 
-  /** Looks at blobs that somebody distrusts, one after the other. @throws {StoreError}, the signal's reason. */
+  /**
+   * Looks at blobs that somebody distrusts: one at a time, and each once for all who ask meanwhile, because each is
+   * held in memory. @throws {StoreError}, the signal's reason.
+   */
   async check(blobs: readonly BlobId[], signal?: AbortSignal): Promise<void> {
-    const { space, index, reader, logger, onDamaged } = this.#parts
+    const { space, index } = this.#parts
     const known = await index.hasBlobs(space, blobs)
     for (const [i, blob] of blobs.entries()) {
       signal?.throwIfAborted()
-      if (!known[i] || this.isDamaged(blob) || this.#isGood(blob)) continue
+      if (!known[i]) continue
+      let looking = this.#looking.get(blob)
+      if (!looking) {
+        looking = this.#tail.then(() => this.#look(blob)).finally(() => this.#looking.delete(blob))
+        this.#looking.set(blob, looking)
+        this.#tail = looking.catch(() => undefined)
+      }
+      await looking
+    }
+  }
+
+  /** Nothing becomes of the blob while it is looked at. */
+  #look(blob: BlobId): Promise<void> {
+    const { space, index, reader, locks, logger, onDamaged } = this.#parts
+    return locks.run(blob, async () => {
+      if (this.isDamaged(blob) || this.#isGood(blob)) return
       if (!(await reader.isDamaged(blob))) {
         this.#noteGood(blob)
-        continue
+        return
       }
       this.#damaged.add(blob)
       await index.setDamaged(space, blob)
       logger.warn('blob-damaged', { space, blob })
       onDamaged?.()
-    }
+    })
   }
 
   /** It was stored anew, was found to be good, or is no more. */

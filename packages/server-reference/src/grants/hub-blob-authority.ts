@@ -75,7 +75,12 @@ export class HubBlobAuthority implements BlobAuthority {
     this.#parts = parts
     this.#inline = new InlinePacker((chunks) => this.#storeInline(chunks))
     this.#reader = new BlobReader(parts)
-    this.#trust = new BlobTrust({ ...parts, reader: this.#reader, onDamaged: parts.onBlobLost })
+    this.#trust = new BlobTrust({
+      ...parts,
+      reader: this.#reader,
+      locks: this.#locks,
+      onDamaged: parts.onBlobLost,
+    })
     this.#versions = new VersionCheck({
       ...parts,
       places: (chunks) => this.#places(chunks, 'name'),

@@ -13,8 +13,9 @@ import type { Uptime } from '../uptime.js'
 /** Where the claims of all hubs stand in a store, as blobs of a space that no device may open. */
 export const CLAIMS_SPACE: SpaceName = parseSpaceName('tidemark.claims')
 
-/** A claim is renewed twice in the time that a hub waits, after its start, before its first pass. */
-const RENEW_EVERY_MS_MAX = 1_800_000
+const RENEW_EVERY_MS = 1_800_000
+/** Whoever renewed a claim before this hub was started has renewed it once more by then. */
+const SURE_AFTER_MS = 2 * RENEW_EVERY_MS
 /** A copy of this hub that has not renewed its claim for so long is gone, milliseconds for which this hub ran. */
 const ABANDONED_AFTER_MS = 30 * 24 * 3_600_000
 const KEY = 'store-claim'
@@ -31,8 +32,6 @@ export interface StoreClaimParts {
   readonly hasher: Hasher
   readonly timers: Timers
   readonly uptime: Uptime
-  /** Between two passes, milliseconds in which the hub runs. */
-  readonly sweepEveryMs: number
   readonly logger: Logger
 }
 
@@ -58,7 +57,7 @@ interface ClaimRow {
  */
 export class StoreClaim {
   readonly #parts: StoreClaimParts
-  readonly #everyMs: number
+  readonly #startedMs: number
   #row: ClaimRow | undefined
   #tail: Promise<unknown> = Promise.resolve()
   #cancel: (() => void) | undefined
@@ -69,7 +68,7 @@ export class StoreClaim {
 
   constructor(parts: StoreClaimParts) {
     this.#parts = parts
-    this.#everyMs = Math.min(RENEW_EVERY_MS_MAX, Math.ceil(parts.sweepEveryMs / 2))
+    this.#startedMs = parts.uptime.nowMs()
   }
 
   /** From now on the claim is renewed. */
@@ -88,11 +87,12 @@ export class StoreClaim {
 
   /**
    * Since when this hub is the only one that uses the store, as the store said not longer ago than a claim lives.
-   * @returns time of `Uptime`; `undefined`: there is another one. @throws {StoreError} and what the database throws.
+   * @returns time of `Uptime`; `undefined`: there is another one, or this hub runs for less than an hour. @throws {StoreError} and what the database throws.
    */
   soleSinceMs(): Promise<number | undefined> {
     return this.#exclusive(async () => {
-      const isFresh = this.#checkedMs !== undefined && this.#checkedMs + this.#everyMs > this.#nowMs
+      if (this.#nowMs - this.#startedMs < SURE_AFTER_MS) return undefined
+      const isFresh = this.#checkedMs !== undefined && this.#checkedMs + RENEW_EVERY_MS > this.#nowMs
       if (!isFresh) await this.#check()
       return (await this.#load()).soleSinceMs
     })
@@ -100,7 +100,7 @@ export class StoreClaim {
 
   #schedule(): void {
     if (this.#isClosed) return
-    this.#cancel = this.#parts.timers.after(this.#everyMs, () => this.start())
+    this.#cancel = this.#parts.timers.after(RENEW_EVERY_MS, () => this.start())
   }
 
   get #nowMs(): number {
