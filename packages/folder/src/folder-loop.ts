@@ -73,7 +73,12 @@ export class FolderLoop {
     this.#subscriptions.push(push.space.link$.subscribe((link) => this.#onLink(link)))
     this.#subscriptions.push(push.space.changed$.subscribe(() => this.#onChanged()))
     this.#subscriptions.push(push.space.wanted$.subscribe(() => this.#wanted.wake()))
-    this.#subscriptions.push(push.space.hints$.subscribe((hint) => this.#remote.hint(hint)))
+    this.#subscriptions.push(
+      push.space.hints$.subscribe((hint) => {
+        // Nothing is written to a folder that may be another one.
+        if (this.#hold.current?.kind !== 'folder') this.#remote.hint(hint)
+      }),
+    )
     this.status$ = new BehaviorSubject(this.#status())
   }
 

@@ -204,6 +204,103 @@ test('[TR6] nothing comes early where there is no room, or the disk refuses', as
   expect(staged()).toEqual([])
 })
 
+test('[TR6] staging that is gone, as with a disk that was unplugged, is no failure', async () => {
+  fs.rmSync(context().staging, { recursive: true })
+  expect(() => early.hint(part(0, 5))).not.toThrow()
+})
+
+test('[TR6] two files together take no more than the room', async () => {
+  const MIB = 1024 * 1024
+  begin({ ...nodeFileSystem, room: () => ({ freeBytes: 164 * MIB, totalBytes: 2 ** 40 }) })
+  for (const digit of ['1', '2']) {
+    early.hint(part(0, 5, { upload: digit.repeat(16) as UploadId, size: 60 * MIB }))
+  }
+  await settled()
+  expect(staged()).toHaveLength(1)
+})
+
+test('[TR6] to say again what was said, or nothing, keeps no file', async () => {
+  early.hint(part(0, 5))
+  await settled()
+  nowMs = 599_999
+  early.hint(part(0, 5))
+  early.hint(part(0, 0))
+  early.prune()
+  await settled()
+  expect(staged()).toHaveLength(1)
+  nowMs = 600_000
+  early.prune()
+  await expect.poll(staged).toEqual([])
+})
+
+test('[TR6] what comes keeps a file, for a day at most', async () => {
+  // Each five minutes another part.
+  for (let n = 0; n < 24 * 12; n++) {
+    early.hint({ ...part(0, 5, { size: 5_000 }), offset: 5 * n })
+    await settled()
+    early.prune()
+    expect(staged()).toHaveLength(1)
+    nowMs += 300_000
+  }
+  early.prune()
+  await expect.poll(staged).toEqual([])
+})
+
+test('[TR6] a disk that refuses the close ends no process', async () => {
+  const unhandled: unknown[] = []
+  const onUnhandled = (error: unknown) => void unhandled.push(error)
+  process.on('unhandledRejection', onUnhandled)
+  const open: FileSystem['open'] = (...args) => {
+    const file = nodeFileSystem.open(...args)
+    const close = file.close.bind(file)
+    file.close = async () => {
+      await close()
+      throw Object.assign(new Error('EIO'), { code: 'EIO' })
+    }
+    return file
+  }
+  begin({ ...nodeFileSystem, open })
+  early.hint(part(0, 20, { root: ROOT }))
+  early.hint(part(0, 5, { upload: '1'.repeat(16) as UploadId }))
+  await settled()
+  expect(await early.take(VERSION)).toBeUndefined()
+  nowMs = 700_000
+  early.prune()
+  await settled()
+  process.off('unhandledRejection', onUnhandled)
+  expect(unhandled).toEqual([])
+})
+
+test('[TR6] a full disk gets its room back at once', async () => {
+  const open: FileSystem['open'] = (...args) => {
+    const file = nodeFileSystem.open(...args)
+    file.write = async () => {
+      throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })
+    }
+    return file
+  }
+  begin({ ...nodeFileSystem, open })
+  early.hint(part(0, 20))
+  await expect.poll(staged).toEqual([])
+})
+
+test('[TR6] a file with holes is not taken for one that is there: room is asked for what is to come', async () => {
+  let freeBytes = 2 ** 30
+  begin()
+  const ctx = context({ ...nodeFileSystem, room: () => ({ freeBytes, totalBytes: 2 ** 40 }) })
+  const size = 100 * 1024 * 1024
+  early.hint({ ...part(15, 5, { size, root: ROOT }), offset: size - 5 })
+  await settled()
+  // Something else has filled the disk.
+  freeBytes = 64 * 1024 * 1024 + 4096
+  const downloads = new Downloads(undefined, early)
+  const area = new StagingArea(nodeFileSystem, ctx.staging, () => world.nowMs)
+  const version = { ...VERSION, size }
+  downloads.ask(ctx, area, version)
+  await downloads.next()
+  expect(downloads.ask(ctx, area, version)).toEqual({ state: 'no-space' })
+})
+
 test('[TR6] nothing is left when it is closed, and nothing begins after', async () => {
   early.hint(part(0, 20))
   await early.close()

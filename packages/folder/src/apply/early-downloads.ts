@@ -10,8 +10,10 @@ import { StagingArea } from './staging.js'
 const AT_ONCE_MAX = 2
 /** Of a file that is on its way, remembered until its entry comes; about 150 bytes each. */
 const CHUNKS_MAX = 262_144
-/** Who sends a file and says nothing of it for so long has given up, or is away. */
+/** Who sends a file and nothing new of it comes for so long has given up, or is away. */
 const SILENCE_MS_MAX = 600_000
+/** However slowly it comes: what is not finished by then comes with its entry. */
+const AGE_MS_MAX = 24 * 3_600_000
 
 /** What came of a file before its entry did. */
 export interface EarlyPart {
@@ -33,9 +35,12 @@ interface Early {
   readonly waiting: PlacedChunk[]
   /** By offset. */
   readonly came: Map<number, PlacedChunk>
+  cameBytes: number
   readonly abort: AbortController
   root: ChunkId | undefined
-  heardMs: number
+  readonly begunMs: number
+  /** When something of it came. */
+  cameMs: number
   running: Promise<void>
 }
 
@@ -45,6 +50,8 @@ interface Early {
  */
 export class EarlyDownloads {
   readonly #files = new Map<UploadId, Early>()
+  /** Those that are being removed. */
+  readonly #ending = new Set<Promise<void>>()
   readonly #area: StagingArea
   #isClosed = false
 
@@ -55,12 +62,12 @@ export class EarlyDownloads {
     this.#area = new StagingArea(ctx.files, ctx.staging, () => ctx.clock.nowMs())
   }
 
-  /** A part of a file is at the hub, or all of it is. */
+  /** A part of a file is at the hub, or all of it is. Never throws: it comes from elsewhere, and is advice. */
   hint({ upload, size, offset, chunks, root }: UploadHint): void {
     const early = this.#files.get(upload) ?? (chunks.length > 0 ? this.#begin(upload, size) : undefined)
     if (!early || early.size !== size) return
-    early.heardMs = this.monotonicMs()
     early.root = root ?? early.root
+    if (chunks.length === 0) return
     const end = chunks.reduce((sum, { length }) => sum + length, offset)
     // Written over each other, chunks that were verified would not be there any more.
     if (early.parts.some((part) => offset < part.end && part.start < end)) return
@@ -78,34 +85,42 @@ export class EarlyDownloads {
   async take({ root, size }: Pick<Version, 'root' | 'size'>): Promise<EarlyPart | undefined> {
     const early = [...this.#files.values()].find((each) => each.root === root && each.size === size)
     if (!early) return undefined
-    await this.#end(early)
+    try {
+      await this.#end(early)
+    } catch {
+      // The disk refuses: who knows what is there.
+      return undefined
+    }
     const has = ({ id, offset, length }: PlacedChunk): boolean => {
       const came = early.came.get(offset)
       return came?.id === id && came.length === length
     }
-    const bytes = [...early.came.values()].reduce((sum, { length }) => sum + length, 0)
-    return { path: early.path, bytes, has }
+    return { path: early.path, bytes: early.cameBytes, has }
   }
 
   /** Removes what comes of nothing. */
   prune(): void {
+    const nowMs = this.monotonicMs()
     for (const early of this.#files.values()) {
-      if (early.heardMs + SILENCE_MS_MAX <= this.monotonicMs()) void this.#drop(early)
+      const isSilent = early.cameMs + SILENCE_MS_MAX <= nowMs
+      if (isSilent || early.begunMs + AGE_MS_MAX <= nowMs) this.#drop(early)
     }
   }
 
   /** Idempotent. */
   async close(): Promise<void> {
     this.#isClosed = true
-    await Promise.all([...this.#files.values()].map((early) => this.#drop(early)))
+    for (const early of this.#files.values()) this.#drop(early)
+    await Promise.all(this.#ending)
   }
 
   #begin(upload: UploadId, size: number): Early | undefined {
     const { ctx } = this
     if (this.#isClosed || this.#files.size >= AT_ONCE_MAX) return undefined
-    if (size + ROOM_RESERVE_BYTES > ctx.files.room(ctx.staging).freeBytes) return undefined
     try {
+      if (size + ROOM_RESERVE_BYTES > this.#freeBytes()) return undefined
       const path = this.#area.early()
+      const nowMs = this.monotonicMs()
       const early: Early = {
         upload,
         size,
@@ -114,38 +129,60 @@ export class EarlyDownloads {
         parts: [],
         waiting: [],
         came: new Map(),
+        cameBytes: 0,
         abort: new AbortController(),
         root: undefined,
-        heardMs: 0,
+        begunMs: nowMs,
+        cameMs: nowMs,
         running: Promise.resolve(),
       }
       this.#files.set(upload, early)
       return early
     } catch {
-      // The disk refuses: it will refuse the download too, which says so.
+      // Staging is gone, or the disk refuses: it will refuse the download too, which says so.
       return undefined
     }
   }
 
-  async #fetch({ waiting, came, file, abort: { signal } }: Early): Promise<void> {
+  /** Less what the others will still take: their files have holes until then. */
+  #freeBytes(): number {
+    const toCome = [...this.#files.values()].map(({ size, cameBytes }) => size - cameBytes)
+    return this.ctx.files.room(this.ctx.staging).freeBytes - toCome.reduce((sum, bytes) => sum + bytes, 0)
+  }
+
+  async #fetch(early: Early): Promise<void> {
+    const { waiting, came, file } = early
+    const { signal } = early.abort
     const chunks = waiting.splice(0)
     if (chunks.length === 0 || signal.aborted) return
-    const sink = { write: (offset: number, bytes: Uint8Array) => file.write(offset, bytes) }
+    const write = async (offset: number, bytes: Uint8Array): Promise<void> => {
+      try {
+        await file.write(offset, bytes)
+      } catch (error) {
+        // The disk is full, say: the room is for what is shown.
+        this.#drop(early)
+        throw error
+      }
+    }
     try {
-      for (const chunk of await this.ctx.space.fetchChunks(chunks, sink, { signal }))
+      for (const chunk of await this.ctx.space.fetchChunks(chunks, { write }, { signal })) {
         came.set(chunk.offset, chunk)
+        early.cameBytes += chunk.length
+        early.cameMs = this.monotonicMs()
+      }
     } catch {
-      // What of it came is found there by its hash.
+      // It comes with the entry.
     }
   }
 
-  async #drop(early: Early): Promise<void> {
-    await this.#end(early)
-    try {
-      this.ctx.files.unlink(early.path)
-    } catch {
+  /** In the background. */
+  #drop(early: Early): void {
+    const ending = this.#end(early)
+      .then(() => this.ctx.files.unlink(early.path))
       // It goes with the next start.
-    }
+      .catch(() => undefined)
+      .finally(() => this.#ending.delete(ending))
+    this.#ending.add(ending)
   }
 
   async #end(early: Early): Promise<void> {
