@@ -4,6 +4,7 @@ import {
   type ChunkId,
   ChunkMismatchError,
   DISTRUSTED_BLOBS_MAX,
+  GRANT_TTL_MS,
   StoreError,
   SyncError,
 } from '@tidemark/protocol'
@@ -89,30 +90,40 @@ export class ChunkFetcher {
       }
       if (pending.size === 0) break
       if (pending.size < before) retries.reset()
-      await retries.after(failure, signal)
+      if (failure) await retries.after(failure, signal)
     }
     return { missing, wrong }
   }
 
-  /** Fetches all ranges once; what came is no longer pending. @returns the last failure, if any. */
+  /**
+   * Fetches all ranges once; what came is no longer pending. What waited for its turn until its grant is about to
+   * end is left, unpaid, to the next round. @returns the last failure, if any.
+   */
   async #round(
     ranges: readonly PlannedRange[],
     request: ChunkRequest,
     pending: Set<ChunkId>,
     lies: Lies,
     outer: AbortSignal,
-  ): Promise<SyncError> {
-    let failure: SyncError = new StoreError('the hub named no place')
+  ): Promise<SyncError | undefined> {
+    let failure: SyncError | undefined
+    const untilMs = this.parts.pace.monotonicMs() + GRANT_TTL_MS / 2
     const group = new TaskGroup(outer)
     const { signal } = group
     await group.run(async () => {
       for (const range of ranges) {
         const release = await this.budget.take(range.length, signal)
+        if (this.parts.pace.monotonicMs() >= untilMs) {
+          release()
+          return
+        }
         group.spawn(async () => {
           const { rangeBytesMax } = this.bounds
           const isCommon = range.length <= rangeBytesMax && 4 * range.length > rangeBytesMax
           const buffer = isCommon ? this.#buffers.take(rangeBytesMax) : undefined
           try {
+            const isItsTurn = await this.parts.pace.down.take(range.length, signal, untilMs)
+            if (!isItsTurn) return
             const result = await this.#range(range, buffer, signal)
             if (result.error) failure = result.error
             for (const lie of result.lies) lies.add(lie, range.blob)
@@ -132,7 +143,6 @@ export class ChunkFetcher {
   /** What a range brought: a failure of the store is a result, the other ranges go on. */
   async #range(range: PlannedRange, into: Uint8Array | undefined, signal: AbortSignal): Promise<RangeResult> {
     const { offset, length } = range
-    await this.parts.pace.down.take(length, signal)
     let bytes: Uint8Array
     try {
       bytes = await mustClient(this.parts).get(

@@ -38,15 +38,19 @@ export class Lane {
    * Resolves when a body of so many bytes may begin: it is taken to have gone then. In order, but for small
    * ones, which overtake bulk.
    *
+   * @param untilMs Monotonic: how long it waits for its turn.
+   * @returns false: its turn did not come, and nothing was taken.
    * @throws the signal's reason, at once; what the lane was closed with.
    */
-  async take(bytes: number, signal: AbortSignal | undefined): Promise<void> {
+  async take(bytes: number, signal: AbortSignal | undefined, untilMs?: number): Promise<boolean> {
     signal?.throwIfAborted()
     if (this.#closed) throw this.#closed
-    if (!this.#isPaused && !this.#buckets) return
+    if (!this.#isPaused && !this.#buckets) return true
     const queue = bytes <= SMALL_BODY_BYTES_MAX ? this.#small : this.#bulk
-    await new Promise<void>((resolve, reject) => {
+    return new Promise<boolean>((resolve, reject) => {
+      let cancelTimer: () => void = () => undefined
       const leave = (): void => {
+        cancelTimer()
         queue.delete(waiting)
         signal?.removeEventListener('abort', onAbort)
       }
@@ -59,12 +63,19 @@ export class Lane {
         bytes,
         go: () => {
           leave()
-          resolve()
+          resolve(true)
         },
         fail: (error) => {
           leave()
           reject(error)
         },
+      }
+      if (untilMs !== undefined) {
+        cancelTimer = this.timers.after(Math.max(0, untilMs - this.timers.monotonicMs()), () => {
+          leave()
+          this.#serve()
+          resolve(false)
+        })
       }
       queue.add(waiting)
       signal?.addEventListener('abort', onAbort, { once: true })

@@ -16,9 +16,13 @@ export class Pace {
   readonly down: Lane
   #isPaused = false
 
-  constructor(timers: Timers) {
+  constructor(private readonly timers: Timers) {
     this.up = new Lane(timers)
     this.down = new Lane(timers)
+  }
+
+  monotonicMs(): number {
+    return this.timers.monotonicMs()
   }
 
   get isPaused(): boolean {
