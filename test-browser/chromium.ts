@@ -43,11 +43,11 @@ export class Chromium {
     if (exitCode === null && signalCode === null) {
       const ended = once(this.#child, 'exit')
       const timer = setTimeout(() => this.#child.kill('SIGKILL'), CLOSE_MS)
-      // Its helpers end with it.
+      // Its helpers end with it, a little later.
       this.#child.kill('SIGTERM')
       await ended
       clearTimeout(timer)
     }
-    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
   }
 }

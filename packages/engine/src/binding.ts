@@ -218,4 +218,6 @@ export interface LinkState {
   readonly readOnly: boolean
   /** Writes that were made here wait, because the hub takes none. */
   readonly unsent: boolean
+  /** The hub may lack bytes of what was written here; a space of a folder says so by the folder's status. */
+  readonly uploading: boolean
 }

@@ -154,7 +154,12 @@ export class Space implements AsyncDisposable {
       journal: new UploadJournal({ database, hasher }),
     })
     this.#downloader = new Downloader({ ...transfer, local: this.#files })
-    this.#pending = new PendingUploads({ database, files: this.#files, uploader: this.#uploader })
+    this.#pending = new PendingUploads({
+      database,
+      files: this.#files,
+      uploader: this.#uploader,
+      onChange: () => this.#publishLink(),
+    })
     this.#wanted = new WantedContents(database)
     this.#link = new BehaviorSubject(this.#linkState())
     this.peers = new SpacePeers({
@@ -443,6 +448,7 @@ export class Space implements AsyncDisposable {
       equal: hub?.exchange.isEqual === true,
       readOnly: hub?.exchange.isReadOnly === true,
       unsent: hub?.exchange.isReadOnly === true && hub.exchange.hasUnsent,
+      uploading: !this.#parts.bound && !this.#pending.isEmpty,
     }
   }
 
@@ -456,7 +462,8 @@ export class Space implements AsyncDisposable {
       next.everSynced === last.everSynced &&
       next.equal === last.equal &&
       next.readOnly === last.readOnly &&
-      next.unsent === last.unsent
+      next.unsent === last.unsent &&
+      next.uploading === last.uploading
     if (isSame) return
     // Refused bytes are worth another attempt.
     if (next.connected && !next.readOnly && !this.#parts.bound) this.#pending.retryFailed()

@@ -52,6 +52,7 @@ export const NO_LINK: LinkState = {
   equal: true,
   readOnly: false,
   unsent: false,
+  uploading: false,
 }
 
 export function statusOf(facts: StatusFacts): FolderStatus {

@@ -90,10 +90,10 @@ function takeDrops(area: HTMLElement, upload: (files: FileList) => void): void {
 
 function showStatus({ replica, space }: Device): void {
   const status = mustElement('status', HTMLOutputElement)
-  space.status$.subscribe(({ connected, equal, unsent }) => {
+  space.status$.subscribe(({ connected, equal, unsent, uploading }) => {
     if (!connected) status.value = 'offline: changes are kept here until the hub is there'
     else if (unsent) status.value = 'this device may only read: changes stay here'
-    else status.value = equal ? 'in sync with the hub' : 'syncing'
+    else status.value = equal && !uploading ? 'in sync with the hub' : 'syncing'
   })
   replica.peers$.subscribe((peers) => {
     status.title = peers.map(({ error }) => error?.message ?? '').join('\n')

@@ -18,6 +18,8 @@ export interface PendingUploadsParts {
   readonly database: SpaceDatabase
   readonly files: LocalFiles
   readonly uploader: Uploader
+  /** `isEmpty` is another. */
+  onChange?(): void
 }
 
 /** For a file that comes back as new: the hub had its bytes, and may have lost them since. */
@@ -33,6 +35,7 @@ export class PendingUploads {
   readonly #parts: PendingUploadsParts
   #more = withResolvers<void>()
   #waiting = new Set<() => void>()
+  #isEmpty = false
   /** The last upload that failed for good, by root: tried again with the next connection. */
   readonly failures = new Map<ChunkId, SyncError>()
   stopped: Promise<void> = Promise.resolve()
@@ -41,8 +44,14 @@ export class PendingUploads {
     this.#parts = parts
   }
 
+  /** Whether the hub has all that was written here, as far as it was looked. */
+  get isEmpty(): boolean {
+    return this.#isEmpty && this.failures.size === 0
+  }
+
   /** For the batch that commits the entry. */
   rows({ root, height, size }: NewContent): readonly KeyValueOp[] {
+    this.#noteEmpty(false)
     return [rowOp({ root, height, size })]
   }
 
@@ -102,9 +111,16 @@ export class PendingUploads {
     while (!signal.aborted) {
       this.#more = withResolvers()
       const row = await this.#next()
+      this.#noteEmpty(row === undefined)
       if (row) await this.#upload(row, signal)
       else await Promise.race([this.#more.promise, aborted])
     }
+  }
+
+  #noteEmpty(isEmpty: boolean): void {
+    if (this.#isEmpty === isEmpty) return
+    this.#isEmpty = isEmpty
+    this.#parts.onChange?.()
   }
 
   async #upload(row: Row, signal: AbortSignal): Promise<void> {
