@@ -3,7 +3,7 @@ import { type AddressInfo, isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import type { Clock, Hasher, KeyValueStore, PackFormat, Timers } from '@tidemark/engine'
 import { makeDirectories } from '@tidemark/engine/node'
-import type { BlobStore, Listener } from '@tidemark/protocol'
+import type { BlobId, BlobStore, Listener, SpaceName } from '@tidemark/protocol'
 import { TokenAuthenticator } from './auth/token.js'
 import { type HubConfig, type HubConfigOptions, resolveHubConfig } from './config.js'
 import { ConfigError } from './errors.js'
@@ -14,6 +14,7 @@ import { httpRoutes } from './http/routes.js'
 import type { HubEngine, OpenHubEngine } from './hub-engine.js'
 import { foreignStore, type HubStore, localStore } from './hub-store.js'
 import type { Logger } from './logger.js'
+import { CLAIMS_SPACE } from './sweep/store-claim.js'
 import { Uptime } from './uptime.js'
 
 /** Collaborators of a hub. `createHub` supplies the usual ones. */
@@ -45,6 +46,12 @@ export interface Hub extends AsyncDisposable {
   readonly url: string
   readonly port: number
   /**
+   * The store says, by a notification, that these blobs were put. Each that the hub does not know is read, verified
+   * and indexed: a device that put it and was gone before it said so need not send it again. Nothing waits for that,
+   * and what is said twice, late or falsely does no harm. @throws {StoreError}
+   */
+  blobsCreated(blobs: readonly { readonly space: SpaceName; readonly id: BlobId }[]): Promise<void>
+  /**
    * Graceful stop: no new connections, sessions and requests get `drainTimeoutMs`, then the database is
    * closed. Idempotent. Whatever was acknowledged is durable, also when the process is killed instead.
    */
@@ -70,6 +77,7 @@ export async function startHub(options: HubConfigOptions, parts: HubParts): Prom
   let engine: HubEngine | undefined
   let listener: Listener | undefined
   let stopping: string | undefined
+  let blobsCreated: Hub['blobsCreated'] = async () => undefined
   const server = createServer({ requestTimeout: config.requestTimeoutMs })
   server.maxConnections = config.connectionsMax
   try {
@@ -91,6 +99,11 @@ export async function startHub(options: HubConfigOptions, parts: HubParts): Prom
       logger,
       rebuildAtStart: config.rebuildIndex,
     })
+    blobsCreated = async (created) => {
+      for (const { space, id } of created) {
+        if (space !== CLAIMS_SPACE) await hubBlobs.created(space, [id])
+      }
+    }
     await store.open()
     const authenticator = new TokenAuthenticator(config.tokens, { anonymous: config.anonymous })
     engine = await parts.openEngine({
@@ -146,7 +159,7 @@ export async function startHub(options: HubConfigOptions, parts: HubParts): Prom
     closed ??= stopAll({ listener, engine, server, storage, drainTimeoutMs: config.drainTimeoutMs, logger })
     return closed
   }
-  return { url, port, close, [Symbol.asyncDispose]: close }
+  return { url, port, blobsCreated, close, [Symbol.asyncDispose]: close }
 }
 
 /** @throws {ConfigError} INVALID_CONFIG: it is not there and cannot be made. */

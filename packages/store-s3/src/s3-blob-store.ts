@@ -14,6 +14,7 @@ import {
   type SpaceName,
   StoreError,
 } from '@tidemark/protocol'
+import { type CreatedBlob, createdBlobs } from './created-blobs.js'
 import { GrantSigner, type Moment } from './grant-signer.js'
 import { inOrder } from './in-order.js'
 import { Layout, SHARDS } from './layout.js'
@@ -31,6 +32,7 @@ const CONFLICT_TRIES = 6
 const CONFLICT_DELAY_MS = 50
 
 interface Parts {
+  readonly bucket: string
   readonly client: S3Client
   readonly objects: S3Objects
   readonly signer: GrantSigner
@@ -75,7 +77,7 @@ export class S3BlobStore implements BlobStore, AsyncDisposable {
         prefix: layout.selfTest(randomBytes(8).toString('hex')),
         requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
       })
-      return new S3BlobStore({ client, objects, signer, layout, moment, report })
+      return new S3BlobStore({ bucket: options.bucket, client, objects, signer, layout, moment, report })
     } catch (error) {
       client.destroy()
       throw error
@@ -148,6 +150,14 @@ export class S3BlobStore implements BlobStore, AsyncDisposable {
         if (/^[0-9a-f]{64}$/.test(id) && key === layout.blob(space, id as BlobId)) yield id as BlobId
       }
     }
+  }
+
+  /**
+   * The blobs that a notification of the bucket (`ObjectCreated`, parsed) says were put. It may come twice, late, or
+   * not at all, and whoever sends it is not asked who it is: a hub looks for itself, see `Hub.blobsCreated`.
+   */
+  onObjectCreated(notification: unknown): readonly CreatedBlob[] {
+    return createdBlobs(notification, this.#parts)
   }
 
   async grantPut(space: SpaceName, { id, length }: { id: BlobId; length: number }): Promise<Grant> {

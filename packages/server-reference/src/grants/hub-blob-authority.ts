@@ -216,6 +216,15 @@ export class HubBlobAuthority implements BlobAuthority {
     })
   }
 
+  /** The store says that these came: what is not known yet is verified and indexed. @throws {StoreError} */
+  async created(blobs: readonly BlobId[]): Promise<void> {
+    await this.#open()
+    const { space, index } = this.#parts
+    const indexed = await index.hasBlobs(space, blobs)
+    const unread = blobs.filter((_, i) => !indexed[i])
+    await mapLimited(unread, VERIFY_CONCURRENCY, async (id) => void (await this.#readAndIndex(id)))
+  }
+
   /** What the sweep needs of it. */
   get swept(): SweptBlobs {
     const { space, blobs: store, packs, index } = this.#parts

@@ -87,6 +87,11 @@ export class HubBlobs {
     return new SpaceSweep({ ...this.parts, space, database, blobs, ...when, onLacking }).run(signal)
   }
 
+  /** See `Hub.blobsCreated`. */
+  created(space: SpaceName, blobs: readonly BlobId[]): Promise<void> {
+    return this.#of(space).created(blobs)
+  }
+
   /** An upload by grant is durable: indexed in passing, its bytes are at hand. */
   async uploaded(space: SpaceName, id: BlobId, bytes: Uint8Array): Promise<void> {
     await this.#of(space).indexBlob(id, bytes)
