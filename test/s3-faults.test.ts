@@ -34,6 +34,8 @@ beforeEach(async () => {
   const { accessKeyId, secretAccessKey } = double.credentials
   const keys = [`AWS_ACCESS_KEY_ID=${accessKeyId}`, `AWS_SECRET_ACCESS_KEY=${secretAccessKey}`]
   hub = await world.hub(0, ['--s3-endpoint', double.endpoint, '--s3-bucket', 'bucket'], ['env', ...keys])
+  // The faults of a test are for devices, not for what the hub says of itself.
+  await until('the hub has its claim', () => double.keys().length > 0)
   seen.length = 0
 })
 afterEach(async () => {
