@@ -126,7 +126,8 @@ test('an object that is not what it was is reported by the name of a chunk, and 
   const writer = await program('writer')
   await writer.write('large.bin', BYTES)
   await settled(writer)
-  for (const key of double.keys()) double.rot(key)
+  // One: of several whose bytes are wrong any may be the one that is named.
+  double.rot(double.keys().find((key) => key.includes('/default/'))!)
   const reader = await settled(await program('reader'))
   const error = await reader.readFile('large.bin').catch((thrown: unknown) => thrown)
   expect(error).toBeInstanceOf(ChunkMismatchError)
