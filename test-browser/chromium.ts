@@ -34,7 +34,10 @@ export class Chromium {
       '--enable-logging=stderr',
       `--user-data-dir=${this.#profile}`,
     ]
-    this.#child = spawn(PROGRAM, [...flags, url], { stdio: ['ignore', 'ignore', 'pipe'] })
+    this.#child = spawn(PROGRAM, [...flags, url], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      detached: true,
+    })
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => this.log.push(text))
   }
 
@@ -48,6 +51,16 @@ export class Chromium {
       await ended
       clearTimeout(timer)
     }
+    this.#endHelpers()
     rmSync(this.#profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
+  }
+
+  /** Those of its group that outlive it, and would still write into the profile. */
+  #endHelpers(): void {
+    try {
+      process.kill(-this.#child.pid!, 'SIGKILL')
+    } catch {
+      // None is left.
+    }
   }
 }

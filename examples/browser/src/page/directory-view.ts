@@ -1,10 +1,13 @@
 import type { Space, ViewEntry } from '@tidemark/engine'
+import { PathError } from '@tidemark/protocol'
 import { makeElement, sizeText } from './elements.js'
 
 export interface DirectoryActions {
   download(path: string): void
   rename(path: string): void
   remove(path: string, kind: ViewEntry['kind']): void
+  /** The directory cannot be read. */
+  failed(error: Error): void
 }
 
 export interface DirectoryElements {
@@ -38,20 +41,26 @@ export class DirectoryView {
   /** Changes that come while it is drawn are drawn after it, once. */
   refresh(): void {
     this.#isStale = true
-    this.#drawing ??= this.#drawAll().finally(() => {
-      this.#drawing = undefined
-    })
+    this.#drawing ??= this.#drawAll()
+      .catch((error: Error) => this.actions.failed(error))
+      .finally(() => {
+        this.#drawing = undefined
+      })
   }
 
   async #drawAll(): Promise<void> {
     while (this.#isStale) {
       this.#isStale = false
       const path = this.path
-      const entries = await this.space.list(path).catch(() => undefined)
-      if (path !== this.path) continue
-      // It was removed or renamed by somebody.
-      if (entries === undefined) this.show('')
-      else this.#draw(entries)
+      try {
+        const entries = await this.space.list(path)
+        if (path === this.path) this.#draw(entries)
+      } catch (error) {
+        if (path !== this.path) continue
+        if (path === '' || !(error instanceof PathError)) throw error
+        // It was removed or renamed by somebody.
+        this.show('')
+      }
     }
   }
 

@@ -44,6 +44,7 @@ function showFiles({ space }: Device): void {
   const transfers = new Transfers(mustElement('transfers', HTMLElement), space)
   const elements = { crumbs: mustElement('path', HTMLElement), entries: mustElement('entries', HTMLElement) }
   const view = new DirectoryView(space, elements, {
+    failed: (error) => attempt(() => Promise.reject(error)),
     download: (path) => attempt(() => transfers.download(path)),
     rename: (path) => {
       const to = prompt('New path', path)
