@@ -1,5 +1,4 @@
 import type { Space, ViewEntry } from '@tidemark/engine'
-import { PathError } from '@tidemark/protocol'
 import { makeElement, sizeText } from './elements.js'
 
 export interface DirectoryActions {
@@ -57,7 +56,7 @@ export class DirectoryView {
         if (path === this.path) this.#draw(entries)
       } catch (error) {
         if (path !== this.path) continue
-        if (path === '' || !(error instanceof PathError)) throw error
+        if (path === '' || (error as Error).name !== 'PathError') throw error
         // It was removed or renamed by somebody.
         this.show('')
       }
