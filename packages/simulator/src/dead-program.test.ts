@@ -54,6 +54,13 @@ const UNDER_WAY: Readonly<Record<string, string>> = {
     bob create f
     wait 5000
   `,
+  'a tree comes': `
+    ann mkdir d
+    wait 2000
+    (trap)
+    bob tree d/f
+    wait 5000
+  `,
   'a file goes': `
     ann create f
     wait 3000
@@ -76,6 +83,7 @@ const MEANWHILE = [
   'save d/f',
   'remove d/f',
   'rename d z',
+  'rmdir d',
   'save f#1',
   'replace f#1 f',
   'swap f g',

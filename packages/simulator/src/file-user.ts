@@ -1,7 +1,7 @@
-import { dirname } from 'node:path'
 import { type FolderDevice, ROOT } from './folder-device.js'
 import { brief, type Ledger } from './ledger.js'
 import { fromScriptPath } from './names.js'
+import { placesUnderWay } from './places-under-way.js'
 import { isFile } from './shown.js'
 
 /** Refusals that a person shrugs at: something else stands there by now. */
@@ -82,13 +82,11 @@ export class FileUser {
     }
   }
 
-  /** What a dead program was about: it may not know that it was done. */
+  /** What a dead program was about to put in place: it does not know that it was done. */
   #textsInDoubt(): string[] {
-    const { lastPath } = this.device.amid
-    if (this.device.isRunning || lastPath === undefined) return []
-    return Object.entries(this.device.tree()).flatMap(([path, text]) =>
-      path === lastPath || dirname(path) === lastPath ? [text] : [],
-    )
+    if (this.device.isRunning) return []
+    const tree = this.device.tree()
+    return placesUnderWay(this.device.storage).flatMap((path) => tree[path] ?? [])
   }
 
   namesIn = (directory: string): string[] => {
