@@ -1,8 +1,8 @@
 import type { Problem } from './rows.js'
 
-/** How many a status lists; the rest is counted. */
 /** What a directory is that may not be entered, or read. */
 export const UNLISTED = 'unreadable'
+/** How many a status lists; the rest is counted. */
 const LISTED_MAX = 1_000
 
 /** What could not be synced, by the place that has to be looked at again to see that it is mended. */

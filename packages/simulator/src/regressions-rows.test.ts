@@ -395,6 +395,70 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     ann create x
     wait 900000
   `,
+  // Seed 310195: its bytes were to be read later, and then nobody read them.
+  'a file is edited and moved into a directory of which nothing is sent in the first attempt': `
+    seed 310195
+    devices ann bob:coarse
+    wait 59
+    bob create a
+    power bob 683560
+    ann create a
+    bob rename a A
+    wait 393
+    start bob
+    wait 224
+    ann create A
+    crash hub 913825
+    wait 1642
+    ann savebeside a
+    bob mkdir y.txt
+    wait 19079
+    bob rename a y.txt/A
+    bob wrap A
+    ann wrap a
+    bob rename y.txt A/c
+    wait 9366
+    bob edit A#1
+    backup bob
+    wait 256
+    bob rename A#1 x.txt
+    wait 313
+    ann create a/c
+    cut bob
+    wait 391
+    away bob
+    trap bob 11
+    trap bob db 5 before
+    return bob
+    bob rename A/inside y.txt
+    ann wrap x.txt
+    wait 304
+    bob replace x.txt A/c/A
+    ann rename a/c c
+    wait 1163
+    start bob
+    bob rename A/c/A b
+    wait 119
+    wait 94
+    power bob 937169
+    ann mkdir A/x.txt
+    start bob
+    wait 18
+    wait 184
+    ann mkdir A/x.txt/y.txt
+    bob case x.txt#1
+    bob edit X.TXT#1
+    ann tree A/x.txt/y.txt/x.txt
+    rollback bob
+    wait 336
+    wait 98
+    ann edit X.TXT#2
+    kill ann
+    bob rmdir A
+    wait 4492584
+    ann rename A/x.txt/y.txt/x.txt/a/b A/x.txt/b
+    ann rename X.TXT#2 A/x.txt/b/b
+  `,
 }
 
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {

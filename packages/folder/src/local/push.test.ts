@@ -56,12 +56,14 @@ function pushMove(space: Partial<SpaceBinding>, meanwhile?: () => void): Promise
 
 /**
  * @param meanwhile Happens between the scan and the commit.
+ * @param refused A path that the space did not take a moment ago.
  * @returns what was left out.
  */
 async function pushAll(
   space: Partial<SpaceBinding>,
   items: readonly Item[],
   meanwhile: () => void = () => undefined,
+  refused?: string,
 ): Promise<Stale[]> {
   const clock = { nowMs: Date.now }
   const rows = new RowsStore(store)
@@ -83,6 +85,10 @@ async function pushAll(
   const large = new LargeFiles({ ...context, onSettled: () => undefined })
   const { signal } = new AbortController()
   retries = new Retries()
+  if (refused !== undefined) {
+    retries.failed(refused, Date.now(), false)
+    context.problems.set(refused, [{ path: refused, cause: 'refused', detail: '', fix: '' }])
+  }
   const options = { context, large, retries, isImport: false, monotonicMs: Date.now, signal }
   const stale: Stale[] = []
   await push(items, options, Promise.resolve().then(meanwhile), (each) => stale.push(each))
@@ -152,6 +158,25 @@ test('[FB10] a moved file that is written to before the move is sent is moved', 
   const stale = await pushMove({ commit: committing }, () => writeFileSync(join(directory, 'g'), 'more'))
   expect(stale).toEqual([])
   expect(committed.flat()).toMatchObject([{ type: 'move', entry: row.key, name: 'g' }])
+})
+
+/** `f`, found as `g` in a directory. */
+function movedTo(dir: DirRef): Item {
+  const stat = nodeFileSystem.lstat(join(directory, 'g'))!
+  return { type: 'move', path: 'g', row, dir, name: 'g', entryName: 'g', stat }
+}
+
+test('[FB13] a file that was only moved, because its last attempt was refused, is looked at again', async () => {
+  writeFileSync(join(directory, 'g'), 'longer than before')
+  await pushAll({ commit: committing }, [movedTo(DirRef.root('1'))], undefined, 'g')
+  expect(committed.flat().map(({ type }) => type)).toEqual(['move'])
+  expect(retries.nextMs).toBeGreaterThan(0)
+})
+
+test('a move into a directory that the group before did not make is left out, and looked for at both places', async () => {
+  const stale = await pushAll({ commit: committing }, [movedTo(DirRef.created('d', '5', 'dir 1'))])
+  expect(stale.map(({ item, directories }) => [item.path, directories])).toEqual([['g', ['']]])
+  expect(committed).toEqual([])
 })
 
 /** A space that takes moves, and no batch with a directory called `bad` in it. */

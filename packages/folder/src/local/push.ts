@@ -71,6 +71,12 @@ export async function push(
   await previous
   signal.throwIfAborted()
   planned = await withoutStale(planned, { ...options, onStale })
+  const housed = new Set(withDirectories(planned))
+  for (const entry of planned) {
+    // Its directory was of the group before, and was not made.
+    if (!housed.has(entry)) await tellStale(entry.item, { ...options, onStale })
+  }
+  planned = [...housed]
   const overtaken: Item[] = []
   planned = planned.flatMap((entry) => {
     const now = stillThere(entry, options)
@@ -286,10 +292,11 @@ async function commit(
       for (const { key } of displaced) touch.add(key)
       return { ops, touch: [...touch] }
     })
-    for (const { item } of planned) {
+    for (const { item, isUnread } of planned) {
       if (context.problems.has(item.path, 'refused')) {
         context.problems.set(item.path, [])
-        retries.succeeded(item.path)
+        // Of one that was only moved the bytes are still to be read.
+        if (!isUnread) retries.succeeded(item.path)
       }
       if (item.type !== 'create' || !item.self) continue
       const entry = result.created.get(item.self.ref)
