@@ -5,15 +5,21 @@ import { SlowestReporter } from './test/support/slowest-reporter.js'
 /** Sources of the other packages, not their builds: a test never sees an older build. */
 const conditions = ['tidemark-source', 'node', 'import', 'default']
 
+/** Run where a server of that kind is named: `.ci/run` starts one. */
 const REAL_S3 = 'packages/store-s3/test/real-server.test.ts'
+const REAL_EVENTS = 'test/real-store-events.test.ts'
+const { TIDEMARK_S3_BUCKET: bucket, TIDEMARK_S3_KIND: kind } = process.env
 
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
     include: ['{packages,examples}/*/{src,test}/**/*.test.ts', 'scripts/**/*.test.ts', 'test/**/*.test.ts'],
-    // Run where a server is named: `.ci/run` starts one.
-    exclude: [...configDefaults.exclude, ...(process.env.TIDEMARK_S3_BUCKET === undefined ? [REAL_S3] : [])],
+    exclude: [
+      ...configDefaults.exclude,
+      ...(bucket === undefined ? [REAL_S3] : []),
+      ...(kind === 'radosgw' ? [] : [REAL_EVENTS]),
+    ],
     pool: 'forks',
     // Tests of real processes mostly wait: one core less than there are would leave a small machine idle.
     maxWorkers: Math.max(2, availableParallelism()),

@@ -2,7 +2,8 @@
 # A real S3 server for tests: the gateway of Ceph with one monitor and one store in memory, on 127.0.0.1.
 #
 #   scripts/start-radosgw.sh DIR          starts it below DIR, which must not exist, and prints the variables
-#                                         that packages/store-s3/test/real-server.test.ts reads
+#                                         that packages/store-s3/test/real-server.test.ts and
+#                                         test/real-store-events.test.ts read
 #   scripts/start-radosgw.sh --stop DIR   ends its processes, by the pids that they wrote, and removes DIR
 #
 # Needs Debian's packages radosgw, ceph-mon, ceph-osd and ceph-common (--no-install-recommends), and node.
