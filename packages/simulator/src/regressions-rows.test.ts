@@ -459,6 +459,28 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     ann rename A/x.txt/y.txt/x.txt/a/b A/x.txt/b
     ann rename X.TXT#2 A/x.txt/b/b
   `,
+  // Seed 311169: the first was sent, and took the row of the other, which came back as it was before.
+  'two files swap their names, and one of them moves on before that is sent': `
+    seed 311169
+    devices ann bob
+    bob create A
+    wait 243
+    wait 64
+    backup hub
+    ann create c
+    ann create a
+    bob mkdir a
+    wait 116
+    power bob 834432
+    wait 205
+    ann rename a#1 a/c
+    ann swap a/c c
+    store refuses
+    rollback hub 558532
+    ann edit a/c
+    wait 311
+    ann wrap a/c
+  `,
 }
 
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {

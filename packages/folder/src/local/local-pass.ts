@@ -14,8 +14,9 @@ import { DirRef } from './dir-ref.js'
 import { EntryNames } from './entry-names.js'
 import type { Item } from './item.js'
 import { lookUp } from './lookups.js'
-import { type PushOptions, push, type Stale } from './push.js'
+import { type PushOptions, push } from './push.js'
 import { type Moved, type Occupied, type Resolution, resolve, type Spot } from './resolve.js'
+import type { Stale } from './stale.js'
 
 /** Changes committed at once: enough to share a round trip, few enough that the first arrive early. */
 const GROUP_ITEMS = 1_000
@@ -92,16 +93,22 @@ class LocalPass {
       await Promise.allSettled(this.#inFlight)
     }
     if (this.options.hints.isFull) this.options.watcher?.sweep()
-    // What the space refused is as it was: tried again by and by.
-    const { retries, monotonicMs } = this.options
-    for (const path of [...this.#again.keys()])
-      if (retries.mustWait(path, monotonicMs())) this.#again.delete(path)
+    for (const path of [...this.#again.keys()]) if (this.#mustWait(path)) this.#again.delete(path)
     return {
       again: this.#again,
       unpushed: this.#unpushed,
       isRowless: this.#isRowless,
       rulesChanged: this.#rulesChanged,
     }
+  }
+
+  /** What the space refused is as it was, with all below: tried again by and by. */
+  #mustWait(path: string): boolean {
+    const { retries, monotonicMs } = this.options
+    const nowMs = monotonicMs()
+    for (let above = path; above !== ''; above = parentOf(above))
+      if (retries.mustWait(above, nowMs)) return true
+    return false
   }
 
   async #findTargets(): Promise<void> {

@@ -11,9 +11,10 @@ import { RowsStore, rowOps } from '../rows-store.js'
 import { DirRef } from './dir-ref.js'
 import type { Item } from './item.js'
 import { LargeFiles } from './large-files.js'
-import { push, type Stale } from './push.js'
+import { push } from './push.js'
 import type { PushContext } from './push-context.js'
 import { Retries } from './retries.js'
+import type { Stale } from './stale.js'
 
 type Version = NonNullable<SyncedRow['entry']['version']>
 
@@ -176,6 +177,27 @@ test('[FB13] a file that was only moved, because its last attempt was refused, i
 test('a move into a directory that the group before did not make is left out, and looked for at both places', async () => {
   const stale = await pushAll({ commit: committing }, [movedTo(DirRef.created('d', '5', 'dir 1'))])
   expect(stale.map(({ item, directories }) => [item.path, directories])).toEqual([['g', ['']]])
+  expect(committed).toEqual([])
+})
+
+test('[FB10] of two files that swap their names none is sent when one of them has gone elsewhere meanwhile', async () => {
+  writeFileSync(join(directory, 'f'), 'v2')
+  const statOf = (name: string) => nodeFileSystem.lstat(join(directory, name))!
+  const node = '2'.repeat(32) as SyncedRow['entry']['node']
+  const entry = { ...row.entry, node, backing: [node], name: 'g' }
+  const made: SyncedRow = { key: node, dir: ROOT, localName: 'g', entry, fingerprint: statOf('f') }
+  await store.batch(rowOps([{ before: undefined, after: made }]), { sync: false })
+  const other = (await new RowsStore(store).get(node))!
+  const dir = DirRef.root('1')
+  const stale = await pushAll(
+    { commit: committing },
+    [
+      movedTo(dir),
+      { type: 'move', path: 'f', row: other, dir, name: 'f', entryName: 'f', stat: statOf('f') },
+    ],
+    () => renameSync(join(directory, 'f'), join(directory, 'elsewhere')),
+  )
+  expect(stale.map(({ item }) => item.path)).toEqual(['f', 'g'])
   expect(committed).toEqual([])
 })
 

@@ -18,19 +18,11 @@ import type { PushContext } from './push-context.js'
 import { type ReadContent, readContent } from './read-content.js'
 import { isChanging, readProblem } from './read-problems.js'
 import type { Retries } from './retries.js'
+import { type Stale, tellStale, withDirectories, withoutStale, withoutTakers } from './stale.js'
 import type { Unsent } from './unsent.js'
 
 /** Small files that are opened and chunked at once. */
 const PARALLEL_READS = 8
-
-/** What must be looked at again. */
-export interface Stale {
-  readonly item: Item
-  /** Further directories (relative) than the one that the item stands in. */
-  readonly directories: readonly string[]
-  /** Things in these directories have lost their rows. */
-  readonly isRowless: boolean
-}
 
 export interface PushOptions {
   readonly context: PushContext
@@ -70,24 +62,20 @@ export async function push(
   if (uploads.length > 0) await context.space.ensureStored(uploads, { signal })
   await previous
   signal.throwIfAborted()
-  planned = await withoutStale(planned, { ...options, onStale })
-  const housed = new Set(withDirectories(planned))
-  for (const entry of planned) {
-    // Its directory was of the group before, and was not made.
-    if (!housed.has(entry)) await tellStale(entry.item, { ...options, onStale })
-  }
-  planned = [...housed]
+  const all = planned
+  planned = await withDirectories(await withoutStale(planned, { context, onStale }), { context, onStale })
   const overtaken: Item[] = []
   planned = planned.flatMap((entry) => {
     const now = stillThere(entry, options)
     if (!now && entry.item.type === 'move') overtaken.push(entry.item)
     return now ?? []
   })
-  for (const item of overtaken) await tellStale(item, { ...options, onStale })
+  for (const item of overtaken) await tellStale(item, { context, onStale })
   for (const { item } of await overOtherVersions(planned, context)) {
     planned = planned.filter((entry) => entry.item !== item)
     onStale({ item, directories: await dropRows([item.row], context), isRowless: true })
   }
+  planned = await withoutTakers(planned, all, { context, onStale })
   const found = options.isImport || unsent ? await findAdoptions(context, planned) : []
   const adoptions = unsent ? found.filter(({ isEqual }) => isEqual) : found
   const adopted = new Set<Item>(adoptions.map(({ planned }) => planned.item))
@@ -110,36 +98,6 @@ function keepUnsent(planned: readonly Planned[], unsent: Unsent, { isImport }: P
 }
 
 type CommitOptions = PushOptions & { readonly onStale: (stale: Stale) => void }
-
-/** Leaves out, and tells of, items whose row is not what it was when the item was found. */
-async function withoutStale(planned: readonly Planned[], options: CommitOptions): Promise<Planned[]> {
-  const keys = planned.flatMap(({ item }) => (item.type === 'create' ? [] : [item.row.key]))
-  const now = new Map(keys.map((key) => [key, undefined] as [EntryKey, SyncedRow | undefined]))
-  for (const row of await options.context.rows.getMany([...now.keys()])) if (row) now.set(row.key, row)
-  const [fresh, stale]: [Planned[], Item[]] = [[], []]
-  for (const entry of planned) {
-    const { item } = entry
-    const isSame =
-      item.type === 'create' || JSON.stringify(now.get(item.row.key)) === JSON.stringify(item.row)
-    if (isSame) fresh.push(entry)
-    else stale.push(item)
-  }
-  for (const item of stale) await tellStale(item, options)
-  return fresh
-}
-
-async function tellStale(item: Item, { context, onStale }: CommitOptions): Promise<void> {
-  onStale({ item, directories: await oldDirectory(item, context), isRowless: false })
-}
-
-/**
- * Where a move came from: nothing is missing there for a scan that found it elsewhere, and whoever did the
- * rest since did it elsewhere too.
- */
-async function oldDirectory(item: Item, { rows }: PushContext): Promise<string[]> {
-  const path = item.type === 'move' ? await rows.pathOfDirectory(item.row.dir) : undefined
-  return path === undefined ? [] : [path]
-}
 
 /** A row that was moved and looks edited at another place too is only moved. */
 function onePerRow(items: readonly Item[]): Item[] {
@@ -374,7 +332,7 @@ async function withoutUnshown(
   }
   if (dropped.size === 0) return planned
   const left = planned.filter(({ item }) => !dropped.has(item))
-  return withDirectories(await withoutStale(left, options))
+  return withDirectories(await withoutStale(left, options), options)
 }
 
 const isTaken = (error: SyncError): boolean => error instanceof PathError && error.code === 'EXISTS'
@@ -412,20 +370,10 @@ async function commitHalves(
   const middle = Math.ceil(planned.length / 2)
   for (const half of [planned.slice(0, middle), planned.slice(middle)]) {
     // The other half may have taken a row away: whoever goes on with it would take another's.
-    const possible = await withDirectories(await withoutStale(half, options))
+    const possible = await withDirectories(await withoutStale(half, options), options)
     if (possible.length > 0) await commit(possible, [], options)
   }
   for (const adoption of adoptions) await commit([], [adoption], options)
-}
-
-/** Those whose directory is there, or made together with them: before what is in it. */
-function withDirectories(planned: readonly Planned[]): Planned[] {
-  const made = new Set<string>()
-  return planned.filter(({ item }) => {
-    const isHomeless = 'dir' in item && item.dir.node === undefined && !made.has(item.dir.ref)
-    if (!isHomeless && item.type === 'create' && item.self) made.add(item.self.ref)
-    return !isHomeless
-  })
 }
 
 function opsOf({ item, read, isUnread }: Planned, isImport: boolean): UserOp[] {
