@@ -84,8 +84,9 @@ export class Effects {
     const ours = this.files.lstat(staged)
     if (!placeNew(this.files, staged, path, 'file')) return CHANGED
     const stat = this.files.lstat(path)
-    // Saved over or taken away in this very moment: that is for the next scan to see, which looks for ours.
-    return { done: true, stat: stat && ours && isInode(stat, ours) ? stat : ours }
+    // Saved over, taken away, or made executable in this very moment: that is for the next scan to see, which looks
+    // for ours.
+    return { done: true, stat: stat && ours && isInode(stat, ours) ? { ...stat, mode: ours.mode } : ours }
   }
 
   createSymlink(at: Spot, target: string): Outcome {
@@ -125,7 +126,10 @@ export class Effects {
     const path = pathOf(at)
     if (!matchesRow(this.files, path, row)) return CHANGED
     this.files.chmod(path, mode)
-    return this.#shown(path)
+    const stat = this.files.lstat(path)
+    if (!stat) return CHANGED
+    // A disk without modes leaves it as it was; any other is its user's doing, for the next scan to see.
+    return { done: true, stat: stat.mode === row.fingerprint.mode ? stat : { ...stat, mode } }
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { Clock, EntryKey, Materialised, ViewEntry } from '@tidemark/engine'
 import type { FileStat } from '../ports/file-system.js'
-import { STAGING_DIR, type SyncedRow } from '../rows.js'
+import { type Fingerprint, STAGING_DIR, type SyncedRow } from '../rows.js'
 import type { RowChange } from '../rows-store.js'
 import { linkedKeys } from './components.js'
 import { isInode, untouched } from './disk.js'
@@ -115,8 +115,7 @@ export class RunState {
     for (const [key, other] of this.rows) {
       if (!other || other.racy || !untouched(other.fingerprint, fingerprint)) continue
       // A new mode is news of that name: the next scan tells of it.
-      const { mode } = other.fingerprint
-      this.rows.set(key, { ...other, fingerprint: { ...fresh(other, stat), mode } })
+      this.rows.set(key, { ...other, fingerprint: fresh(other, stat) })
     }
   }
 
@@ -137,14 +136,14 @@ export class RunState {
   }
 
   #rowAfter(step: Step, to: PlannedPlace, row: SyncedRow | undefined, stat: FileStat | undefined): SyncedRow {
-    const isNewContent = step.type === 'create' || step.type === 'replace' || step.type === 'mkdir'
+    const isNewContent = bringsContent(step)
     const isRacyNow = isNewContent && stat?.kind === 'file' && isRacyPlace(stat, this.clock.nowMs())
     return {
       key: this.isLast(step) || !row ? step.item.key : row.key,
       dir: to.dirKey,
       localName: to.name,
       entry: this.entryAfter(step),
-      fingerprint: !stat ? row!.fingerprint : isNewContent ? stamps(stat) : fresh(row!, stat),
+      fingerprint: fingerprintAfter(step, row, stat),
       ...(isRacyNow || (row?.racy && !isNewContent) ? { racy: true } : {}),
     }
   }
@@ -215,4 +214,13 @@ function withGroups(
   const all = new Set(keys)
   for (const key of keys) for (const other of groups.get(key) ?? []) all.add(other)
   return all
+}
+
+const bringsContent = ({ type }: Step): boolean => type === 'create' || type === 'replace' || type === 'mkdir'
+
+function fingerprintAfter(step: Step, row: SyncedRow | undefined, stat: FileStat | undefined): Fingerprint {
+  if (!stat) return row!.fingerprint
+  if (bringsContent(step)) return stamps(stat)
+  const fingerprint = fresh(row!, stat)
+  return step.type === 'chmod' ? { ...fingerprint, mode: stat.mode } : fingerprint
 }

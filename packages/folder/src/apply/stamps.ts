@@ -8,11 +8,11 @@ export function stamps(stat: Fingerprint): Fingerprint {
   return { dev, ino, birthtimeNs, size, mtimeNs, ctimeNs, mode, nlink }
 }
 
-/** Stamps after a rename; what was written meanwhile stays a difference for the next scan. */
+/** Stamps after a rename; what was written, or made executable, meanwhile stays a difference for the next scan. */
 export function fresh(row: SyncedRow, stat: FileStat): Fingerprint {
   const old = row.fingerprint
   if (stat.kind !== 'dir' && !sameFile(stat, old)) return old
-  return stamps(stat)
+  return { ...stamps(stat), mode: old.mode }
 }
 
 /**
