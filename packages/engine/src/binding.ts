@@ -126,13 +126,13 @@ export interface SpaceBinding {
   dirty(limit: number): Promise<readonly EntryKey[]>
   /**
    * The disk shows these entries as planned: takes their nodes' registers, as they were read for the
-   * plan, over into `synced`, clears their dirty marks (unless something newer arrived since), and
-   * writes `rows`, in one batch.
+   * plan, over into `synced`, clears their dirty marks (unless something newer arrived since), marks
+   * those of `touch` (also of these: not on the disk yet), and writes `rows`, in one batch.
    */
   materialised(
     done: readonly Materialised[],
     rows: readonly KeyValueOp[],
-    options: { sync: boolean },
+    options: { sync: boolean; touch?: readonly EntryKey[] },
   ): Promise<void>
 
   /** What a binder has to do with its rows after the database forgot what it knew. */

@@ -1,4 +1,4 @@
-import type { KeyValueOp, Materialised, SpaceBinding } from '@tidemark/engine'
+import type { EntryKey, KeyValueOp, Materialised, SpaceBinding } from '@tidemark/engine'
 import type { RowChange, RowsStore } from './rows-store.js'
 
 interface Tables {
@@ -12,17 +12,19 @@ export interface ChangeOptions {
   readonly ops?: readonly KeyValueOp[]
   /** What the disk shows from now on. */
   readonly shown?: readonly Materialised[]
+  /** Entries of `shown` that the disk does not show, or not as they are: to be looked at. */
+  readonly touch?: readonly EntryKey[]
 }
 
 /** Makes changes of rows in one batch. What they displace is looked at again. */
 export async function changeRows(
   { space, rows }: Tables,
   changes: readonly RowChange[],
-  { sync, ops: others = [], shown = [] }: ChangeOptions,
+  { sync, ops: others = [], shown = [], touch = [] }: ChangeOptions,
 ): Promise<void> {
   const { ops, displaced } = await rows.change(changes)
   if (displaced.length > 0) await space.touch(displaced.map(({ key }) => key))
   const all = [...ops, ...others]
-  if (shown.length > 0) await space.materialised(shown, all, { sync })
+  if (shown.length > 0) await space.materialised(shown, all, { sync, touch })
   else if (all.length > 0) await space.writeRows(all, { sync })
 }

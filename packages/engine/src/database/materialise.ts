@@ -12,7 +12,7 @@ export async function materialise(
   store: SpaceStore,
   done: readonly Materialised[],
   rows: readonly KeyValueOp[],
-  options: { readonly sync: boolean },
+  { sync, touch = [] }: { readonly sync: boolean; readonly touch?: readonly EntryKey[] },
 ): Promise<void> {
   const { synced } = store
   if (!synced) throw new TypeError('the space is not bound')
@@ -33,11 +33,12 @@ export async function materialise(
     await store.marks.clear(txn, clean)
     const planned = new Set(done.map(({ key }) => key))
     const shifted = changes.filter(({ key }) => !planned.has(key))
-    const dirty = await store.dirtyTracker!.different(txn, shifted, store.counters.dirty)
+    const marked = await store.dirtyTracker!.different(txn, shifted, store.counters.dirty)
+    const dirty = await store.marks.mark(txn, touch, marked)
     store.putRows(txn, rows)
     // The pass that called may have looked at them already: another one is wanted.
     const more = dirty > store.counters.dirty ? { change: { view: [] } } : {}
-    return { value: undefined, sync: options.sync, counters: { ...store.counters, dirty }, ...more }
+    return { value: undefined, sync, counters: { ...store.counters, dirty }, ...more }
   })
 }
 

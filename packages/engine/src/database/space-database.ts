@@ -423,7 +423,7 @@ export class SpaceDatabase {
   materialised(
     done: readonly Materialised[],
     rows: readonly KeyValueOp[],
-    options: { sync: boolean },
+    options: { sync: boolean; touch?: readonly EntryKey[] },
   ): Promise<void> {
     return materialise(this.#store, done, rows, options)
   }

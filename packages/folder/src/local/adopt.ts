@@ -116,13 +116,15 @@ export async function adoptAll(context: PushContext, adoptions: readonly Adoptio
   const rows = equal.map(({ entry, planned: { item, read } }) =>
     rowOnDisk(entry, item.dir.key!, item.name, read!),
   )
+  const otherwise = rows.filter(({ entry }, i) => entry.executable !== equal[i]!.entry.executable)
+  // Until the local bytes are a version beside it, which a crash may put off for ever.
+  const absent = adoptions.filter(({ isEqual }) => !isEqual).map(({ entry }) => entryKey(entry))
   const changes = rows.map((after) => ({ before: undefined, after }))
   await changeRows(context, changes, {
     shown: adoptions.map(({ materialised }) => materialised),
+    touch: [...otherwise.map(({ key }) => key), ...absent],
     sync: false,
   })
-  const otherwise = rows.filter(({ entry }, i) => entry.executable !== equal[i]!.entry.executable)
-  if (otherwise.length > 0) await context.space.touch(otherwise.map(({ key }) => key))
 }
 
 /** Whether it may be executed is as the space has it, where both had it before they met: the row says what is to be changed. */
