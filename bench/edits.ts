@@ -17,7 +17,7 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { PackFormat } from '@tidemark/engine'
-import { nodeHasher } from '@tidemark/engine/node'
+import { nodeCompressor, nodeHasher } from '@tidemark/engine/node'
 import { chunkBounds, chunkClass } from '../packages/engine/src/chunking/chunk-class.js'
 import { beginsLikeManifestNode } from '../packages/engine/src/chunking/manifest-node.js'
 import { randomOf, writeRandomFile } from '../test/support/bytes.js'
@@ -156,7 +156,7 @@ function figuresOf(scenario: string, edit: string, all: readonly Moved[], averag
 }
 
 async function chunksIn(blobs: readonly string[]): Promise<Pick<Moved, 'chunks' | 'chunkBytes' | 'nodes'>> {
-  const packs = new PackFormat(nodeHasher)
+  const packs = new PackFormat(nodeHasher, nodeCompressor)
   const found = { chunks: 0, chunkBytes: 0, nodes: 0 }
   for (const path of blobs) {
     const bytes = readFileSync(path)

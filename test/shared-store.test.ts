@@ -45,7 +45,7 @@ async function hubAt(name: string, time: Time): Promise<Hub> {
       openEngine: openHubReplica(nodePlatform),
       listen: ({ server, path }) => webSocketListener({ server, path }),
       blobs: store,
-      packs: new PackFormat(nodePlatform.hasher),
+      packs: new PackFormat(nodePlatform.hasher, nodePlatform.compressor),
       hasher: nodePlatform.hasher,
       clock: nodePlatform.clock,
       timers: { monotonicMs: () => nodePlatform.timers.monotonicMs() + time.skippedMs },

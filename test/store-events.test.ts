@@ -65,7 +65,9 @@ test('what a device had put before it was gone is not sent again, once the store
   // A pack of the file's one chunk, put as a device does, and nobody told the hub.
   const bytes = seededBytes(1, 16_000)
   const chunk = createHash('sha256').update(bytes).digest('hex') as ChunkId
-  const pack = await new PackFormat(nodePlatform.hasher).build([{ id: chunk, bytes }])
+  const pack = await new PackFormat(nodePlatform.hasher, nodePlatform.compressor).build([
+    { id: chunk, bytes },
+  ])
   const key = `${pack.id.slice(0, 2)}/photos/${pack.id}`
   double.plant(key, pack.bytes)
   // One that is nobody's, one of another bucket, and one that never came: nothing comes of them.

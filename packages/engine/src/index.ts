@@ -16,7 +16,7 @@ export type {
   WantedByHub,
 } from './binding.js'
 export { beginsLikeManifestNode, decodeManifestNode } from './chunking/manifest-node.js'
-export { type BuiltPack, type PackedChunk, PackFormat } from './chunking/pack-format.js'
+export { type BuiltPack, type ChunkToPack, type PackedChunk, PackFormat } from './chunking/pack-format.js'
 export { PlainGear } from './chunking/plain-gear.js'
 export { readManifest } from './chunking/read-manifest.js'
 export type { NewContent, ParentRef, UserOp } from './core/user-op.js'
@@ -34,6 +34,7 @@ export type { TreeReader } from './database/tree-reader.js'
 export type { Platform } from './platform.js'
 export type { ByteSink, ByteSource, PlacedChunk } from './ports/byte-source.js'
 export type { Clock, Timers } from './ports/clock.js'
+export type { Compressor } from './ports/compressor.js'
 export type { Gear } from './ports/gear.js'
 export type { Hasher } from './ports/hasher.js'
 export type {

@@ -130,7 +130,7 @@ export class Space implements AsyncDisposable {
     { cache, files }: { readonly cache: ChunkCache; readonly files: LocalFiles },
   ) {
     const { platform, space, pace } = parts
-    const { hasher, gear, timers, random } = platform
+    const { hasher, compressor, gear, timers, random } = platform
     this.name = space
     this.#parts = parts
     this.#database = database
@@ -140,6 +140,7 @@ export class Space implements AsyncDisposable {
       authority: () => this.peers.hub?.authority,
       client: () => this.peers.hub?.client,
       hasher,
+      compressor,
       retry: new RetryPolicy({ timers, random }),
       pace,
     }

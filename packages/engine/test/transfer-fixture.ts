@@ -9,8 +9,9 @@ import {
 } from '@tidemark/protocol'
 import { MemoryBlobStore } from '@tidemark/protocol/memory'
 import { chunkSource } from '../src/chunking/chunk-source.js'
-import { PackFormat } from '../src/chunking/pack-format.js'
+import { type ChunkToPack, type PackedChunk, PackFormat } from '../src/chunking/pack-format.js'
 import type { BlobAuthority, ByteSink, Timers, Upload } from '../src/index.js'
+import { nodeCompressor } from '../src/node/node-compressor.js'
 import { nodeHasher } from '../src/node/node-hasher.js'
 import { Pace } from '../src/transfer/pace.js'
 import { RetryPolicy } from '../src/transfer/retry.js'
@@ -18,12 +19,10 @@ import type { TransferParts } from '../src/transfer/transfer-parts.js'
 import { MemorySource } from './bytes.js'
 
 export const SPACE = parseSpaceName('space')
-const packs = new PackFormat(nodeHasher)
+const packs = new PackFormat(nodeHasher, nodeCompressor)
 
-interface Place {
+interface Place extends Omit<PackedChunk, 'id'> {
   readonly blob: BlobId
-  readonly offset: number
-  readonly length: number
 }
 
 type Call = 'need' | 'grantPuts' | 'stored' | 'putInline' | 'locate' | 'put' | 'get'
@@ -105,15 +104,14 @@ export class TestHub implements BlobAuthority {
       const place = this.places.get(id)?.[0]
       if (!place) continue
       if (!blobs.includes(place.blob)) blobs.push(place.blob)
-      const { offset, length } = place
-      located.push({ id, blob: blobs.indexOf(place.blob), offset, storedLength: length, codec: 0, length })
+      located.push({ id, ...place, blob: blobs.indexOf(place.blob) })
     }
     const granted = blobs.map(async (id) => ({ id, grant: await this.store.grantGet(SPACE, id) }))
     return { blobs: await Promise.all(granted), chunks: located }
   }
 
   /** Stores a pack as if somebody had uploaded it. */
-  async addPack(chunks: readonly { id: ChunkId; bytes: Uint8Array }[]): Promise<BlobId> {
+  async addPack(chunks: readonly ChunkToPack[]): Promise<BlobId> {
     const pack = await packs.build(chunks)
     await this.store.put(SPACE, pack.id, pack.bytes)
     await this.#index(pack.id, pack.bytes)
@@ -121,8 +119,8 @@ export class TestHub implements BlobAuthority {
   }
 
   async #index(blob: BlobId, bytes: Uint8Array): Promise<void> {
-    for (const { id, offset, length } of await packs.verify(bytes)) {
-      this.places.set(id, [...(this.places.get(id) ?? []), { blob, offset, length }])
+    for (const { id, ...place } of await packs.verify(bytes)) {
+      this.places.set(id, [...(this.places.get(id) ?? []), { blob, ...place }])
     }
   }
 
@@ -158,7 +156,16 @@ export function world(): World {
   const random = { bytes: (length: number) => new Uint8Array(length).fill(128) }
   const retry = new RetryPolicy({ timers, random })
   const pace = new Pace(timers)
-  return { hub, timers, hasher: nodeHasher, retry, pace, authority: () => hub, client: () => hub.client }
+  return {
+    hub,
+    timers,
+    hasher: nodeHasher,
+    compressor: nodeCompressor,
+    retry,
+    pace,
+    authority: () => hub,
+    client: () => hub.client,
+  }
 }
 
 export async function uploadOf(

@@ -22,7 +22,7 @@ export function createHub({
     openStorage: openLevelStore,
     openEngine: openHubReplica(nodePlatform),
     listen: webSocketListener,
-    packs: new PackFormat(nodePlatform.hasher),
+    packs: new PackFormat(nodePlatform.hasher, nodePlatform.compressor),
     hasher: nodePlatform.hasher,
     clock: nodePlatform.clock,
     timers: nodePlatform.timers,

@@ -33,7 +33,7 @@ export interface HubParts {
    * hub. @default a directory below `dataDirectory`, through the hub
    */
   readonly blobs?: BlobStore
-  readonly packs: Pick<PackFormat, 'verify' | 'build'>
+  readonly packs: Pick<PackFormat, 'verify' | 'build' | 'plain'>
   readonly hasher: Hasher
   readonly clock: Clock
   /** How long the hub runs: what is deleted is deleted by it, not by the clock. */

@@ -39,7 +39,7 @@ function sha256(bytes: Uint8Array): string {
 }
 
 /** The smallest format that keeps the port's promises: count, then (id, length) each, then the bytes. */
-export const simplePacks: Pick<PackFormat, 'verify' | 'build'> = {
+export const simplePacks: Pick<PackFormat, 'verify' | 'build' | 'plain'> = {
   verify: async (bytes) => {
     const buffer = Buffer.from(bytes)
     if (buffer.length < 4 || buffer.length < 4 + 36 * buffer.readUInt32BE(0)) throw new DecodeError('no pack')
@@ -56,6 +56,7 @@ export const simplePacks: Pick<PackFormat, 'verify' | 'build'> = {
     return chunks
   },
   build: async (chunks) => packOf(chunks),
+  plain: async (stored) => stored,
 }
 
 /** @param claimed Says other ids than those of the bytes: a pack that lies. */

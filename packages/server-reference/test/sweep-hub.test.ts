@@ -45,7 +45,7 @@ async function start(options: Partial<HubConfigOptions> = {}): Promise<void> {
       openStorage: openLevelStore,
       openEngine: openHubReplica(nodePlatform),
       listen: webSocketListener,
-      packs: new PackFormat(nodePlatform.hasher),
+      packs: new PackFormat(nodePlatform.hasher, nodePlatform.compressor),
       hasher: nodePlatform.hasher,
       clock: nodePlatform.clock,
       timers: { monotonicMs: () => nodePlatform.timers.monotonicMs() + skippedMs },

@@ -1,5 +1,6 @@
 import {
   type BlobAuthority,
+  type ChunkToPack,
   type KeyValueStore,
   MemoryKeyValueStore,
   PackFormat,
@@ -26,7 +27,7 @@ import {
 import { MemoryBlobStore } from '@tidemark/protocol/memory'
 import { type FileInPieces, fileInPieces } from '../../engine/test/file-pieces.js'
 import { ByteCustody } from '../src/byte-custody.js'
-import { BlobIndex, HubBlobs, type SweepResult, Uptime } from '../src/index.js'
+import { type BlobAudit, BlobIndex, HubBlobs, type SweepResult, Uptime } from '../src/index.js'
 import { keptLog, SPACE } from './fixture.js'
 
 export const HOUR = 3_600_000
@@ -37,8 +38,8 @@ const DEVICE = 'd'.repeat(16) as DeviceId
 const RID = 'e'.repeat(16) as ReplicaId
 const RUN = 'f'.repeat(16) as RunId
 const EMPTY = new Uint8Array()
-const { clock, random, hasher } = nodePlatform
-export const packs = new PackFormat(hasher)
+const { clock, random, hasher, compressor } = nodePlatform
+export const packs = new PackFormat(hasher, compressor)
 export const nodeOf = (n: number): NodeId => (n + 1).toString(16).padStart(32, '0') as NodeId
 
 /** A file as a device has it: its content, and all that has to be stored. */
@@ -58,6 +59,7 @@ export interface Opened {
   readonly authority: BlobAuthority
   readonly database: SpaceDatabase
   readonly custody: ByteCustody
+  readonly audit: BlobAudit
   readonly uptime: Uptime
   sweep(signal?: AbortSignal): Promise<SweepResult | undefined>
 }
@@ -123,7 +125,7 @@ export class SweepWorld {
         soleSinceMs: async () => this.soleSinceMs,
         signal,
       })
-    return { index, database, custody, uptime, sweep, authority: hubBlobs.authority(SPACE) }
+    return { index, database, custody, audit, uptime, sweep, authority: hubBlobs.authority(SPACE) }
   }
 
   async pass(): Promise<SweepResult | undefined> {
@@ -155,7 +157,7 @@ export class SweepWorld {
     this.wallMs += ms
   }
 
-  /** As a device does: asks what is needed, and sends that. */
+  /** As a device does: asks what is needed, and sends that, compressed where it pays. */
   async store({ pieces }: File): Promise<void> {
     const { authority } = await this.hub
     const needed = new Set(await authority.need(pieces.map(({ id }) => id)))
@@ -163,7 +165,7 @@ export class SweepWorld {
     const bytes = sent.reduce((sum, piece) => sum + piece.bytes.length, 0)
     if (sent.length === 0) return
     if (bytes <= INLINE_BYTES_MAX) return authority.putInline(sent)
-    const pack = await packs.build(sent)
+    const pack = await packs.build(await Promise.all(sent.map(compressed)))
     const [grant] = await authority.grantPuts([{ id: pack.id, length: pack.bytes.length }])
     if (grant) await this.memory.client.put(grant, pack.bytes, {})
     if (!(await authority.stored([pack.id])).includes(pack.id)) throw new Error('the pack was not stored')
@@ -202,9 +204,10 @@ export class SweepWorld {
     const { authority } = await this.hub
     const { blobs, chunks } = await authority.locate(ids)
     const good = new Set<ChunkId>()
-    for (const { id, blob, offset, storedLength } of chunks) {
+    for (const { id, blob, offset, storedLength, ...form } of chunks) {
       const range = { offset, length: storedLength }
-      const bytes = await this.memory.client.get(blobs[blob]!.grant, range, {}).catch(() => undefined)
+      const stored = await this.memory.client.get(blobs[blob]!.grant, range, {}).catch(() => undefined)
+      const bytes = stored && (await packs.plain(stored, form).catch(() => undefined))
       if (bytes && Buffer.from(hasher.sha256(bytes)).toString('hex') === id) good.add(id)
     }
     return ids.filter((id) => !good.has(id))
@@ -215,8 +218,10 @@ export class SweepWorld {
     const index = new BlobIndex(this.storage, { nowMs: () => 0 })
     const lost: ChunkId[] = []
     for (const [i, places] of (await index.locators(SPACE, ids)).entries()) {
-      const read = places.map(async ({ blob, offset, storedLength }) => {
-        const bytes = await this.memory.read(SPACE, blob, { offset, length: storedLength }).catch(() => EMPTY)
+      const read = places.map(async ({ blob, offset, storedLength, ...form }) => {
+        const range = { offset, length: storedLength }
+        const stored = await this.memory.read(SPACE, blob, range).catch(() => EMPTY)
+        const bytes = await packs.plain(stored, form).catch(() => EMPTY)
         return Buffer.from(hasher.sha256(bytes)).toString('hex') === ids[i]
       })
       if (!(await Promise.all(read)).includes(true)) lost.push(ids[i]!)
@@ -247,6 +252,12 @@ export class SweepWorld {
     const receive = () => database.receive(DEVICE, entries, { run: RUN, lseq: ++this.#lseq })
     await (way === 'unseen' ? receive() : custody[way](entries, receive))
   }
+}
+
+async function compressed({ id, bytes }: File['pieces'][number]): Promise<ChunkToPack> {
+  const deflated = await compressor.deflate(bytes)
+  const isWorthIt = deflated && 8 * deflated.length < 7 * bytes.length
+  return isWorthIt ? { id, bytes: deflated, codec: 1, length: bytes.length } : { id, bytes }
 }
 
 export const upTo = (seq: number): Context =>

@@ -12,6 +12,8 @@ const NODES = 3
 let files: readonly File[]
 beforeAll(async () => {
   const blocks = Array.from({ length: 4 }, (_, n) => seededBytes(n + 1, 50_000))
+  // Of chunks that get smaller, some.
+  for (let at = 0; at < 40_000; at++) blocks[2]![at] = at % 7
   const joined = (...parts: number[]) => fileOf(Buffer.concat(parts.map((n) => blocks[n]!)))
   files = [
     await fileOf(blocks[0]!.subarray(0, 500)),

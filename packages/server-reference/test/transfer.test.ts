@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type ByteSink, type ByteSource, PackFormat, type Upload } from '@tidemark/engine'
 import {
+  nodeCompressor,
   nodeHasher,
   pathByteSource,
   systemTimers,
@@ -26,7 +27,7 @@ import { BlobIndex, HubBlobAuthority, silentLogger } from '../src/index.js'
 import { SPACE, temporaryDirectory, uptime } from './fixture.js'
 
 const MIB = 2 ** 20
-const packs = new PackFormat(nodeHasher)
+const packs = new PackFormat(nodeHasher, nodeCompressor)
 
 interface World extends TransferParts {
   readonly hub: HubBlobAuthority
@@ -92,6 +93,7 @@ async function world(): Promise<World> {
     refuse: () => false,
     nowMs: 1_800_000_000_000,
     hasher: nodeHasher,
+    compressor: nodeCompressor,
     authority: () => hub,
     client: () => client,
     retry: new RetryPolicy({ timers: systemTimers, random }),

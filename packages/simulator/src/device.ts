@@ -1,6 +1,7 @@
 import { MemoryKeyValueStore, openReplica, type Replica, type Timers } from '@tidemark/engine'
 import type { BlobStore } from '@tidemark/protocol'
 import type { Adapters } from './adapters.js'
+import { compressor } from './compressor.js'
 import { hasher } from './hasher.js'
 import type { SimHub } from './hub.js'
 import { type Death, isNoSpace, Life, mortalStore, Trap, Volume } from './life.js'
@@ -102,6 +103,7 @@ export abstract class Device {
         timers,
         random: { bytes: this.random.bytes },
         hasher: planted?.hasher?.(hasher) ?? hasher,
+        compressor,
         blobClient: () => {
           throw new TypeError('each link has its own')
         },

@@ -30,6 +30,7 @@ import {
 } from '@tidemark/server-reference'
 import type { Adapters } from './adapters.js'
 import { type StoreTrouble, troubledBlobClient, troubledBlobStore } from './blob-link.js'
+import { compressor } from './compressor.js'
 import { hasher } from './hasher.js'
 import { type Death, isNoSpace, Life, mortalStore, Trap, Volume } from './life.js'
 import { mortalBlobStore } from './mortal-blobs.js'
@@ -171,7 +172,7 @@ export class SimHub {
     const blobs = new HubBlobs({
       blobs: store,
       index: new BlobIndex(storage, uptime),
-      packs: new PackFormat(hasher),
+      packs: new PackFormat(hasher, compressor),
       hasher,
       logger: silentLogger,
       rebuildAtStart: false,

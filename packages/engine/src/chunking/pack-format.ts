@@ -11,19 +11,27 @@ import {
   PACK_CHUNKS_MAX,
   writeHex,
 } from '@tidemark/protocol'
+import type { Compressor } from '../ports/compressor.js'
 import type { Hasher } from '../ports/hasher.js'
 import { HashQueue } from './hash-queue.js'
+import { flawOf, PLAIN, plainBytes, type StoredForm } from './stored-chunk.js'
 
 /** A chunk inside a pack. */
-export interface PackedChunk {
+export interface PackedChunk extends StoredForm {
   readonly id: ChunkId
   /** Bytes from the start of the pack. */
   readonly offset: number
-  readonly storedLength: number
-  /** 0: stored plain. */
-  readonly codec: number
-  /** Plain bytes. */
-  readonly length: number
+}
+
+/** A chunk that goes into a pack. */
+export interface ChunkToPack {
+  readonly id: ChunkId
+  /** As it is stored. */
+  readonly bytes: Uint8Array
+  /** How: see `StoredForm`. @default plain */
+  readonly codec?: number
+  /** Plain bytes. @default those that are stored */
+  readonly length?: number
 }
 
 export interface BuiltPack {
@@ -38,7 +46,6 @@ const ENTRY_BYTES = CHUNK_ID_BYTES + 9
 const FOOTER_BYTES = 9
 const MAGIC = 0x544d_504b
 const VERSION = 1
-const PLAIN = 0
 
 /** Bytes of a pack of these chunks. */
 export const packLength = (chunkCount: number, chunkBytes: number): number =>
@@ -49,33 +56,46 @@ export const packLength = (chunkCount: number, chunkBytes: number): number =>
  * not written but follow from the lengths: chunks cannot overlap, and no byte belongs to none.
  */
 export class PackFormat {
-  constructor(private readonly hasher: Hasher) {}
+  constructor(
+    private readonly hasher: Hasher,
+    private readonly compressor: Compressor,
+  ) {}
 
   /**
-   * What is inside, every chunk hashed and found to be what its id says.
+   * What is inside, every chunk inflated, hashed and found to be what its id says.
    * @throws {DecodeError}, {LimitError} no pack; {ChunkMismatchError} a chunk is not what its id says.
    */
   async verify(bytes: Uint8Array): Promise<readonly PackedChunk[]> {
     const chunks = decodeIndex(bytes)
     const hashes = new HashQueue(this.hasher)
     let wrong: ChunkMismatchError | undefined
-    for (const { id, offset, storedLength } of chunks) {
-      await hashes.add(bytes.subarray(offset, offset + storedLength), (digest) => {
-        const actual = bytesToHex(digest)
-        if (actual !== id) wrong ??= new ChunkMismatchError(id, actual)
-      })
-      if (wrong) break
+    try {
+      for (const chunk of chunks) {
+        const { id, offset, storedLength } = chunk
+        const plain = await this.plain(bytes.subarray(offset, offset + storedLength), chunk)
+        await hashes.add(plain, (digest) => {
+          const actual = bytesToHex(digest)
+          if (actual !== id) wrong ??= new ChunkMismatchError(id, actual)
+        })
+        if (wrong) break
+      }
+    } finally {
+      await hashes.settled()
     }
-    await hashes.settled()
     if (wrong) throw wrong
     return chunks
+  }
+
+  /** The bytes of a chunk. Precondition: it stands so in a pack. @throws {DecodeError} not what was compressed. */
+  plain(stored: Uint8Array, form: Pick<StoredForm, 'codec' | 'length'>): Promise<Uint8Array> {
+    return plainBytes(stored, form, this.compressor)
   }
 
   /**
    * One pack of these chunks, in this order. Precondition: each chunk hashes to its id.
    * @throws {LimitError} too many chunks or bytes.
    */
-  async build(chunks: readonly { readonly id: ChunkId; readonly bytes: Uint8Array }[]): Promise<BuiltPack> {
+  async build(chunks: readonly ChunkToPack[]): Promise<BuiltPack> {
     const sum = chunks.reduce((total, { bytes }) => total + bytes.length, 0)
     checkLength(packLength(chunks.length, sum))
     const pack = new Uint8Array(packLength(chunks.length, sum))
@@ -86,7 +106,12 @@ export class PackFormat {
     }
     return this.finish(
       pack,
-      chunks.map(({ id, bytes }) => ({ id, length: bytes.length })),
+      chunks.map(({ id, bytes, codec = PLAIN, length = bytes.length }) => ({
+        id,
+        codec,
+        storedLength: bytes.length,
+        length,
+      })),
     )
   }
 
@@ -97,23 +122,25 @@ export class PackFormat {
    */
   async finish(
     pack: Uint8Array,
-    chunks: readonly { readonly id: ChunkId; readonly length: number }[],
+    chunks: readonly (StoredForm & { readonly id: ChunkId })[],
   ): Promise<BuiltPack> {
     checkCount(chunks.length)
     checkLength(pack.length)
     const view = new DataView(pack.buffer, pack.byteOffset, pack.byteLength)
     const packed: PackedChunk[] = []
     let at = pack.length - FOOTER_BYTES - chunks.length * ENTRY_BYTES
-    let offset = 0
-    for (const { id, length } of chunks) {
+    let [offset, plain] = [0, 0]
+    for (const { id, codec, storedLength, length } of chunks) {
       writeHex(id, pack, at)
-      view.setUint8(at + CHUNK_ID_BYTES, PLAIN)
-      view.setUint32(at + CHUNK_ID_BYTES + 1, length)
+      view.setUint8(at + CHUNK_ID_BYTES, codec)
+      view.setUint32(at + CHUNK_ID_BYTES + 1, storedLength)
       view.setUint32(at + CHUNK_ID_BYTES + 5, length)
-      packed.push({ id, offset, storedLength: length, codec: PLAIN, length })
-      offset += length
+      packed.push({ id, offset, storedLength, codec, length })
+      offset += storedLength
+      plain += length
       at += ENTRY_BYTES
     }
+    checkPlain(plain)
     view.setUint32(at, chunks.length * ENTRY_BYTES)
     view.setUint8(at + 4, VERSION)
     view.setUint32(at + 5, MAGIC)
@@ -135,18 +162,20 @@ function decodeIndex(pack: Uint8Array): PackedChunk[] {
   checkCount(indexLength / ENTRY_BYTES)
   const end = footer - indexLength
   const chunks: PackedChunk[] = []
-  let offset = 0
+  let [offset, plain] = [0, 0]
   for (let at = end; at < footer; at += ENTRY_BYTES) {
     const id = bytesToHex(pack.subarray(at, at + CHUNK_ID_BYTES)) as ChunkId
     const codec = view.getUint8(at + CHUNK_ID_BYTES)
     const storedLength = view.getUint32(at + CHUNK_ID_BYTES + 1)
     const length = view.getUint32(at + CHUNK_ID_BYTES + 5)
     if (length > CHUNK_BYTES_MAX) throw new LimitError('pack: a chunk is too long', 'CHUNK_BYTES_MAX', length)
-    if (codec !== PLAIN) throw new DecodeError(`pack: unknown codec ${codec}`)
-    if (storedLength !== length) throw new DecodeError('pack: a plain chunk has two lengths')
+    const flaw = flawOf({ codec, storedLength, length })
+    if (flaw !== undefined) throw new DecodeError(`pack: ${flaw}`)
     if (storedLength > end - offset) throw new DecodeError('pack: a chunk reaches into the index')
     chunks.push({ id, offset, storedLength, codec, length })
     offset += storedLength
+    plain += length
+    checkPlain(plain)
   }
   if (offset !== end) throw new DecodeError('pack: bytes that belong to no chunk')
   return chunks
@@ -154,6 +183,11 @@ function decodeIndex(pack: Uint8Array): PackedChunk[] {
 
 function checkLength(length: number): void {
   if (length > BLOB_BYTES_MAX) throw new LimitError('pack: too long', 'BLOB_BYTES_MAX', length)
+}
+
+/** Bounds what a reader of all of it holds, or hashes. */
+function checkPlain(length: number): void {
+  if (length > BLOB_BYTES_MAX) throw new LimitError('pack: holds too much', 'BLOB_BYTES_MAX', length)
 }
 
 function checkCount(count: number): void {

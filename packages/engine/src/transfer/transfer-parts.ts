@@ -1,4 +1,5 @@
 import { type BlobClient, TransportError } from '@tidemark/protocol'
+import type { Compressor } from '../ports/compressor.js'
 import type { Hasher } from '../ports/hasher.js'
 import type { BlobAuthority } from './blob-authority.js'
 import type { Pace } from './pace.js'
@@ -11,6 +12,7 @@ export interface TransferParts {
   /** Carries out the grants of that hub. */
   client(): BlobClient | undefined
   readonly hasher: Hasher
+  readonly compressor: Compressor
   readonly retry: RetryPolicy
   /** Asked before each body. Shared by all spaces of a replica. */
   readonly pace: Pace

@@ -12,6 +12,7 @@ import { chunkIdAt } from '../chunking/chunk-list.js'
 import { chunkBytes } from '../chunking/chunk-source.js'
 import { chunkWindows, type Window } from '../chunking/chunk-windows.js'
 import { type BuiltPack, PackFormat, packLength } from '../chunking/pack-format.js'
+import { asPlain } from '../chunking/stored-chunk.js'
 import { Budget } from '../memory/budget.js'
 import { LentBuffers } from '../memory/lent-buffers.js'
 import type { ByteSource } from '../ports/byte-source.js'
@@ -75,7 +76,7 @@ export class Uploader {
   readonly #packs: PackFormat
 
   constructor(private readonly parts: UploaderParts) {
-    this.#packs = new PackFormat(parts.hasher)
+    this.#packs = new PackFormat(parts.hasher, parts.compressor)
   }
 
   /**
@@ -223,7 +224,7 @@ export class Uploader {
       if (2 * sumOf(needed) < memory.length) aside.push(...needed.map(copied))
       else {
         const body = compact(memory, needed)
-        await this.#store(await this.#packs.finish(body, needed), run.group.signal)
+        await this.#store(await this.#packs.finish(body, needed.map(asPlain)), run.group.signal)
         run.durable.settle(needed)
         hints.stored(offset, chunks, new Set(needed.map(({ id }) => id)))
       }
@@ -268,7 +269,7 @@ export class Uploader {
       try {
         const body = new Uint8Array(length)
         await readPieces(pieces, body, this.parts.hasher, signal)
-        await this.#store(await this.#packs.finish(body, pieces), signal)
+        await this.#store(await this.#packs.finish(body, pieces.map(asPlain)), signal)
         durable.settle(pieces)
       } finally {
         release()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A second implementation of join, view, chunking and manifest: computes the vectors beside it and compares.
+"""A second implementation of join, view, chunking, manifest and packs: computes the vectors beside it and compares.
 
 Written from docs/view.md and docs/protocol.md, shares no code with packages/engine. Standard library only.
 
@@ -11,6 +11,7 @@ import hashlib
 import json
 import pathlib
 import sys
+import zlib
 
 ROOT = '0' * 32
 
@@ -352,6 +353,54 @@ def manifest(case):
     return {**result, **({'rootNode': nodes[0].hex()} if len(nodes) == 1 else {})}
 
 
+# Packs
+
+
+def inflated(stored, length):
+    """Exactly `length` bytes of raw DEFLATE, or nothing."""
+    stream = zlib.decompressobj(-15)
+    try:
+        # One byte more: whether there is more is seen, and nothing else of it is made.
+        data = stream.decompress(stored, length + 1)
+    except zlib.error:
+        return None
+    return data if len(data) == length and stream.eof and not stream.unused_data else None
+
+
+def unpacked(data):
+    """The chunks of a pack, or the code of the fault."""
+    if len(data) < 9 or data[-4:] != b'TMPK' or data[-5] != 1:
+        return 'DECODE'
+    index = int.from_bytes(data[-9:-5], 'big')
+    end = len(data) - 9 - index
+    if index % 41 or end < 0 or not index:
+        return 'DECODE'
+    chunks, offset, plain = [], 0, 0
+    for at in range(end, len(data) - 9, 41):
+        codec = data[at + 32]
+        stored, length = (int.from_bytes(data[at + i:at + i + 4], 'big') for i in (33, 37))
+        plain += length
+        if length > 2**24:
+            return 'LIMIT'
+        if codec > 1 or (stored != length if codec == 0 else not 0 < stored < length) or offset + stored > end:
+            return 'DECODE'
+        if plain > 17 * 2**20:
+            return 'LIMIT'
+        chunks.append({'id': data[at:at + 32].hex(), 'offset': offset, 'storedLength': stored,
+                       'codec': codec, 'length': length})
+        offset += stored
+    if offset != end:
+        return 'DECODE'
+    for chunk in chunks:
+        body = data[chunk['offset']:chunk['offset'] + chunk['storedLength']]
+        body = inflated(body, chunk['length']) if chunk['codec'] else body
+        if body is None:
+            return 'DECODE'
+        if hashlib.sha256(body).hexdigest() != chunk['id']:
+            return 'CHUNK_MISMATCH'
+    return chunks
+
+
 def main():
     here = pathlib.Path(__file__).parent
     count = 0
@@ -381,6 +430,13 @@ def main():
         if case['size'] < 2**21:
             data = seeded(case['seed'], case['size'])
             expect(case['name'], [end for end in cuts(data, case['class']) if end < len(data)], case['ends'])
+    packs = load('packs.json')
+    for case in packs['good']:
+        data = bytes.fromhex(case['hex'])
+        expect(case['name'], hashlib.sha256(data).hexdigest(), case['id'])
+        expect(case['name'], unpacked(data), case['chunks'])
+    for case in packs['bad']:
+        expect(case['name'], unpacked(bytes.fromhex(case['hex'])), case['code'])
     print(f'{count} comparisons, all equal')
 
 

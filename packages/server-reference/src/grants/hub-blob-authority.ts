@@ -39,7 +39,7 @@ export interface HubBlobAuthorityParts {
   readonly space: SpaceName
   readonly blobs: BlobStore
   readonly index: BlobIndex
-  readonly packs: Pick<PackFormat, 'verify' | 'build'>
+  readonly packs: Pick<PackFormat, 'verify' | 'build' | 'plain'>
   readonly hasher: Hasher
   readonly logger: Logger
   /** Looks for blobs that are not indexed before the first answer, not only when the index is empty. */

@@ -9,7 +9,7 @@ import { HubBlobAuthority } from './hub-blob-authority.js'
 export interface HubBlobsParts {
   readonly blobs: BlobStore
   readonly index: BlobIndex
-  readonly packs: Pick<PackFormat, 'verify' | 'build'>
+  readonly packs: Pick<PackFormat, 'verify' | 'build' | 'plain'>
   readonly hasher: Hasher
   readonly logger: Logger
   /** See `HubBlobAuthority`. */

@@ -13,7 +13,7 @@ export interface Locator {
   /** Bytes from the start of the blob. */
   readonly offset: number
   readonly storedLength: number
-  /** 0: stored plain. */
+  /** 0: plain, 1: raw DEFLATE. */
   readonly codec: number
   /** Plain bytes. */
   readonly length: number

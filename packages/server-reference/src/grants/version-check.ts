@@ -1,4 +1,4 @@
-import { type Hasher, readManifest } from '@tidemark/engine'
+import { type Hasher, type PackFormat, readManifest } from '@tidemark/engine'
 import {
   type BlobId,
   BlobNotFoundError,
@@ -18,6 +18,7 @@ import type { Locator } from './locator.js'
 export interface VersionCheckParts {
   readonly space: SpaceName
   readonly blobs: Pick<BlobStore, 'read'>
+  readonly packs: Pick<PackFormat, 'plain'>
   readonly hasher: Hasher
   /** Its bytes are not what they should be: it is looked at before this resolves. */
   distrust(blob: BlobId): Promise<void>
@@ -43,7 +44,7 @@ export class VersionCheck {
 
   /**
    * Manifest nodes, verified.
-   * @throws {ChunksMissingError}, {ChunkMismatchError}, {BlobNotFoundError}, {StoreError}, {RangeError}
+   * @throws {ChunksMissingError}, {ChunkMismatchError}, {DecodeError}, {BlobNotFoundError}, {StoreError}, {RangeError}
    */
   async read(ids: readonly ChunkId[]): Promise<readonly Uint8Array[]> {
     const places = await this.parts.places(ids)
@@ -56,15 +57,16 @@ export class VersionCheck {
     )
   }
 
-  async #read(id: ChunkId, { blob, offset, storedLength }: Locator): Promise<Uint8Array> {
-    const { space, blobs, hasher, distrust } = this.parts
+  async #read(id: ChunkId, { blob, offset, storedLength, ...form }: Locator): Promise<Uint8Array> {
+    const { space, blobs, packs, hasher, distrust } = this.parts
     try {
-      const bytes = await blobs.read(space, blob, { offset, length: storedLength })
+      const stored = await blobs.read(space, blob, { offset, length: storedLength })
+      const bytes = await packs.plain(stored, form)
       const actual = bytesToHex(hasher.sha256(bytes))
       if (actual !== id) throw new ChunkMismatchError(id, actual)
       return bytes
     } catch (error) {
-      if (error instanceof ChunkMismatchError || error instanceof RangeError) await distrust(blob)
+      if (isWrong(error)) await distrust(blob)
       throw error
     }
   }
@@ -100,11 +102,13 @@ export class VersionCheck {
   }
 }
 
-/** The bytes are gone or wrong; everything else is a failure of the moment. A blob that is too short: RangeError. */
+/** What is there is not the chunk. A blob that is too short: RangeError. */
+const isWrong = (error: unknown): boolean =>
+  error instanceof ChunkMismatchError || error instanceof DecodeError || error instanceof RangeError
+
+/** The bytes are gone or wrong; everything else is a failure of the moment. */
 export const isDamage = (error: unknown): boolean =>
+  isWrong(error) ||
   error instanceof ChunksMissingError ||
   error instanceof BlobNotFoundError ||
-  error instanceof ChunkMismatchError ||
-  error instanceof DecodeError ||
-  error instanceof LimitError ||
-  error instanceof RangeError
+  error instanceof LimitError

@@ -1,4 +1,4 @@
-import type { PackFormat, SpaceDatabase } from '@tidemark/engine'
+import type { ChunkToPack, PackFormat, SpaceDatabase } from '@tidemark/engine'
 import type { BlobId, ChunkId, SpaceName } from '@tidemark/protocol'
 import type { BlobIndex } from '../grants/blob-index.js'
 import type { Keeping, Verdict } from '../grants/sweep-index.js'
@@ -117,14 +117,12 @@ export class SpaceSweep {
     const { blobs, packs } = this.parts
     const bytes = await blobs.readBlob(blob)
     if (!bytes) return false
-    const chunks = new Map<ChunkId, Uint8Array>()
-    for (const { id, offset, storedLength } of await packs.verify(bytes)) {
-      if (living.has(id)) chunks.set(id, bytes.subarray(offset, offset + storedLength))
+    const chunks = new Map<ChunkId, ChunkToPack>()
+    for (const { id, offset, storedLength, codec, length } of await packs.verify(bytes)) {
+      if (!living.has(id)) continue
+      chunks.set(id, { id, bytes: bytes.subarray(offset, offset + storedLength), codec, length })
     }
-    await blobs.rewrite(
-      blob,
-      [...chunks].map(([id, bytes]) => ({ id, bytes })),
-    )
+    await blobs.rewrite(blob, [...chunks.values()])
     return true
   }
 
