@@ -1,7 +1,7 @@
 import { type ChunkId, DecodeError } from '@tidemark/protocol'
 import type { ManifestEntry } from '../chunking/read-manifest.js'
 import type { ByteSink } from '../ports/byte-source.js'
-import type { FetchedChunk } from './chunk-fetcher.js'
+import type { FetchedChunk } from './range-chunks.js'
 
 interface Wanted {
   readonly length: number

@@ -1,28 +1,21 @@
 import {
   type BlobId,
-  bytesToHex,
   type ChunkId,
-  ChunkMismatchError,
+  type ChunkMismatchError,
   DISTRUSTED_BLOBS_MAX,
   GRANT_TTL_MS,
   StoreError,
   SyncError,
 } from '@tidemark/protocol'
-import { HashQueue } from '../chunking/hash-queue.js'
 import type { Budget } from '../memory/budget.js'
 import { BufferPool } from '../memory/buffer-pool.js'
+import { type FetchedChunk, type OpenedRange, openRange } from './range-chunks.js'
 import { type PlannedRange, planRanges, type RangeBounds } from './range-plan.js'
 import { TaskGroup } from './task-group.js'
 import { mustAuthority, mustClient, type TransferParts } from './transfer-parts.js'
 
 /** Wrong bytes of one chunk from one blob: the way may have damaged them once. */
 const LIES_MAX = 2
-
-export interface FetchedChunk {
-  readonly id: ChunkId
-  /** Verified. A view on memory that is used again when `deliver` has resolved. */
-  readonly bytes: Uint8Array
-}
 
 export interface ChunkRequest {
   readonly ids: ReadonlySet<ChunkId>
@@ -112,26 +105,27 @@ export class ChunkFetcher {
     const { signal } = group
     await group.run(async () => {
       for (const range of ranges) {
-        const release = await this.budget.take(range.length, signal)
+        const release = await this.budget.take(memoryOf(range), signal)
         if (this.parts.pace.monotonicMs() >= untilMs) {
           release()
           return
         }
         group.spawn(async () => {
-          const { rangeBytesMax } = this.bounds
-          const isCommon = range.length <= rangeBytesMax && 4 * range.length > rangeBytesMax
-          const buffer = isCommon ? this.#buffers.take(rangeBytesMax) : undefined
+          const buffers: Buffers = {
+            came: this.#lend(range.length),
+            opened: this.#lend(range.inflatedLength),
+          }
           try {
             const isItsTurn = await this.parts.pace.down.take(range.length, signal, untilMs)
             if (!isItsTurn) return
-            const result = await this.#range(range, buffer, signal)
+            const result = await this.#range(range, buffers, signal)
             if (result.error) failure = result.error
             for (const lie of result.lies) lies.add(lie, range.blob)
             if (isOutside(result.error)) lies.distrust(range.blob)
             if (result.chunks.length > 0) await request.deliver(result.chunks)
             for (const { id } of result.chunks) pending.delete(id)
           } finally {
-            if (buffer) this.#buffers.give(buffer)
+            for (const buffer of Object.values(buffers)) if (buffer) this.#buffers.give(buffer)
             release()
           }
         })
@@ -140,15 +134,22 @@ export class ChunkFetcher {
     return failure
   }
 
+  /** One that is used again, if ranges of this length are common. */
+  #lend(length: number): Uint8Array | undefined {
+    const { rangeBytesMax } = this.bounds
+    const isCommon = length <= rangeBytesMax && 4 * length > rangeBytesMax
+    return isCommon ? this.#buffers.take(rangeBytesMax) : undefined
+  }
+
   /** What a range brought: a failure of the store is a result, the other ranges go on. */
-  async #range(range: PlannedRange, into: Uint8Array | undefined, signal: AbortSignal): Promise<RangeResult> {
-    const { offset, length } = range
+  async #range(range: PlannedRange, { came, opened }: Buffers, signal: AbortSignal): Promise<RangeResult> {
+    const { offset, length, inflatedLength } = range
     let bytes: Uint8Array
     try {
       bytes = await mustClient(this.parts).get(
         range.grant,
         { offset, length },
-        { signal, ...(into ? { into } : {}) },
+        { signal, ...(came ? { into: came } : {}) },
       )
       if (bytes.length !== length) throw new StoreError('the store sent another length than was asked for')
     } catch (error) {
@@ -156,31 +157,27 @@ export class ChunkFetcher {
       if (error instanceof SyncError) return { chunks: [], lies: [], error }
       throw error
     }
-    const chunks: FetchedChunk[] = []
-    const lies: ChunkMismatchError[] = []
-    const hashes = new HashQueue(this.parts.hasher)
-    for (const chunk of range.chunks) {
-      const from = chunk.offset - offset
-      const part = bytes.subarray(from, from + chunk.length)
-      await hashes.add(part, (digest) => {
-        const actual = bytesToHex(digest)
-        if (actual === chunk.id) chunks.push({ id: chunk.id, bytes: part })
-        else lies.push(new ChunkMismatchError(chunk.id, actual))
-      })
-    }
-    await hashes.settled()
-    chunks.sort((a, b) => a.bytes.byteOffset - b.bytes.byteOffset)
-    return { chunks, lies, error: lies[0] }
+    const result = await openRange(range, bytes, opened ?? new Uint8Array(inflatedLength), this.parts)
+    return { ...result, error: result.lies[0] }
   }
+}
+
+/** What a range takes while it is here: as it came, inflated, and the chunk that is being inflated. */
+const memoryOf = ({ length, inflatedLength, chunks }: PlannedRange): number =>
+  inflatedLength === 0
+    ? length
+    : length + inflatedLength + chunks.reduce((most, chunk) => Math.max(most, chunk.length), 0)
+
+interface Buffers {
+  readonly came: Uint8Array | undefined
+  readonly opened: Uint8Array | undefined
 }
 
 /** The blob ends before its chunk does: 416 where nothing of it is there, 206 where its beginning is. */
 const isOutside = (error: SyncError | undefined): boolean =>
   error instanceof StoreError && (error.status === 416 || error.status === 206)
 
-interface RangeResult {
-  readonly chunks: readonly FetchedChunk[]
-  readonly lies: readonly ChunkMismatchError[]
+interface RangeResult extends OpenedRange {
   readonly error: SyncError | undefined
 }
 

@@ -1,4 +1,11 @@
-import type { BlobId, ChunkId, ChunkPlace, Grant } from '@tidemark/protocol'
+import {
+  BLOB_BYTES_MAX,
+  type BlobId,
+  CHUNK_BYTES_MAX,
+  type ChunkId,
+  type ChunkPlace,
+  type Grant,
+} from '@tidemark/protocol'
 import { expect, test } from 'vitest'
 import { planRanges } from './range-plan.js'
 
@@ -49,6 +56,39 @@ test('a range ends at its bound; one longer chunk goes alone', () => {
     ['a', 100, 1, 'z'],
     ['a', 101, 500, 'l'],
   ])
+})
+
+/** A chunk of `length` bytes that is stored in `storedLength`. */
+const packed = (id: string, offset: number, storedLength: number, length: number): ChunkPlace => ({
+  ...place(id, offset, storedLength),
+  codec: 1,
+  length,
+})
+
+test('ranges of compressed chunks are over stored bytes, and bounded by plain ones too', () => {
+  const chunks = [packed('x', 0, 10, 50), packed('y', 10, 10, 50), packed('z', 20, 5, 40), place('p', 25, 60)]
+  expect(planned(chunks)).toEqual([
+    ['a', 0, 20, 'xy'],
+    ['a', 20, 65, 'zp'],
+  ])
+  const bounds = { gapBytesMax: 0, rangeBytesMax: 100 }
+  const lengths = (of: readonly ChunkPlace[]): number[] =>
+    planRanges({ blobs: BLOBS, chunks: of }, () => true, bounds).map(({ inflatedLength }) => inflatedLength)
+  expect(lengths(chunks)).toEqual([100, 100])
+  expect(lengths([place('x', 0, 10), place('y', 10, 10)]), 'nothing is inflated').toEqual([0])
+  expect(planned([packed('l', 0, 30, 5_000)])).toEqual([['a', 0, 30, 'l']])
+})
+
+test('a codec of a later version, and lengths that none has, are no place', () => {
+  const wrong = [
+    { ...packed('x', 0, 10, 50), codec: 2 },
+    packed('x', 0, 50, 50),
+    packed('x', 0, 0, 50),
+    packed('x', 0, 10, CHUNK_BYTES_MAX + 1),
+    packed('x', BLOB_BYTES_MAX - 9, 10, 50),
+    { ...place('x', 0, 10), length: 11 },
+  ]
+  expect(wrong.map((chunk) => planned([chunk]))).toEqual(wrong.map(() => []))
 })
 
 test('places that overlap, as only a liar tells them, are ranges of their own; a chunk has one place', () => {

@@ -1,4 +1,12 @@
-import { BLOB_BYTES_MAX, type BlobId, type ChunkId, type Grant, type Located } from '@tidemark/protocol'
+import {
+  BLOB_BYTES_MAX,
+  type BlobId,
+  CHUNK_BYTES_MAX,
+  type ChunkId,
+  type Grant,
+  type Located,
+} from '@tidemark/protocol'
+import { flawOf, PLAIN, type StoredForm } from '../chunking/stored-chunk.js'
 
 /** Chunks that one request brings. */
 export interface PlannedRange {
@@ -9,17 +17,18 @@ export interface PlannedRange {
   readonly length: number
   /** By ascending offset, not overlapping. */
   readonly chunks: readonly PlannedChunk[]
+  /** Plain bytes of all its chunks; 0: none is compressed, and they are used where they came. */
+  readonly inflatedLength: number
 }
 
-export interface PlannedChunk {
+export interface PlannedChunk extends StoredForm {
   readonly id: ChunkId
   /** Bytes from the start of the blob. */
   readonly offset: number
-  readonly length: number
 }
 
 export interface RangeBounds {
-  /** Bytes of a range; one chunk may be longer. */
+  /** Bytes of a range, and plain bytes of its chunks; one chunk may be longer. */
   readonly rangeBytesMax: number
   /** Bytes between two chunks that may be read and thrown away rather than asked around. */
   readonly gapBytesMax: number
@@ -39,13 +48,14 @@ export function planRanges(
   const byBlob = new Map<number, PlannedChunk[]>()
   const placed = new Set<ChunkId>()
   for (const { id, blob, offset, storedLength, codec, length } of located.chunks) {
-    const isPossible =
-      codec === 0 && storedLength === length && offset >= 0 && offset + length <= BLOB_BYTES_MAX
+    const form = { codec, storedLength, length }
+    const isInBlob = offset >= 0 && offset + storedLength <= BLOB_BYTES_MAX
+    const isPossible = flawOf(form) === undefined && length <= CHUNK_BYTES_MAX && isInBlob
     if (!isPossible || !(blob in located.blobs) || placed.has(id) || !isWanted(id, length)) continue
     placed.add(id)
     const chunks = byBlob.get(blob) ?? []
     byBlob.set(blob, chunks)
-    chunks.push({ id, offset, length })
+    chunks.push({ id, offset, ...form })
   }
   return [...byBlob].flatMap(([blob, chunks]) => {
     const { id, grant } = located.blobs[blob]!
@@ -56,17 +66,24 @@ export function planRanges(
 function coalesce(
   chunks: readonly PlannedChunk[],
   { rangeBytesMax, gapBytesMax }: RangeBounds,
-): Pick<PlannedRange, 'offset' | 'length' | 'chunks'>[] {
-  const ranges: { offset: number; length: number; chunks: PlannedChunk[] }[] = []
+): Omit<PlannedRange, 'blob' | 'grant'>[] {
+  const ranges: { offset: number; length: number; plain: number; chunks: PlannedChunk[] }[] = []
   for (const chunk of [...chunks].sort((a, b) => a.offset - b.offset)) {
     const last = ranges.at(-1)
     const gap = last ? chunk.offset - (last.offset + last.length) : Number.NaN
-    if (last && gap >= 0 && gap <= gapBytesMax && last.length + gap + chunk.length <= rangeBytesMax) {
-      last.length += gap + chunk.length
+    const { offset, storedLength, length } = chunk
+    const fits = (range: { length: number; plain: number }): boolean =>
+      range.length + gap + storedLength <= rangeBytesMax && range.plain + length <= rangeBytesMax
+    if (last && gap >= 0 && gap <= gapBytesMax && fits(last)) {
+      last.length += gap + storedLength
+      last.plain += length
       last.chunks.push(chunk)
     } else {
-      ranges.push({ offset: chunk.offset, length: chunk.length, chunks: [chunk] })
+      ranges.push({ offset, length: storedLength, plain: length, chunks: [chunk] })
     }
   }
-  return ranges
+  return ranges.map(({ plain, ...range }) => {
+    const isCompressed = range.chunks.some(({ codec }) => codec !== PLAIN)
+    return { ...range, inflatedLength: isCompressed ? plain : 0 }
+  })
 }
