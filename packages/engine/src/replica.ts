@@ -21,6 +21,7 @@ import { makeHello } from './session/hello.js'
 import { Link, type LinkPhase } from './session/link.js'
 import { Session, type SessionHost } from './session/session.js'
 import { openSpace, type Space, type SpaceOptions } from './space.js'
+import { BodyCompressor, type Compression } from './transfer/body-compressor.js'
 import { Pace, type TransferLimits } from './transfer/pace.js'
 
 /** Written into the database; a newer one is refused. */
@@ -41,6 +42,11 @@ export interface ReplicaOptions {
   readonly collectEveryMs?: number
   /** Bytes per second of bodies to and from the store, from the start; see `Transfers.limit`. @default none */
   readonly limits?: TransferLimits
+  /**
+   * Whether chunks of files are compressed before they go up. `auto`: where a sample says that it pays, and the link
+   * is slower than the compressor; `always`: whatever the link. Who reads takes what comes. @default 'auto'
+   */
+  readonly compression?: Compression
   /** Product and version, for the peer's logs. @default 'tidemark' */
   readonly agent?: string
 }
@@ -114,6 +120,7 @@ export class Replica implements AsyncDisposable {
   readonly transfers: Transfers
   readonly #options: ReplicaOptions
   readonly #pace: Pace
+  readonly #compression: BodyCompressor
   readonly #spaces = new Map<SpaceName, Promise<Space>>()
   readonly #links = new Set<OpenLink>()
   readonly #peers = new BehaviorSubject<readonly PeerStatus[]>([])
@@ -123,6 +130,11 @@ export class Replica implements AsyncDisposable {
     this.#options = options
     this.device = device
     this.#pace = new Pace(options.platform.timers)
+    this.#compression = new BodyCompressor({
+      compressor: options.platform.compressor,
+      pace: this.#pace,
+      mode: options.compression,
+    })
     this.transfers = new Transfers(this.#pace, options.limits)
   }
 
@@ -191,6 +203,7 @@ export class Replica implements AsyncDisposable {
         space,
         device: this.device,
         pace: this.#pace,
+        compression: this.#compression,
         collectEveryMs,
         ...(blobs ? { blobs } : {}),
         isConfigured: () => this.#links.size > 0,

@@ -26,6 +26,7 @@ import { Housekeeper } from './session/housekeeper.js'
 import { SpacePeers } from './session/space-peers.js'
 import { makeSpaceBinding } from './space-binding.js'
 import { mkdirOps, moveOps, mustDirectory, mustResolve, removeOps, writeOps } from './space-ops.js'
+import type { BodyCompressor } from './transfer/body-compressor.js'
 import { bytesSource, keptOpen, type ReadRange, readVersion } from './transfer/byte-streams.js'
 import { ChunkCache } from './transfer/chunk-cache.js'
 import { Downloader } from './transfer/downloader.js'
@@ -50,6 +51,7 @@ interface OpenSpaceParts extends SpaceOptions {
   readonly space: SpaceName
   readonly device: DeviceId
   readonly pace: Pace
+  readonly compression: BodyCompressor
   readonly blobs?: BlobStore
   /** See `ReplicaOptions.collectEveryMs`. */
   readonly collectEveryMs?: number | undefined
@@ -129,7 +131,7 @@ export class Space implements AsyncDisposable {
     database: SpaceDatabase,
     { cache, files }: { readonly cache: ChunkCache; readonly files: LocalFiles },
   ) {
-    const { platform, space, pace } = parts
+    const { platform, space, pace, compression } = parts
     const { hasher, compressor, gear, timers, random } = platform
     this.name = space
     this.#parts = parts
@@ -150,6 +152,7 @@ export class Space implements AsyncDisposable {
     }
     this.#uploader = new Uploader({
       ...transfer,
+      compression,
       gear,
       hints,
       journal: new UploadJournal({ database, hasher }),

@@ -13,6 +13,7 @@ import { type ChunkToPack, type PackedChunk, PackFormat } from '../src/chunking/
 import type { BlobAuthority, ByteSink, Timers, Upload } from '../src/index.js'
 import { nodeCompressor } from '../src/node/node-compressor.js'
 import { nodeHasher } from '../src/node/node-hasher.js'
+import { BodyCompressor } from '../src/transfer/body-compressor.js'
 import { Pace } from '../src/transfer/pace.js'
 import { RetryPolicy } from '../src/transfer/retry.js'
 import type { TransferParts } from '../src/transfer/transfer-parts.js'
@@ -146,6 +147,7 @@ export class InstantTimers implements Timers {
 }
 
 export interface World extends TransferParts {
+  readonly compression: BodyCompressor
   readonly hub: TestHub
   readonly timers: InstantTimers
 }
@@ -161,6 +163,7 @@ export function world(): World {
     timers,
     hasher: nodeHasher,
     compressor: nodeCompressor,
+    compression: new BodyCompressor({ compressor: nodeCompressor, pace }),
     retry,
     pace,
     authority: () => hub,

@@ -18,6 +18,7 @@ import { type FsBlobStore, fsBlobStore } from '@tidemark/store-fs'
 import { afterEach, describe, expect, test } from 'vitest'
 import { MemoryKeyValueStore } from '../../engine/src/adapters/memory-store.js'
 import { chunkSource } from '../../engine/src/chunking/chunk-source.js'
+import { BodyCompressor } from '../../engine/src/transfer/body-compressor.js'
 import { Downloader } from '../../engine/src/transfer/downloader.js'
 import { Pace } from '../../engine/src/transfer/pace.js'
 import { RetryPolicy } from '../../engine/src/transfer/retry.js'
@@ -30,6 +31,7 @@ const MIB = 2 ** 20
 const packs = new PackFormat(nodeHasher, nodeCompressor)
 
 interface World extends TransferParts {
+  readonly compression: BodyCompressor
   readonly hub: HubBlobAuthority
   readonly store: FsBlobStore
   readonly directory: string
@@ -85,6 +87,7 @@ async function world(): Promise<World> {
     await closeServer(server)
   })
   const random = { bytes: (length: number) => new Uint8Array(length) }
+  const pace = new Pace(systemTimers)
   const it: World = {
     hub,
     store,
@@ -94,10 +97,11 @@ async function world(): Promise<World> {
     nowMs: 1_800_000_000_000,
     hasher: nodeHasher,
     compressor: nodeCompressor,
+    compression: new BodyCompressor({ compressor: nodeCompressor, pace }),
     authority: () => hub,
     client: () => client,
     retry: new RetryPolicy({ timers: systemTimers, random }),
-    pace: new Pace(systemTimers),
+    pace,
   }
   return it
 }
@@ -178,6 +182,31 @@ describe('files through a hub', () => {
     for (const [i, { file }] of uploads.entries())
       expect(contents[i]!.equals(found.get(file.root)!)).toBe(true)
     expect(it.requests.length).toBeLessThanOrEqual(6)
+  })
+
+  test('text is compressed on its way up, stays so in the store, and comes as it was, beside what does not get smaller', async () => {
+    const it = await world()
+    const text = Buffer.from(Array.from({ length: 300_000 }, (_, i) => `line ${i} of a file\n`).join(''))
+    const contents = [
+      text,
+      bytesOf(7, 2 * MIB),
+      Buffer.concat([text.subarray(0, 100_000), bytesOf(8, 200_000)]),
+    ]
+    const uploads: Upload[] = []
+    for (const [i, bytes] of contents.entries()) uploads.push(await uploadOf(it, `file-${i}`, bytes))
+    await new Uploader(it).ensureStored(uploads)
+    let stored = 0
+    for await (const blob of it.store.list(SPACE)) stored += (await it.store.stat(SPACE, blob))!
+    expect(stored).toBeLessThan(text.length / 3 + 2.4 * MIB)
+    const located = await it.hub.locate(uploads.map(({ file }) => file.root))
+    expect(located.chunks).toHaveLength(3)
+    for (const [i, { file }] of uploads.entries()) {
+      const sink = sinkOf(file.size)
+      await new Downloader(it).fetch(file, sink)
+      expect(sink.bytes.equals(contents[i]!)).toBe(true)
+    }
+    await it.hub.rebuildIndex()
+    expect(await it.hub.lacking(uploads.map(({ file }) => file))).toEqual([])
   })
 
   test('a server that fails now and then, and grants that end, only cost time', async () => {

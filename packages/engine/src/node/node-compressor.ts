@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import {
   deflateRaw,
@@ -14,6 +15,9 @@ import type { Compressor } from '../ports/compressor.js'
 const DEFLATE_POOL_BYTES_MIN = 32 * 1024
 /** The same for what is inflated, by its plain length: that is five times as fast. */
 const INFLATE_POOL_BYTES_MIN = 128 * 1024
+/** The calling thread does something else after so many bytes of small ones: about half a millisecond. */
+const DEFLATE_TURN_BYTES = 64 * 1024
+const INFLATE_TURN_BYTES = 256 * 1024
 /** The fastest one: the next ones win a tenth, and take half as long again. */
 const LEVEL = 1
 /** The least that node:zlib takes. */
@@ -34,6 +38,22 @@ const inflatedLater = promisify(inflateRaw) as unknown as (
 const inflatedNow = inflateRawSync as unknown as (bytes: InputType, options: ZlibOptions) => Inflated
 const deflatedLater = promisify(deflateRaw) as (bytes: InputType, options: ZlibOptions) => Promise<Uint8Array>
 
+/** Lets others have their turn. */
+class Turns {
+  #bytes = 0
+
+  constructor(private readonly bytesMax: number) {}
+
+  async spend(bytes: number): Promise<void> {
+    this.#bytes += bytes
+    if (this.#bytes < this.bytesMax) return
+    this.#bytes = 0
+    await setImmediate()
+  }
+}
+const deflateTurns = new Turns(DEFLATE_TURN_BYTES)
+const inflateTurns = new Turns(INFLATE_TURN_BYTES)
+
 /** DEFLATE by node:zlib; larger inputs in the thread pool of the process. */
 export const nodeCompressor: Compressor = {
   deflate: async (bytes) => {
@@ -47,8 +67,9 @@ export const nodeCompressor: Compressor = {
       maxOutputLength: length - 1,
     }
     try {
-      const isSmall = length < DEFLATE_POOL_BYTES_MIN
-      return plainArray(isSmall ? deflateRawSync(bytes, options) : await deflatedLater(bytes, options))
+      if (length >= DEFLATE_POOL_BYTES_MIN) return plainArray(await deflatedLater(bytes, options))
+      await deflateTurns.spend(length)
+      return plainArray(deflateRawSync(bytes, options))
     } catch (error) {
       if (codeOf(error) === 'ERR_BUFFER_TOO_LARGE') return undefined
       throw error
@@ -61,10 +82,11 @@ export const nodeCompressor: Compressor = {
       maxOutputLength: Math.max(1, length),
       info: true,
     }
+    const isSmall = length < INFLATE_POOL_BYTES_MIN
+    if (isSmall) await inflateTurns.spend(length)
     let inflated: Inflated
     try {
-      inflated =
-        length < INFLATE_POOL_BYTES_MIN ? inflatedNow(bytes, options) : await inflatedLater(bytes, options)
+      inflated = isSmall ? inflatedNow(bytes, options) : await inflatedLater(bytes, options)
     } catch (error) {
       throw new DecodeError(`deflate: ${codeOf(error) ?? 'no stream'}`, { cause: error })
     }

@@ -83,6 +83,10 @@ export class Lane {
     })
   }
 
+  get isLimited(): boolean {
+    return this.#buckets !== undefined
+  }
+
   /** Something went that did not ask: what waits makes up for it. */
   count(bytes: number): void {
     this.#buckets?.all.take(bytes, this.timers.monotonicMs())

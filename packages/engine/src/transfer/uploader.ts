@@ -12,11 +12,11 @@ import { chunkIdAt } from '../chunking/chunk-list.js'
 import { chunkBytes } from '../chunking/chunk-source.js'
 import { chunkWindows, type Window } from '../chunking/chunk-windows.js'
 import { type BuiltPack, PackFormat, packLength } from '../chunking/pack-format.js'
-import { asPlain } from '../chunking/stored-chunk.js'
 import { Budget } from '../memory/budget.js'
 import { LentBuffers } from '../memory/lent-buffers.js'
 import type { ByteSource } from '../ports/byte-source.js'
 import type { Gear } from '../ports/gear.js'
+import type { BodyCompressor } from './body-compressor.js'
 import { keptOpen } from './byte-streams.js'
 import { DurableBytes } from './durable-bytes.js'
 import { fitsInline, messages } from './inline-messages.js'
@@ -44,6 +44,7 @@ const BODIES_MAX = 6
 const SMALL_BODIES_MAX = 4
 
 export interface UploaderParts extends TransferParts {
+  readonly compression: BodyCompressor
   /** @default see `systemGear` */
   readonly gear?: Gear | undefined
   /** Where `store` remembers what it chunked. */
@@ -223,8 +224,7 @@ export class Uploader {
       const needed = await this.#needed(run.durable.meet(windowPieces(memory, chunks)), run)
       if (2 * sumOf(needed) < memory.length) aside.push(...needed.map(copied))
       else {
-        const body = compact(memory, needed)
-        await this.#store(await this.#packs.finish(body, needed.map(asPlain)), run.group.signal)
+        await this.#storePack(compact(memory, needed), needed, run.group.signal)
         run.durable.settle(needed)
         hints.stored(offset, chunks, new Set(needed.map(({ id }) => id)))
       }
@@ -269,12 +269,18 @@ export class Uploader {
       try {
         const body = new Uint8Array(length)
         await readPieces(pieces, body, this.parts.hasher, signal)
-        await this.#store(await this.#packs.finish(body, pieces.map(asPlain)), signal)
+        await this.#storePack(body, pieces, signal)
         durable.settle(pieces)
       } finally {
         release()
       }
     })
+  }
+
+  /** @param body The pieces, and room for an index. Taken over. */
+  async #storePack(body: Uint8Array, pieces: readonly Piece[], signal: AbortSignal): Promise<void> {
+    const { pack, chunks } = await this.parts.compression.compress(body, pieces, signal)
+    await this.#store(await this.#packs.finish(pack, chunks), signal)
   }
 
   /** Each attempt asks for a grant of its own: the last one may be over, or the blob stored meanwhile. */
@@ -286,7 +292,8 @@ export class Uploader {
       const [grant] = await mustAuthority(parts).grantPuts([{ id, length: bytes.length }], signal)
       if (grant === null) return
       if (grant === undefined) throw new StoreError('the hub answered without a grant')
-      await mustClient(parts).put(grant, bytes, { signal })
+      const client = mustClient(parts)
+      await parts.compression.sending(bytes.length, () => client.put(grant, bytes, { signal }))
       const stored = await mustAuthority(parts).stored([id], signal)
       if (!stored.includes(id)) throw new StoreError('the hub did not find the uploaded pack whole')
     })
