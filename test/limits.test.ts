@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Hub, until, type World } from './support/processes.js'
+import { startProxy } from './support/proxy.js'
 import { twoFolders } from './support/two-folders.js'
 
 const MIB = 1024 * 1024
@@ -56,8 +57,28 @@ test('[TR6] what --once sends takes the time that --limit-up says', async () => 
   expect(performance.now() - startMs).toBeGreaterThan(1_700)
 })
 
-test.each(['--limit-up', '--limit-down'])(
-  '%s with no rate is wrong usage, and makes nothing',
+test('--compression always: text takes a part of its bytes on both ways; off: all of them', async () => {
+  const proxy = await startProxy(hub)
+  const textOf = (name: string): string =>
+    Array.from({ length: 200_000 }, (_, i) => `line ${i} of ${name}\n`).join('')
+  const sent: number[] = []
+  for (const mode of ['always', 'off']) {
+    writeFileSync(join(a, mode), textOf(mode))
+    const already = proxy.upBytes
+    expect(await world.once(a, proxy, { extra: ['--compression', mode] })).toBe(0)
+    sent.push(proxy.upBytes - already)
+  }
+  const { length } = textOf('off')
+  expect(sent[0]).toBeLessThan(length / 2)
+  expect(sent[1]).toBeGreaterThan(length)
+  expect(await world.once(b, proxy)).toBe(0)
+  expect(proxy.downBytes).toBeLessThan(1.6 * length)
+  for (const mode of ['always', 'off']) expect(readFileSync(join(b, mode), 'utf8')).toBe(textOf(mode))
+  await proxy.close()
+})
+
+test.each(['--limit-up', '--limit-down', '--compression'])(
+  '%s with what it does not take is wrong usage, and makes nothing',
   async (option) => {
     const { code, stderr } = await world.run(['sync', world.path('new'), '--hub', hub.url, option, 'fast'])
     expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(`${option} fast`) })

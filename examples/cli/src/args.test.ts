@@ -47,6 +47,7 @@ describe('command line', () => {
         expect(help).toContain(`  --${name} `)
       }
       expect(help).toContain('  --limit-down RATE')
+      expect(help).toContain('  --compression MODE')
       expect(help).not.toContain('undefined')
     },
   )

@@ -56,6 +56,7 @@ const OPTION_HELP: Readonly<Record<string, string>> = {
   'limit-up':
     '--limit-up RATE   bytes of files per second to the hub, such as 500K or 1.5M (of 1,024); default: none',
   'limit-down': '--limit-down RATE the same from the hub',
+  compression: '--compression MODE of what goes up: auto (where it pays), off, always; default: auto',
   json: '--json            output for programs',
 }
 
@@ -87,7 +88,7 @@ const COMMANDS: ReadonlyMap<string, CommandSyntax> = new Map<string, CommandSynt
     sync: {
       does: 'keeps DIR the same as a space of a hub until interrupted',
       usage:
-        'tidemark sync DIR --hub URL [--token T] [--space NAME] [--state DIR] [--once] [--max-delete N|P%] [--limit-up RATE] [--limit-down RATE] [--json]',
+        'tidemark sync DIR --hub URL [--token T] [--space NAME] [--state DIR] [--once] [--max-delete N|P%] [--limit-up RATE] [--limit-down RATE] [--compression MODE] [--json]',
       operands: [1, 1],
       options: {
         hub: 'string',
@@ -98,6 +99,7 @@ const COMMANDS: ReadonlyMap<string, CommandSyntax> = new Map<string, CommandSynt
         'max-delete': 'string',
         'limit-up': 'string',
         'limit-down': 'string',
+        compression: 'string',
         json: 'boolean',
       },
     },

@@ -1,6 +1,6 @@
 import { existsSync, realpathSync, statSync } from 'node:fs'
 import { isAbsolute, relative, sep } from 'node:path'
-import type { Replica, Space, TransferLimits } from '@tidemark/engine'
+import type { Replica, ReplicaOptions, Space } from '@tidemark/engine'
 import { makeDirectories } from '@tidemark/engine/node'
 import { bindFolder, type FolderBinding, type FolderOptions } from '@tidemark/folder'
 import { parseSpaceName, RESERVED_NAME } from '@tidemark/protocol'
@@ -17,7 +17,8 @@ export interface BoundFolderOptions {
   readonly space: string
   readonly token: string | undefined
   readonly folder: FolderOptions
-  readonly limits: TransferLimits
+  /** How its bytes travel. */
+  readonly transfers: Pick<ReplicaOptions, 'limits' | 'compression'>
 }
 
 /** A folder that is kept the same as a space of a hub, until closed. */
@@ -50,7 +51,7 @@ export async function openBoundFolder(options: BoundFolderOptions): Promise<Boun
     return closing
   }
   try {
-    const replica = await openState(paths.state, options.limits)
+    const replica = await openState(paths.state, options.transfers)
     opened.push(replica)
     opened.push(replica.connect(transport, token === undefined ? {} : { token }))
     const space = await replica.openSpace(spaceName, { bound: true })

@@ -1,7 +1,7 @@
 import { realpathSync, statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { openReplica, type Replica, type TransferLimits } from '@tidemark/engine'
+import { openReplica, type Replica, type ReplicaOptions } from '@tidemark/engine'
 import { nodePlatform, openLevelStore } from '@tidemark/engine/node'
 import { collectEveryMs } from './every-ms.js'
 
@@ -11,7 +11,10 @@ import { collectEveryMs } from './every-ms.js'
  *
  * @throws {DatabaseError} LOCKED: another process has it open; FORMAT_TOO_NEW.
  */
-export async function openState(state: string, limits: TransferLimits = {}): Promise<Replica> {
+export async function openState(
+  state: string,
+  options: Pick<ReplicaOptions, 'limits' | 'compression'> = {},
+): Promise<Replica> {
   const everyMs = collectEveryMs()
   const storage = await openLevelStore(join(state, 'database'))
   try {
@@ -20,7 +23,7 @@ export async function openState(state: string, limits: TransferLimits = {}): Pro
       platform: nodePlatform,
       place: placeOf(state),
       agent: 'tidemark-cli',
-      limits,
+      ...options,
       ...(everyMs === undefined ? {} : { collectEveryMs: everyMs }),
     })
   } catch (error) {

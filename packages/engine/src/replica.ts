@@ -21,7 +21,7 @@ import { makeHello } from './session/hello.js'
 import { Link, type LinkPhase } from './session/link.js'
 import { Session, type SessionHost } from './session/session.js'
 import { openSpace, type Space, type SpaceOptions } from './space.js'
-import { BodyCompressor, type Compression } from './transfer/body-compressor.js'
+import { BodyCompressor, type Compression, mustCompression } from './transfer/body-compressor.js'
 import { Pace, type TransferLimits } from './transfer/pace.js'
 
 /** Written into the database; a newer one is refused. */
@@ -81,11 +81,13 @@ interface OpenLink {
 /**
  * Opens a device's local database and everything that works on it.
  *
- * @throws {DatabaseError} FORMAT_TOO_NEW: written by a later version; {RangeError} a limit is no positive number.
+ * @throws {DatabaseError} FORMAT_TOO_NEW: written by a later version; {RangeError} a limit is no positive number,
+ *   `compression` is no mode.
  */
 export async function openReplica(options: ReplicaOptions): Promise<Replica> {
-  const { storage, platform, place, limits = {} } = options
+  const { storage, platform, place, limits = {}, compression = 'auto' } = options
   mustLimits(limits)
+  mustCompression(compression)
   const format = decodeJson<number>(await storage.get('format'))
   if (format !== undefined && format > FORMAT_VERSION) {
     throw new DatabaseError(

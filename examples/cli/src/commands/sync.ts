@@ -3,6 +3,7 @@ import type { FolderStatus } from '@tidemark/folder'
 import { SyncError } from '@tidemark/protocol'
 import { flag, type Invocation, mustTextOption, textOption } from '../args.js'
 import { type BoundFolder, openBoundFolder } from '../bound-folder.js'
+import { parseCompression } from '../compression.js'
 import { askControl, serveControl } from '../control.js'
 import { controlRoutes } from '../control-routes.js'
 import { parseMaxDelete } from '../max-delete.js'
@@ -30,7 +31,8 @@ export async function runSync(invocation: Invocation): Promise<number> {
   const space = textOption(invocation, 'space') ?? 'default'
   const maxDelete = textOption(invocation, 'max-delete')
   const limit = maxDelete === undefined ? {} : { maxDelete: parseMaxDelete(maxDelete) }
-  const limits = limitsOf(invocation)
+  const compression = parseCompression(textOption(invocation, 'compression') ?? 'auto')
+  const transfers = { limits: limitsOf(invocation), compression }
   await refuseSecond(paths.socket)
   const progress = createProgress(process.stdout, { json: flag(invocation, 'json') })
   const bound = await openBoundFolder({
@@ -39,7 +41,7 @@ export async function runSync(invocation: Invocation): Promise<number> {
     hub,
     space,
     token: textOption(invocation, 'token') ?? process.env.TIDEMARK_TOKEN,
-    limits,
+    transfers,
     folder: {
       watch: !once,
       // Problems are shown from the status, which knows all of them.

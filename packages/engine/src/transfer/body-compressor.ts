@@ -9,6 +9,13 @@ import { RateMeter } from './rate-meter.js'
 /** Whether chunks are compressed before they go up: where it pays, never, or wherever they get smaller. */
 export type Compression = 'auto' | 'off' | 'always'
 
+const MODES: readonly string[] = ['auto', 'off', 'always'] satisfies Compression[]
+
+/** @throws {RangeError} no mode. */
+export function mustCompression(mode: string): void {
+  if (!MODES.includes(mode)) throw new RangeError(`compression ${mode}: expected one of ${MODES.join(', ')}`)
+}
+
 /** What is compressed at once, plain: bounds what compressing takes beside the bodies themselves. */
 const DEFLATING_BYTES_MAX = 8 * 1024 * 1024
 const DEFLATING_MAX = 4
