@@ -1,5 +1,15 @@
 import { contentKey } from './shown.js'
 
+/** From so many bytes on, no chunk is like another one. */
+const MANY_CHUNKS_BYTES = 1_000_000
+const BLOCK_BYTES = 40_000
+
+/** Dots, and now and then a name: chunks that differ, and get smaller. */
+const many = (name: string, sizeBytes: number): string =>
+  Array.from({ length: Math.ceil(sizeBytes / BLOCK_BYTES) }, (_, i) =>
+    `${name} ${i}`.padEnd(BLOCK_BYTES, '.'),
+  ).join('')
+
 /** What was ever written, and what somebody took away knowingly. Files are told apart by their whole text. */
 export class Ledger {
   /** May be seen: somebody wrote it, or tried to. */
@@ -17,7 +27,8 @@ export class Ledger {
 
   /** A text that no other file has. @param sizeBytes About how long it is. */
   text(author: string, sizeBytes: number): string {
-    return `${author} ${this.#count++}|${'.'.repeat(Math.max(0, sizeBytes))}`
+    const name = `${author} ${this.#count++}`
+    return `${name}|${sizeBytes < MANY_CHUNKS_BYTES ? '.'.repeat(Math.max(0, sizeBytes)) : many(name, sizeBytes)}`
   }
 
   wrote(text: string): void {

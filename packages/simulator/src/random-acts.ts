@@ -95,6 +95,8 @@ const PACES = { pause: 3, resume: 4, limit: 2, unlimit: 1 }
 const LIMIT_MIN = 1_000
 const LIMIT_MAX = 20_000
 const END_ONE_IN = 12
+/** What one question finds lacking goes in a pack if it is more than this. */
+const PACKED_BYTES = 1_200_000
 const DAYS_MAX = 3_650
 
 /** Decides what people do and what happens, looking at what they see. One seed, one list of acts. */
@@ -357,10 +359,10 @@ export class RandomActs {
     }
   }
 
-  /** Short, mostly; some go in packs, some have a manifest. */
+  /** Short, mostly; some have a manifest, some go in packs, compressed. */
   #size(): string[] {
     const dice = this.#random.below(100)
-    return dice < 90 ? [] : [dice < 97 ? '70000' : '400000']
+    return dice < 90 ? [] : [dice < 94 ? '70000' : `${PACKED_BYTES}`]
   }
 }
 
