@@ -18,7 +18,7 @@ const INFLATE_POOL_BYTES_MIN = 128 * 1024
 /** The calling thread does something else after so many bytes of small ones: about half a millisecond. */
 const DEFLATE_TURN_BYTES = 64 * 1024
 const INFLATE_TURN_BYTES = 256 * 1024
-/** The fastest one: the next ones win a tenth, and take half as long again. */
+/** The fastest one. On source code level 3 saves 7 percent more and takes a quarter longer, 6 a fifth and almost three times as long. */
 const LEVEL = 1
 /** The least that node:zlib takes. */
 const BUFFER_BYTES_MIN = 64

@@ -116,7 +116,10 @@ export class ChunkFetcher {
             opened: this.#lend(range.inflatedLength),
           }
           try {
-            const isItsTurn = await this.parts.pace.down.take(range.length, signal, untilMs)
+            const isItsTurn = await this.parts.pace.down.take(range.length, signal, {
+              untilMs,
+              plainBytes: range.inflatedLength,
+            })
             if (!isItsTurn) return
             const result = await this.#range(range, buffers, signal)
             if (result.error) failure = result.error

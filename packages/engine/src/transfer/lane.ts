@@ -10,6 +10,13 @@ const SMALL_SHARE = 3 / 4
 /** Timers take no longer times than 24 days, and a limit may be tiny. */
 const WAIT_MS_MAX = 3_600_000
 
+export interface Turn {
+  /** Monotonic: how long it waits for its turn. @default for ever */
+  readonly untilMs?: number
+  /** What it brings, where that is more: a large body that was compressed overtakes nobody. */
+  readonly plainBytes?: number
+}
+
 interface Waiting {
   readonly bytes: number
   go(): void
@@ -38,15 +45,18 @@ export class Lane {
    * Resolves when a body of so many bytes may begin: it is taken to have gone then. In order, but for small
    * ones, which overtake bulk.
    *
-   * @param untilMs Monotonic: how long it waits for its turn.
    * @returns false: its turn did not come, and nothing was taken.
    * @throws the signal's reason, at once; what the lane was closed with.
    */
-  async take(bytes: number, signal: AbortSignal | undefined, untilMs?: number): Promise<boolean> {
+  async take(
+    bytes: number,
+    signal: AbortSignal | undefined,
+    { untilMs, plainBytes = 0 }: Turn = {},
+  ): Promise<boolean> {
     signal?.throwIfAborted()
     if (this.#closed) throw this.#closed
     if (!this.#isPaused && !this.#buckets) return true
-    const queue = bytes <= SMALL_BODY_BYTES_MAX ? this.#small : this.#bulk
+    const queue = Math.max(bytes, plainBytes) <= SMALL_BODY_BYTES_MAX ? this.#small : this.#bulk
     return new Promise<boolean>((resolve, reject) => {
       let cancelTimer: () => void = () => undefined
       const leave = (): void => {

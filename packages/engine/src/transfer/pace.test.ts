@@ -68,6 +68,21 @@ test('a tiny limit asks no timer for more than it takes, and does not run in cir
   expect(asked.length).toBeLessThan(50)
 })
 
+test('[TR7] a large body that was compressed to a small one counts what travels, and overtakes nobody', async () => {
+  const it = new Bodies()
+  it.pace.limit({ uploadBytesPerSecond: MIB })
+  for (let i = 0; i < 3; i++) void it.ask(`large ${i}`, 2 * MIB)
+  const compressed = it.pace.up.take(MIB / 2, undefined, { plainBytes: 8 * MIB })
+  void compressed.then(() => it.begun.push(['compressed', it.timers.monotonicMs()]))
+  void it.ask('small', MIB / 2)
+  await it.timers.pass(20_000)
+  expect(it.names).toEqual(['large 0', 'small', 'large 1', 'large 2', 'compressed'])
+  void it.ask('next', 2 * MIB)
+  void it.ask('last', 2 * MIB)
+  await it.timers.pass(0)
+  expect(it.names).toContain('next')
+})
+
 test('directions have limits of their own', async () => {
   const it = new Bodies()
   it.pace.limit({ uploadBytesPerSecond: 1 })

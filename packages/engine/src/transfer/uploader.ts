@@ -284,11 +284,12 @@ export class Uploader {
   }
 
   /** Each attempt asks for a grant of its own: the last one may be over, or the blob stored meanwhile. */
-  #store({ id, bytes }: BuiltPack, signal: AbortSignal): Promise<void> {
+  #store({ id, bytes, chunks }: BuiltPack, signal: AbortSignal): Promise<void> {
     const { parts } = this
+    const plainBytes = chunks.reduce((sum, { length }) => sum + length, 0)
     return parts.retry.run(signal, async () => {
       // Before the grant, which may be over when its turn comes.
-      await parts.pace.up.take(bytes.length, signal)
+      await parts.pace.up.take(bytes.length, signal, { plainBytes })
       const [grant] = await mustAuthority(parts).grantPuts([{ id, length: bytes.length }], signal)
       if (grant === null) return
       if (grant === undefined) throw new StoreError('the hub answered without a grant')
