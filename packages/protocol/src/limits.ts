@@ -28,7 +28,7 @@ export const CHUNK_BYTES_MAX = 16 * MIB
 export const PACK_BYTES_TARGET = 8 * MIB
 /** Chunks in one pack: bounds what reading its index allocates. */
 export const PACK_CHUNKS_MAX = 16_384
-/** One stored blob: the largest chunk and the index behind it. */
+/** One stored blob: the largest chunk and the index behind it. Also the plain bytes of all chunks of a pack. */
 export const BLOB_BYTES_MAX = 17 * MIB
 /** Ids in one NEED, LOCATE or GRANT message. */
 export const IDS_PER_REQUEST_MAX = 4_096
