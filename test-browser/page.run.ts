@@ -60,6 +60,10 @@ test('the stores of a page pass the suites of their ports on the IndexedDB of a 
     files: {
       '/': { type: 'text/html', body: '<body><script type="module" src="conformance.js"></script></body>' },
       '/conformance.js': { type: SCRIPT, body: await bundlePage('conformance') },
+      '/packs.json': {
+        type: 'application/json',
+        body: readFileSync(at('packages/engine/test/vectors/packs.json'), 'utf8'),
+      },
     },
   })
   closers.push(() => stage.close())

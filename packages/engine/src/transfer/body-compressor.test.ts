@@ -6,7 +6,7 @@ import { hex } from '../../test/transfer-fixture.js'
 import { PackFormat, packLength } from '../chunking/pack-format.js'
 import { nodeCompressor } from '../node/node-compressor.js'
 import { nodeHasher } from '../node/node-hasher.js'
-import { BodyCompressor, type Compression } from './body-compressor.js'
+import { BodyCompressor, type Compression, mustCompression } from './body-compressor.js'
 import { Pace } from './pace.js'
 
 const MIB = 2 ** 20
@@ -183,6 +183,11 @@ describe('whether it pays', () => {
     expect(await isCompressed(always)).toBe(true)
     expect(always.deflated).toEqual([4 * MIB])
   })
+})
+
+test('a mode that there is not is a RangeError', () => {
+  for (const mode of ['auto', 'off', 'always']) mustCompression(mode)
+  expect(() => mustCompression('none')).toThrow(RangeError)
 })
 
 test('no more is compressed at once than has room beside the bodies', async () => {
