@@ -101,7 +101,7 @@ test('a hub hears from the gateway itself that a device had put a pack before it
 
   // A pack of two files, put as a device does, and nobody told the hub.
   const files = [seededBytes(1, 16_000), seededBytes(2, 16_000)]
-  const { id, bytes: body } = await new PackFormat(nodePlatform.hasher).build(
+  const { id, bytes: body } = await new PackFormat(nodePlatform.hasher, nodePlatform.compressor).build(
     files.map((bytes) => ({ id: createHash('sha256').update(bytes).digest('hex') as ChunkId, bytes })),
   )
   const grant = await store.grantPut(SPACE, { id, length: body.length })
