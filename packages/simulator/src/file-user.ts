@@ -41,6 +41,7 @@ export class FileUser {
       append: (path, size) => this.#append(path, size),
       truncate: (path) => this.#truncate(path),
       touch: (path) => this.#touch(path),
+      age: (path, mtimeMs) => this.#age(path, mtimeMs),
       chmod: (path, mode) => this.#chmod(path, mode),
       link: (path, to) => this.#link(path, to),
       symlink: (path, target) => this.#symlink(path, target),
@@ -156,6 +157,14 @@ export class FileUser {
   #touch(path: string): string {
     this.device.disk.setMtime(`${ROOT}/${path}`, this.device.nowMs)
     return 'done'
+  }
+
+  /** As an archive is unpacked: the bytes stay, and the stamp is of any time. */
+  #age(path: string, mtimeMs = '-1'): string {
+    const text = this.#text(undefined)
+    const said = this.#overwrite(path, text)
+    this.device.disk.setMtime(`${ROOT}/${path}`, Number(mtimeMs))
+    return said
   }
 
   #chmod(path: string, mode = '755'): string {

@@ -29,14 +29,18 @@ import {
   Uptime,
 } from '@tidemark/server-reference'
 import type { Adapters } from './adapters.js'
+import { Babbler } from './babbler.js'
 import { type StoreTrouble, troubledBlobClient, troubledBlobStore } from './blob-link.js'
 import { compressor } from './compressor.js'
+import { Contradictor, Witness } from './contradictor.js'
+import { Flood } from './flood.js'
+import { forge } from './forger.js'
 import { hasher } from './hasher.js'
 import { type Death, isNoSpace, Life, mortalStore, Trap, Volume } from './life.js'
 import { mortalBlobStore } from './mortal-blobs.js'
 import type { PlantedBug } from './planted-bug.js'
 import { SimRandom } from './random.js'
-import { Heard, Stranger } from './stranger.js'
+import { Heard, Stranger, type Visitor } from './stranger.js'
 import { type End, type Lie, Tampering } from './tampering.js'
 import type { VirtualTime } from './virtual-time.js'
 
@@ -53,6 +57,8 @@ const KEEP_MS = LEASE_MS
 
 /** They share a space, and each is sent away for what it says first. */
 const STRANGERS_AT_ONCE = 4
+/** Each says one thing. */
+const BABBLERS_AT_ONCE = 12
 
 /** Pings and their answers: what a silent line has. */
 const HEARTBEATS: ReadonlySet<string> = new Set(['ping', 'pong'])
@@ -86,7 +92,10 @@ export class SimHub {
   deletedBlobs = 0
   rewrittenBlobs = 0
   readonly #heard = new Heard()
-  readonly #strangers: Stranger[] = []
+  readonly #visitors: Visitor[] = []
+  #strangers = 0
+  /** Of those at the blob store. */
+  readonly #complaints: string[] = []
   readonly #lines = new Map<string, Line>()
   readonly #random: SimRandom
   readonly #client: BlobClient
@@ -274,13 +283,36 @@ export class SimHub {
 
   /** Some dial whom nobody knows. */
   admitStranger(random: SimRandom): void {
+    const space = parseSpaceName(`strange-${this.#strangers++}`)
+    for (let left = STRANGERS_AT_ONCE; left > 0 && this.#engine; left--)
+      this.#visitors.push(new Stranger(this.#strangeLine(random), space, this.#heard, random))
+    for (let left = BABBLERS_AT_ONCE; left > 0 && this.#engine; left--)
+      this.#visitors.push(new Babbler(this.#strangeLine(random), space, this.#heard, random))
+  }
+
+  /** One who contradicts themselves, one who hears it, and one who says too much at once. */
+  admitContradictor(random: SimRandom): void {
+    if (!this.#engine) return
+    const space = parseSpaceName(`strange-${this.#strangers++}`)
+    const contradictor = new Contradictor(this.#strangeLine(random), space, random)
+    const witness = new Witness(this.#strangeLine(random), space, contradictor.tale, random)
+    this.#visitors.push(contradictor, witness, new Flood(this.#strangeLine(random), random))
+  }
+
+  /** Somebody at the blob store who has no right to anything. An embedder's has its conformance suite. */
+  async admitForger(random: SimRandom): Promise<void> {
+    if (this.adapters.stores.has(HUB)) return
+    const complain = (complaint: string): void => void this.#complaints.push(complaint)
+    await forge(this.blobs, this.#client, this.time, random, complain)
+  }
+
+  /** Precondition: the hub runs. It ends with it. */
+  #strangeLine(random: SimRandom): Connection {
     const schedule = (task: () => void): void => void this.time.after(random.below(LATENCY_MS_MAX), task)
-    const space = parseSpaceName(`strange-${this.#strangers.length}`)
-    for (let left = STRANGERS_AT_ONCE; left > 0 && this.#engine; left--) {
-      const { near, far } = createMemoryConnectionPair({ schedule })
-      this.#engine.accept(far, { logger: silentLogger })
-      this.#strangers.push(new Stranger(near, space, this.#heard, random))
-    }
+    const { near, far } = createMemoryConnectionPair({ schedule })
+    void this.#life!.ended.then(() => far.close('the process died'))
+    this.#engine!.accept(far, { logger: silentLogger })
+    return near
   }
 
   /** What audits brought back to this life of it. */
@@ -293,7 +325,7 @@ export class SimHub {
     const lines = [...this.#lines].flatMap(([device, { tampering }]) =>
       tampering.complaint === undefined ? [] : [`${device}'s line: ${tampering.complaint}`],
     )
-    return [...lines, ...this.#strangers.flatMap(({ complaint }) => complaint ?? [])]
+    return [...lines, ...this.#complaints, ...this.#visitors.flatMap(({ complaint }) => complaint ?? [])]
   }
 
   setSlow(device: string, ms: number): void {
@@ -307,7 +339,7 @@ export class SimHub {
       line.tampering.cancel()
       if (line.access !== 'write') this.setAccess(device, 'write')
     }
-    for (const stranger of this.#strangers) stranger.leave()
+    for (const visitor of this.#visitors) visitor.leave()
     this.storeTrouble = 'none'
     this.database.trap.clear()
     this.storeTrap.clear()

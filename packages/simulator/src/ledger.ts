@@ -1,14 +1,28 @@
+import { SimRandom } from './random.js'
 import { contentKey } from './shown.js'
 
-/** From so many bytes on, no chunk is like another one. */
-const MANY_CHUNKS_BYTES = 1_000_000
-const BLOCK_BYTES = 40_000
+const CHARS_PER_DRAW = 8
+const DOTS_PER_DRAW = 56
 
-/** Dots, and now and then a name: chunks that differ, and get smaller. */
-const many = (name: string, sizeBytes: number): string =>
-  Array.from({ length: Math.ceil(sizeBytes / BLOCK_BYTES) }, (_, i) =>
-    `${name} ${i}`.padEnd(BLOCK_BYTES, '.'),
-  ).join('')
+/**
+ * Nowhere the same, so that no chunk of a large file is like another: what repeats goes to a hub in one message. Of
+ * every other text the chunks get smaller, of the others they do not.
+ */
+function filling(number: number, sizeBytes: number): string {
+  if (sizeBytes <= 0) return ''
+  const dots = number % 2 === 0 ? '.'.repeat(DOTS_PER_DRAW) : ''
+  const random = SimRandom.of(number, 'text')
+  const count = Math.ceil(sizeBytes / (CHARS_PER_DRAW + dots.length))
+  const draws = Array.from({ length: count }, () => {
+    return (
+      random
+        .below(2 ** 32)
+        .toString(16)
+        .padStart(CHARS_PER_DRAW, '0') + dots
+    )
+  })
+  return draws.join('').slice(0, sizeBytes)
+}
 
 /** What was ever written, and what somebody took away knowingly. Files are told apart by their whole text. */
 export class Ledger {
@@ -27,8 +41,7 @@ export class Ledger {
 
   /** A text that no other file has. @param sizeBytes About how long it is. */
   text(author: string, sizeBytes: number): string {
-    const name = `${author} ${this.#count++}`
-    return `${name}|${sizeBytes < MANY_CHUNKS_BYTES ? '.'.repeat(Math.max(0, sizeBytes)) : many(name, sizeBytes)}`
+    return `${author} ${this.#count}|${filling(this.#count++, sizeBytes)}`
   }
 
   wrote(text: string): void {

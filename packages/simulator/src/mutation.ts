@@ -1,4 +1,11 @@
-import { decodeMessage, equalBytes, type Message } from '@tidemark/protocol'
+import {
+  DecodeError,
+  decodeMessage,
+  encodeMessage,
+  equalBytes,
+  LimitError,
+  type Message,
+} from '@tidemark/protocol'
 import type { SimRandom } from './random.js'
 
 /** Bytes that begin long or forbidden values. */
@@ -9,12 +16,26 @@ const RANDOM_BYTES_MAX = 64
 const NEW_FIELD = 0x7f
 const NESTING_MAX = 4
 
+/** @throws what is no typed refusal: the codec has a defect. */
 export function decoded(frame: Uint8Array): Message | undefined {
   try {
     return decodeMessage(frame)
-  } catch {
-    return undefined
+  } catch (error) {
+    if (error instanceof DecodeError || error instanceof LimitError) return undefined
+    throw error
   }
+}
+
+/**
+ * What is read can be said again, and means the same then: one value has one encoding, and what was read is within
+ * every limit.
+ *
+ * @throws {TypeError} not so: the codec has a defect.
+ */
+export function mustBeSaidAgain(message: Message): void {
+  const again = encodeMessage(message)
+  if (!equalBytes(encodeMessage(decodeMessage(again)), again))
+    throw new TypeError(`${message.type} is read as one thing and written as another`)
 }
 
 /** Something that is no message, and looks as much like this one as possible. */

@@ -1,6 +1,7 @@
 import { Eyes, LONG_NAMES, NAMES } from './eyes.js'
 import { FolderDevice } from './folder-device.js'
 import { DEATHS } from './life.js'
+import { BAD_PATHS, OddActs } from './odd-acts.js'
 import { SimRandom } from './random.js'
 import type { Act, DeviceKind } from './script.js'
 import type { Site, World } from './world.js'
@@ -113,6 +114,7 @@ export class RandomActs {
   readonly #absent: SimRandom
   /** Apart, as these: who holds transfers back. */
   readonly #patient: SimRandom
+  readonly #odd: OddActs
   readonly #names: readonly string[]
   /** Acts that end what lasts. */
   readonly #endings: Act[] = []
@@ -124,6 +126,7 @@ export class RandomActs {
     this.#hostile = SimRandom.of(seed, 'hostile')
     this.#absent = SimRandom.of(seed, 'absent')
     this.#patient = SimRandom.of(seed, 'patient')
+    this.#odd = new OddActs(seed)
     this.#names = this.#hostile.chance(4) ? LONG_NAMES : NAMES
     const people = PEOPLE.slice(0, 2 + this.#random.below(2))
     this.devices = [
@@ -142,6 +145,7 @@ export class RandomActs {
       if (this.#hostile.chance(HOLIDAYS_ONE_IN)) yield* this.#holidays(world)
       if (this.#absent.chance(ABSENCE_ONE_IN)) yield* this.#absence(world)
       if (this.#patient.chance(PACE_ONE_IN)) yield this.#pace(world)
+      yield* this.#odd.in(world)
       if (this.#random.chance(3)) {
         const ms = this.#random.below(this.#random.chance(5) ? 20_000 : 400)
         yield { verb: 'wait', args: [String(ms)] }
@@ -365,16 +369,3 @@ export class RandomActs {
     return dice < 90 ? [] : [dice < 94 ? '70000' : `${PACKED_BYTES}`]
   }
 }
-
-/** What no space takes, and no program may get around. */
-const BAD_PATHS: readonly string[] = [
-  '..',
-  'a/../b',
-  './a',
-  'a//b',
-  '/a',
-  '.tidemark/a',
-  'a\0',
-  'n'.repeat(256),
-  'a/'.repeat(300).slice(0, -1),
-]

@@ -1,6 +1,7 @@
 import { decodeMessage, encodeMessage, type Message } from '@tidemark/protocol'
 import { describe, expect, test } from 'vitest'
-import { changedTree, readTree, writeTree } from './message-tree.js'
+import { changedTree } from './changed-tree.js'
+import { readTree, writeTree } from './message-tree.js'
 import { decoded, extended, mutated } from './mutation.js'
 import { SimRandom } from './random.js'
 import { replay } from './simulate.js'

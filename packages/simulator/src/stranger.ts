@@ -9,7 +9,8 @@ import {
   parseDeviceId,
   type SpaceName,
 } from '@tidemark/protocol'
-import { changedTree, readTree, writeTree } from './message-tree.js'
+import { changedTree } from './changed-tree.js'
+import { readTree, writeTree } from './message-tree.js'
 import { decoded, extended, mutated } from './mutation.js'
 import type { SimRandom } from './random.js'
 
@@ -34,11 +35,19 @@ export class Heard {
   }
 }
 
+/** Somebody on a line to the hub whom nobody knows. */
+export interface Visitor {
+  /** What the hub did that it must not, if anything. */
+  readonly complaint: string | undefined
+  /** Nobody disturbs any more. */
+  leave(): void
+}
+
 /**
  * Somebody who dials the hub, opens a space that nobody else uses, and says there what others said elsewhere,
  * as it was and changed in any way: a message that is none, or one that no honest peer sends.
  */
-export class Stranger {
+export class Stranger implements Visitor {
   #complaint: string | undefined
 
   constructor(
@@ -66,7 +75,6 @@ export class Stranger {
     }
   }
 
-  /** What the hub did that it must not, if anything. */
   get complaint(): string | undefined {
     return this.#complaint
   }
@@ -76,7 +84,8 @@ export class Stranger {
   }
 }
 
-function changed(frame: Uint8Array, random: SimRandom): Uint8Array {
+/** A frame like this one: a message or none. */
+export function changed(frame: Uint8Array, random: SimRandom): Uint8Array {
   if (random.chance(5)) return mutated(frame, random)
   if (!decoded(frame)) return frame
   return random.chance(6) ? extended(frame, random) : writeTree(changedTree(readTree(frame), random))
@@ -88,17 +97,19 @@ function keptApart(frame: Uint8Array, space: SpaceName): Uint8Array {
   return message?.type === 'open' ? encodeMessage({ ...message, space }) : frame
 }
 
+export const plainHello = (random: SimRandom): Hello => ({
+  type: 'hello',
+  minor: [0, 0],
+  features: [],
+  required: [],
+  frameBytesMax: FRAME_BYTES_MAX,
+  device: parseDeviceId(Buffer.from(random.bytes(8)).toString('hex')),
+  role: 'replica',
+  agent: 'stranger',
+})
+
 function helloOf(random: SimRandom): Hello {
-  const hello: Hello = {
-    type: 'hello',
-    minor: [0, 0],
-    features: [],
-    required: [],
-    frameBytesMax: FRAME_BYTES_MAX,
-    device: parseDeviceId(Buffer.from(random.bytes(8)).toString('hex')),
-    role: 'replica',
-    agent: 'stranger',
-  }
+  const hello = plainHello(random)
   switch (random.below(12)) {
     case 0:
       return { ...hello, minor: [3, 9] }

@@ -74,8 +74,25 @@ describe('[SE1] a line on which the protocol is broken', () => {
     expect(tampering.complaint).toContain('goes on')
   })
 
-  test('broken frames and false frontiers of either end harm nobody', async () => {
-    for (const lie of ['garble', 'falsify']) {
+  test('an accusation takes the place of an answer, or ends the session', () => {
+    const answer: Message = { type: 'needed', request: 7, chunks: [] }
+    const codes = new Set<string>()
+    for (let dice = 0; dice < 200; dice++) {
+      const tampering = new Tampering()
+      tampering.plan('accuse', new SimRandom(dice))
+      const told = decodeMessage(tampering.passed(encodeMessage(answer), 'hub'))
+      expect(told).toMatchObject({ type: 'fault', request: 7 })
+      expect(tampering.complaint).toBeUndefined()
+      if (told.type === 'fault') codes.add(told.code)
+      tampering.plan('accuse', new SimRandom(dice))
+      if (decodeMessage(tampering.passed(encodeMessage(OPEN), 'hub')).type === 'fault')
+        expect(tampering.complaint).toContain('goes on')
+    }
+    expect(codes.size).toBeGreaterThan(15)
+  })
+
+  test('broken frames, false frontiers and accusations of either end harm nobody', async () => {
+    for (const lie of ['garble', 'falsify', 'accuse']) {
       for (let dice = 1; dice <= 6; dice++) {
         const { trace } = await replay(`
           seed ${dice}

@@ -1,9 +1,13 @@
 import { encodeMessage, type Message, parseReplicaId, type Vector } from '@tidemark/protocol'
+import { accusation, isAnswer } from './accusation.js'
 import { decoded, extended, garbled } from './mutation.js'
 import type { SimRandom } from './random.js'
 
-/** What is done to a line, once: a frame comes out broken, or a sync point claims what nobody ever wrote. */
-export type Lie = 'garble' | 'falsify'
+/**
+ * What is done to a line, once: a frame comes out broken, a sync point claims what nobody ever wrote, or a fault
+ * stands where an answer, or anything else, was.
+ */
+export type Lie = 'garble' | 'falsify' | 'accuse'
 export type End = 'device' | 'hub'
 
 /** Frames in a row that are as a later minor version might say them. */
@@ -73,7 +77,9 @@ export class Tampering {
     }
     const changed = this.#planned && this.#changed(frame, message, this.#planned)
     if (!changed || !this.#planned) return this.#extended(frame)
-    this.#said = { ...this.#planned, by }
+    // A request that fails is no reason to end a session.
+    const isOfRequest = this.#planned.lie === 'accuse' && message !== undefined && isAnswer(message)
+    if (!isOfRequest) this.#said = { ...this.#planned, by }
     this.#planned = undefined
     return changed
   }
@@ -90,12 +96,19 @@ export class Tampering {
     return extended(frame, this.#extending.random)
   }
 
+  /** Mostly an answer: half of those who are to be accused wait for one. */
+  #accused(message: Message | undefined, random: SimRandom): Uint8Array | undefined {
+    if (message === undefined || (!isAnswer(message) && random.chance(2))) return undefined
+    return encodeMessage(accusation(message, random))
+  }
+
   #changed(
     frame: Uint8Array,
     message: Message | undefined,
     { lie, random }: { readonly lie: Lie; readonly random: SimRandom },
   ): Uint8Array | undefined {
     if (lie === 'garble') return garbled(frame, random)
+    if (lie === 'accuse') return this.#accused(message, random)
     if (message?.type !== 'sync-point' || !this.#isBegun) return undefined
     return encodeMessage({ ...message, frontier: new Map([...message.frontier, [NOBODY, 3]]) })
   }

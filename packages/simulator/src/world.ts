@@ -172,6 +172,14 @@ export class World {
       this.hub.admitStranger(new SimRandom(Number(about)))
       return 'done'
     }
+    if (verb === 'contradictor') {
+      this.hub.admitContradictor(new SimRandom(Number(about)))
+      return 'done'
+    }
+    if (verb === 'forger') {
+      await this.hub.admitForger(new SimRandom(Number(about)))
+      return 'done'
+    }
     if (about === 'hub') return this.#happenToHub(verb, new SimRandom(Number(value)))
     const site = this.sites.get(about)
     if (!site) return 'refused: nobody'
@@ -252,6 +260,7 @@ export class World {
         return true
       case 'garble':
       case 'falsify':
+      case 'accuse':
         hub.tamper(device.name, verb, new SimRandom(Number(value)))
         return true
       case 'extend':

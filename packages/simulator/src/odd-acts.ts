@@ -1,0 +1,85 @@
+import { ApiDevice } from './api-device.js'
+import { Eyes, NAMES } from './eyes.js'
+import { SimRandom } from './random.js'
+import type { Act } from './script.js'
+import type { World } from './world.js'
+
+/** Something odd is done, or said, in one of so many steps. */
+const ONE_IN = 10
+const ODD = { accuse: 5, contradictor: 1, forger: 1, age: 4, bad: 4, large: 1 }
+const DICE = 1_000_000
+/** More than messages carry: goes in packs, by grant. */
+const LARGE_BYTES = 1_300_000
+/** As far from 1970 as numbers of that many bits: each has another form on the wire. */
+const AGE_BITS_MAX = 43
+
+/** What is rare in the life of people, and what few peers say. Apart from all other acts: none of those depends on it. */
+export class OddActs {
+  readonly #random: SimRandom
+
+  constructor(seed: number) {
+    this.#random = SimRandom.of(seed, 'odd')
+  }
+
+  /** Between two steps of everybody else. */
+  *in(world: World): Generator<Act> {
+    if (!this.#random.chance(ONE_IN)) return
+    const act = this.#act(world)
+    if (act) yield act
+  }
+
+  #act(world: World): Act | undefined {
+    const random = this.#random
+    const verb = random.weighted(ODD)
+    const dice = String(random.below(DICE))
+    switch (verb) {
+      case 'accuse':
+        return { verb, args: [random.pick(world.devices)!.name, dice] }
+      case 'contradictor':
+      case 'forger':
+        return { verb, args: [dice] }
+      case 'bad':
+        return this.#bad(world)
+      case 'age':
+      case 'large':
+        return this.#write(verb, world)
+    }
+  }
+
+  #bad(world: World): Act | undefined {
+    const random = this.#random
+    const programs = world.devices.filter((device) => device instanceof ApiDevice)
+    const program = random.pick(programs)
+    const verb = random.pick(['create', 'mkdir', 'rename'])!
+    const path = random.pick(BAD_PATHS)!
+    if (!program) return undefined
+    return {
+      verb,
+      args: verb === 'rename' ? [program.name, random.pick(NAMES)!, path] : [program.name, path],
+    }
+  }
+
+  #write(verb: 'age' | 'large', world: World): Act | undefined {
+    const random = this.#random
+    const device = random.pick(world.folders)!
+    const file = new Eyes(device, random, NAMES).file()
+    if (file === undefined) return undefined
+    if (verb === 'large') return { verb: 'edit', args: [device.name, file, String(LARGE_BYTES)] }
+    const mtimeMs = -random.below(2 ** random.below(AGE_BITS_MAX))
+    return { verb, args: [device.name, file, String(mtimeMs)] }
+  }
+}
+
+/** What no space takes, and no program may get around. */
+export const BAD_PATHS: readonly string[] = [
+  '..',
+  'a/../b',
+  './a',
+  'a//b',
+  '/a',
+  '.tidemark/a',
+  'a\0',
+  'a\ud800',
+  'n'.repeat(256),
+  'a/'.repeat(300).slice(0, -1),
+]
