@@ -4,6 +4,7 @@ import { SCENARIOS } from '../../../test/planted-scenarios.js'
 import type * as Collectable from '../../core/collectable.js'
 import type * as NodeDrafts from '../../core/ops/node-draft.js'
 import type * as Registers from '../../core/register.js'
+import type * as Visibility from '../../core/visibility.js'
 import type * as SpaceGcs from '../../database/space-gc.js'
 import type * as SpaceStores from '../../database/space-store.js'
 import type * as SpaceWriters from '../../database/space-writer.js'
@@ -113,6 +114,15 @@ const noIgnoreRule: PlantedRule = [
   { path: '../../core/incoming.js', change: () => ({ dropIgnored: (entry: NodeEntry) => entry }) },
 ]
 
+const noRefuge: PlantedRule = [
+  {
+    path: '../../core/visibility.js',
+    change: ({ refugesOf }: typeof Visibility) => ({
+      refugesOf: (...args: Parameters<typeof refugesOf>) => refugesOf(...args).slice(0, 0),
+    }),
+  },
+]
+
 /** What nobody can wrap from outside is put in the place of its module: tests only. */
 const PLANTED_RULES = {
   /** One context for the whole space: a write covers all that is below the frontier of its author. */
@@ -127,6 +137,8 @@ const PLANTED_RULES = {
   'no-pins': placing((value) => (value.pin ? undefined : value)),
   /** What keeps something where it stood counts as somebody's wish. */
   'pins-as-ordinary-writes': placing((value) => without(value, 'pin')),
+  /** What a cycle was cut at, or whose parent is gone, goes to the root, wherever it came from. */
+  'no-refuge': noRefuge,
   /** What was collected here, and comes again, is taken for new. */
   'collection-without-the-ignore-rule': noIgnoreRule,
   /** What the disk does not show yet is acknowledged. */
@@ -150,6 +162,7 @@ const PROFILES: Readonly<Record<PlantedRuleName, Profile>> = {
   'held-not-named': 'view',
   'no-pins': 'view',
   'pins-as-ordinary-writes': 'view',
+  'no-refuge': 'view',
   'collection-without-the-ignore-rule': 'collect',
   'acknowledges-what-is-only-received': 'collect',
   'collects-in-one-step': 'collect',
@@ -162,6 +175,7 @@ const NOTICED_BY: Readonly<Partial<Record<PlantedRuleName, readonly [seed: numbe
   'seen-not-carried-on': [1, 'VW14'],
   'no-pins': [2, 'VW14'],
   'pins-as-ordinary-writes': [1249, 'NR12'],
+  'no-refuge': [51, 'V16'],
   'collects-in-one-step': [1599, 'SE1'],
 }
 const NAMES = Object.keys(PROFILES) as PlantedRuleName[]

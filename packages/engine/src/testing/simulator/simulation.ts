@@ -1,5 +1,6 @@
 import type { SpaceMode } from '../../database/space-database.js'
 import { makeBatch } from './batch.js'
+import { CrossMoves } from './cross-moves.js'
 import { bringUpToDate, type Plan, planOf } from './disk.js'
 import { checkEnd, checkViews, heal } from './final-checks.js'
 import { Housekeeping } from './housekeeping.js'
@@ -67,10 +68,12 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
   await buildGroup(world, profile)
   const keeping = profile === 'collect' ? new Housekeeping(world) : undefined
   const run = new Run(world, profile, keeping)
+  const crossMoves = profile === 'view' ? new CrossMoves(world, seed) : undefined
   for (const link of world.links) if (random.chance(0.8)) link.connect()
   for (let step = 0; step < steps; step++) {
     world.nowMs += random.below(2_000)
     await run.step()
+    crossMoves?.maybeHappen()
     // Now and then the next thing happens before this one is through.
     if (random.chance(0.8)) {
       await world.settle()
