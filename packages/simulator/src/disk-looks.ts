@@ -1,5 +1,5 @@
 import type { SimulatedDisk } from '@tidemark/folder/testing'
-import { contentKey, EXECUTABLE, isFile, type Shown, sortedByPath } from './shown.js'
+import { contentKey, EXECUTABLE, isFile, isPrivate, type Shown, sortedByPath } from './shown.js'
 
 /** Path → text, `→ target` or `/`. */
 export type SeenTree = Readonly<Record<string, string>>
@@ -17,7 +17,7 @@ export class DiskLooks {
   /** @param root Absolute, of the bound directory. */
   constructor(disk: SimulatedDisk, root: string) {
     const trash = `${root}/${OWN}/trash`
-    this.#tree = new Look(disk, () => treeBelow(disk, root, (path) => path === OWN))
+    this.#tree = new Look(disk, () => treeBelow(disk, root, (path) => path === OWN || isPrivate(path)))
     this.#trash = new Look(
       disk,
       () => new Set(disk.lstat(trash) ? Object.values(treeBelow(disk, trash)) : []),
@@ -36,7 +36,7 @@ export class DiskLooks {
     })
   }
 
-  /** All that a user sees. */
+  /** All that a user sees, but for what is private. */
   get tree(): SeenTree {
     return this.#tree.now
   }

@@ -1,7 +1,7 @@
 import type { FolderDevice } from './folder-device.js'
 import { toScriptPath } from './names.js'
 import type { SimRandom } from './random.js'
-import { isFile } from './shown.js'
+import { isFile, RULES_FILE } from './shown.js'
 
 /** Few, so that people meet. */
 export const NAMES = ['a', 'b', 'c', 'd', 'A', 'x.txt', 'y.txt']
@@ -19,7 +19,7 @@ export class Eyes {
     private readonly random: SimRandom,
     private readonly names: readonly string[],
   ) {
-    const tree = Object.entries(device.tree())
+    const tree = Object.entries(device.tree()).filter(([path]) => !path.endsWith(RULES_FILE))
     const namesIn = (directory: string): string[] => {
       const prefix = directory === '' ? '' : `${directory}/`
       return tree.flatMap(([path]) => {

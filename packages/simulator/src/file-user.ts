@@ -2,6 +2,7 @@ import { type FolderDevice, ROOT } from './folder-device.js'
 import { brief, type Ledger } from './ledger.js'
 import { fromScriptPath } from './names.js'
 import { placesUnderWay } from './places-under-way.js'
+import { PrivateFiles } from './private-files.js'
 import { isFile } from './shown.js'
 
 /** Refusals that a person shrugs at: something else stands there by now. */
@@ -19,6 +20,9 @@ const REFUSED = new Set([
 /** Verbs that need no room on the disk. */
 const SHRINKS = new Set(['remove', 'rmdir', 'rename', 'case', 'truncate'])
 
+/** Names the folder itself, where a verb takes a directory. */
+export const TOP = '.'
+
 const refusal = (code: string, message: string): Error => Object.assign(new Error(message), { code })
 
 type Verb = (path: string, second: string | undefined) => string
@@ -27,6 +31,7 @@ type Verb = (path: string, second: string | undefined) => string
 export class FileUser {
   #count = 0
   #hasActed = false
+  readonly privateFiles: PrivateFiles
   readonly #verbs: Readonly<Record<string, Verb>>
 
   constructor(
@@ -54,7 +59,10 @@ export class FileUser {
       wrap: (path) => this.#directoryForFile(path),
       remove: (path) => this.#remove(path),
       rmdir: (path) => this.#removeDirectory(path),
+      ignore: (path) => this.privateFiles.addRules(this.#directory(path)),
+      mine: (path) => this.privateFiles.add(this.#directory(path), this.#text(undefined)),
     }
+    this.privateFiles = new PrivateFiles(device, ledger)
   }
 
   knows(verb: string): boolean {
@@ -75,7 +83,7 @@ export class FileUser {
       if (this.device.troubles.isFull && !SHRINKS.has(verb)) throw refusal('EINVAL', 'the disk is full')
       this.#hasActed = true
       for (const text of this.#textsInDoubt()) this.ledger.doubt(text)
-      return this.#verbs[verb]!(this.#real(first), second)
+      return this.#verbs[verb]!(first === TOP ? TOP : this.#real(first), second)
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       if (code === undefined || !REFUSED.has(code)) throw error
@@ -94,6 +102,11 @@ export class FileUser {
     const path = directory === '' ? ROOT : `${ROOT}/${directory}`
     if (this.device.disk.lstat(path)?.kind !== 'dir') return []
     return this.device.disk.readdir(path).map(String)
+  }
+
+  /** Absolute. */
+  #directory(path: string): string {
+    return path === TOP ? ROOT : `${ROOT}/${path}`
   }
 
   #create(path: string, size: string | undefined): string {

@@ -1,5 +1,6 @@
 import { ApiDevice } from './api-device.js'
 import { Eyes, NAMES } from './eyes.js'
+import { TOP } from './file-user.js'
 import { SimRandom } from './random.js'
 import type { Act } from './script.js'
 import type { World } from './world.js'
@@ -7,6 +8,10 @@ import type { World } from './world.js'
 /** Something odd is done, or said, in one of so many steps. */
 const ONE_IN = 10
 const ODD = { accuse: 5, contradictor: 1, forger: 1, age: 4, bad: 4, large: 1 }
+/** In one of so many runs people keep things in the folder that they share with nobody, in one of so many steps. */
+const PRIVATE_RUNS_ONE_IN = 2
+const PRIVATE_ONE_IN = 8
+const PRIVATE = { ignore: 1, mine: 3 }
 const DICE = 1_000_000
 /** More than messages carry: goes in packs, by grant. */
 const LARGE_BYTES = 1_300_000
@@ -17,15 +22,31 @@ const AGE_BITS_MAX = 43
 export class OddActs {
   readonly #random: SimRandom
 
+  /** Apart from these, too: what people share with nobody. */
+  readonly #private: SimRandom
+  readonly #hasPrivate: boolean
+
   constructor(seed: number) {
     this.#random = SimRandom.of(seed, 'odd')
+    this.#private = SimRandom.of(seed, 'private')
+    this.#hasPrivate = this.#private.chance(PRIVATE_RUNS_ONE_IN)
   }
 
   /** Between two steps of everybody else. */
   *in(world: World): Generator<Act> {
+    if (this.#hasPrivate && this.#private.chance(PRIVATE_ONE_IN)) yield this.#keepPrivate(world)
     if (!this.#random.chance(ONE_IN)) return
     const act = this.#act(world)
     if (act) yield act
+  }
+
+  #keepPrivate(world: World): Act {
+    const random = this.#private
+    const device = random.pick(world.folders)!
+    const verb = random.weighted(PRIVATE)
+    const directory = new Eyes(device, random, NAMES).directory()
+    const isAtTop = directory === undefined || random.below(4) < (verb === 'ignore' ? 3 : 1)
+    return { verb, args: [device.name, isAtTop ? TOP : directory] }
   }
 
   #act(world: World): Act | undefined {

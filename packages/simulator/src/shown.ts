@@ -14,6 +14,12 @@ export function contentKey(text: string): string {
   return text.length > SMALL_BYTES ? `${text.length} bytes` : hashOf(text)
 }
 
+/** Files that people share with nobody, once rules say so; an oracle for trees passes them over. */
+export const PRIVATE_SUFFIX = '.mine'
+export const RULES_FILE = '.tidemarkignore'
+
+export const isPrivate = (path: string): boolean => path.endsWith(PRIVATE_SUFFIX)
+
 const HASHES = new Map<string, string>()
 const HASHES_MAX = 20_000
 

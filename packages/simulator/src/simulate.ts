@@ -117,6 +117,7 @@ async function run(
     oracle.checkDenied()
     oracle.checkTrash()
     await world.heal()
+    if (world.robbed.length > 0) fail('lost', world.robbed.join('; '))
     await oracle.becomesWell()
     if (sweeps) await oracle.checkHubsBytes()
     oracle.checkTrash()

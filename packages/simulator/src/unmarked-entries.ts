@@ -8,6 +8,7 @@ import {
 import { type DeviceId, type NodeId, parseSpaceName, ROOT } from '@tidemark/protocol'
 import { SPACE } from './device.js'
 import { hasher } from './hasher.js'
+import { isPrivate } from './shown.js'
 
 const OF_SPACE = `s/${SPACE}/`
 /** Rows of a folder by the place on disk; entries that it is to look at; what it is while it begins anew. */
@@ -18,7 +19,8 @@ const ROOT_RECORD = `${OF_SPACE}b/root`
 
 /**
  * Entries that a folder with this database shows otherwise than the space does, or that only one of the two has,
- * and that the folder does not know to look at: it would say that all is equal. Looked at in one moment.
+ * and that the folder does not know to look at: it would say that all is equal. Looked at in one moment. What has the
+ * name of a private file is left out: where rules hide it, nobody shows it.
  */
 export async function unmarkedEntries(storage: MemoryKeyValueStore): Promise<readonly string[]> {
   const copy = storage.backup()
@@ -35,6 +37,7 @@ export async function unmarkedEntries(storage: MemoryKeyValueStore): Promise<rea
   for (const key of new Set([...rows.keys(), ...shown.keys()])) {
     if (marked.has(key)) continue
     const [row, entry] = [rows.get(key), shown.get(key)]
+    if (isPrivate((entry ?? row)!.name)) continue
     if (textOf(row) !== textOf(entry)) unmarked.push(`${key}: ${textOf(row)}, shown as ${textOf(entry)}`)
   }
   return unmarked

@@ -6,7 +6,7 @@ import type { Device, DeviceParts } from './device.js'
 import { FileUser } from './file-user.js'
 import { FolderDevice, ROOT } from './folder-device.js'
 import { HUB, SimHub } from './hub.js'
-import { Ledger } from './ledger.js'
+import { brief, Ledger } from './ledger.js'
 import { DEATHS, type Death, type Trap } from './life.js'
 import { fromScriptPath, toScriptPath } from './names.js'
 import type { PlantedBug } from './planted-bug.js'
@@ -45,6 +45,7 @@ export class World {
   readonly hub: SimHub
   readonly ledger = new Ledger()
   readonly sites = new Map<string, Site>()
+  readonly #robbed: string[] = []
   /** Watch events were lost without notice: only the next full scan finds what they told of. */
   hasLostEvents = false
   /** A database went back to a backup, or runs twice. */
@@ -126,11 +127,27 @@ export class World {
       device.database.volume.isFull = false
       device.heal()
     }
+    this.#throwAwayWhatIsPrivate()
     for (const { device } of this.sites.values()) {
       // It died in the last moment.
       if (device.isZombie) await device.kill()
       if (!(await device.start())) throw new TypeError(`${device.name} does not start`)
     }
+  }
+
+  /** Where it was kept a directory may stand that is deleted for everybody else: it goes by itself then. */
+  #throwAwayWhatIsPrivate(): void {
+    for (const { device, user } of this.sites.values()) {
+      if (!(user instanceof FileUser)) continue
+      const gone = user.privateFiles.throwAway()
+      if (gone.length > 0 && !this.hasPowerCuts)
+        this.#robbed.push(`${device.name} took ${gone.map(brief).join(', ')}`)
+    }
+  }
+
+  /** Programs that took away what their users shared with nobody. */
+  get robbed(): readonly string[] {
+    return this.#robbed
   }
 
   async end(): Promise<void> {

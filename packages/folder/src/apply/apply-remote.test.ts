@@ -191,6 +191,25 @@ test('ignored places are taken over without an effect', async () => {
   expect(await world.space.dirty(1)).toEqual([])
 })
 
+test('[FB14] what is ignored here, and moves to where it is seen, comes there; what is here stays', async () => {
+  await shows([FILE(1, 'a.o', 'A'), DIR(2, 'd.o'), FILE(3, 'x', 'X', 2), DIR(4, 'sub', 2)])
+  world.ignored = (path) => path.split('/').some((name) => name.endsWith('.o'))
+  world.space.show([
+    FILE(1, 'a', 'A'),
+    DIR(2, 'd'),
+    FILE(3, 'x', 'X', 2),
+    DIR(4, 'sub', 2),
+    FILE(5, 'new', 'N', 2),
+  ])
+  const result = await applyRemote(world.ctx(), never)
+  expect(world.disk()).toEqual({
+    ...{ 'a.o': 'A', 'd.o': '/', 'd.o/x': 'X', 'd.o/sub': '/' },
+    ...{ a: 'A', d: '/', 'd/x': 'X', 'd/sub': '/', 'd/new': 'N' },
+  })
+  expect(result).toMatchObject({ applied: 5, problems: [] })
+  expect(await world.space.dirty(1)).toEqual([])
+})
+
 test('[FB9] old content that is written to through an open handle comes back beside the new', async () => {
   await shows([FILE(1, 'f.txt', 'old')])
   const handle = fs.openSync(world.path('f.txt'), 'a')

@@ -3,6 +3,7 @@ import type { EntryKey, Materialised, ViewEntry } from '@tidemark/engine'
 import { RESERVED_NAME, ROOT } from '@tidemark/protocol'
 import type { ApplyContext } from '../apply-context.js'
 import { changeRows } from '../change-rows.js'
+import type { SyncedRow } from '../rows.js'
 import type { RowChange } from '../rows-store.js'
 import { wantedLocalName } from '../wanted-name.js'
 import { matchesRow, mustBeSystemError } from './disk.js'
@@ -74,7 +75,8 @@ async function applyOnce(ctx: ApplyContext, signal: AbortSignal, downloads: Down
     for (const key of keys.slice(0, ENTRIES_MAX)) seen.add(key)
     const locator = new Locator(ctx.files, ctx.directory, ctx.staging, root, batch.dirs.values())
     const unsettled = await Unsettled.read(ctx)
-    await applyBatch({ ctx, signal, downloads, report, area, trash, locator, unsettled }, batch)
+    const again = await applyBatch({ ctx, signal, downloads, report, area, trash, locator, unsettled }, batch)
+    for (const key of again) seen.delete(key)
   }
 }
 
@@ -89,12 +91,15 @@ interface BatchTools {
   readonly unsettled: Unsettled
 }
 
-async function applyBatch(tools: BatchTools, batch: Gathered): Promise<void> {
+/** @returns entries to be gathered again. */
+async function applyBatch(tools: BatchTools, batch: Gathered): Promise<readonly EntryKey[]> {
   const { ctx, signal, downloads, report, area, trash, locator, unsettled } = tools
   const paths = new WantedPaths(batch, locator)
   const mustWait = (item: Item) => unsettled.concerns(item, (row) => paths.current(row))
   const others = batch.items.filter((item) => !mustWait(item))
   const visible = await dropHidden(ctx, others, paths)
+  // Rows went: nothing that was gathered holds any more.
+  if (visible === 'again') return batch.items.map(({ key }) => key)
   const items = pairRows([...batch.items.filter(mustWait), ...visible])
   const dirs = soundDirs(locator, batch.dirs)
   const untouchable = new Set([
@@ -113,6 +118,7 @@ async function applyBatch(tools: BatchTools, batch: Gathered): Promise<void> {
   } finally {
     removeUnused(ctx, area, staged)
   }
+  return []
 }
 
 /** Items whose row no longer says what stands on disk: the local side looks first. */
@@ -183,14 +189,20 @@ class WantedPaths {
 
 /**
  * Entries that this folder does not show: ignored places, and mounts. They are taken over without an
- * effect where they are; a file that moves to such a place leaves its old one.
+ * effect where they are; a file that moves to such a place leaves its old one. What moves from such a place to
+ * where it is seen loses its row, with all below, and is made there: what is ignored here is nobody else's, and stays.
  *
- * @returns the items to plan.
+ * @returns the items to plan; `again`: rows were lost.
  */
-async function dropHidden(ctx: ApplyContext, items: readonly Item[], paths: WantedPaths): Promise<Item[]> {
-  const kept: Item[] = []
+async function dropHidden(
+  ctx: ApplyContext,
+  items: readonly Item[],
+  paths: WantedPaths,
+): Promise<Item[] | 'again'> {
+  const visible: Item[] = []
   const shown: Materialised[] = []
-  const changes: RowChange[] = []
+  const changes = new Map<EntryKey, RowChange>()
+  const uncovered = new Map<EntryKey, RowChange>()
   for (const item of items) {
     const { key, row, want, nodes } = item
     const isDirectory = (want ?? row?.entry)?.kind === 'dir'
@@ -198,16 +210,33 @@ async function dropHidden(ctx: ApplyContext, items: readonly Item[], paths: Want
     const isHidden =
       want !== undefined &&
       (want.kind === 'mount' || isReserved(paths.of(item)) || ctx.isIgnored(paths.of(item), isDirectory))
-    if (!standsHidden && !isHidden) kept.push(item)
-    else if (row && !standsHidden && !isDirectory) kept.push({ ...item, want: undefined })
-    else {
+    if (!standsHidden && !isHidden) visible.push(item)
+    else if (row && !standsHidden && !isDirectory) visible.push({ ...item, want: undefined })
+    else if (row && want && !isHidden) {
+      for (const each of [row, ...(await rowsBelow(ctx, row))])
+        uncovered.set(each.key, { before: each, after: undefined })
+    } else {
       shown.push({ key, as: want, nodes })
       const after = row && want && isDirectory ? { ...row, entry: want } : undefined
-      if (row) changes.push({ before: row, after })
+      if (row) changes.set(key, { before: row, after })
     }
   }
-  await changeRows(ctx, changes, { shown, sync: false })
-  return kept
+  if (uncovered.size > 0) await ctx.space.touch([...uncovered.keys()])
+  await changeRows(ctx, [...new Map([...changes, ...uncovered]).values()], { shown, sync: false })
+  return uncovered.size > 0 ? 'again' : visible
+}
+
+async function rowsBelow({ rows }: ApplyContext, row: SyncedRow): Promise<SyncedRow[]> {
+  if (row.entry.kind !== 'dir') return []
+  const below: SyncedRow[] = []
+  const open = [row.key]
+  for (let dir = open.pop(); dir !== undefined; dir = open.pop()) {
+    for (const each of (await rows.inDirectory(dir)).values()) {
+      below.push(each)
+      if (each.entry.kind === 'dir') open.push(each.key)
+    }
+  }
+  return below
 }
 
 /** Our own directory: no peer may write into it. */
