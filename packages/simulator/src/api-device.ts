@@ -4,7 +4,7 @@ import { MemoryBlobStore } from '@tidemark/protocol/memory'
 import { Device, type DeviceParts, SPACE } from './device.js'
 import { hasher } from './hasher.js'
 import type { Life } from './life.js'
-import { contentKey, EXECUTABLE, type Shown, SMALL_BYTES, sortedByPath } from './shown.js'
+import { contentKey, EXECUTABLE, isPrivate, type Shown, SMALL_BYTES, sortedByPath } from './shown.js'
 
 /** A device without a folder: its programs use the verbs of the space. */
 export class ApiDevice extends Device {
@@ -90,6 +90,8 @@ export class ApiDevice extends Device {
     if (!this.#space) return shown
     for await (const { path, entry } of this.#space.walk()) {
       const { kind, version, executable } = entry
+      // Folders do not show it: rules may hide it there, and not here.
+      if (isPrivate(path)) continue
       if (kind === 'dir') shown[path] = '/'
       else if (kind === 'symlink') shown[path] = `→ ${version?.target}`
       else if (version) {

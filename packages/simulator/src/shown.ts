@@ -18,7 +18,9 @@ export function contentKey(text: string): string {
 export const PRIVATE_SUFFIX = '.mine'
 export const RULES_FILE = '.tidemarkignore'
 
-export const isPrivate = (path: string): boolean => path.endsWith(PRIVATE_SUFFIX)
+/** It, or a directory above it, has such a name. Rules heed no case. */
+export const isPrivate = (path: string): boolean =>
+  path.split('/').some((name) => name.toLowerCase().endsWith(PRIVATE_SUFFIX))
 
 const HASHES = new Map<string, string>()
 const HASHES_MAX = 20_000

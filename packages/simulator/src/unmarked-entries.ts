@@ -20,7 +20,7 @@ const ROOT_RECORD = `${OF_SPACE}b/root`
 /**
  * Entries that a folder with this database shows otherwise than the space does, or that only one of the two has,
  * and that the folder does not know to look at: it would say that all is equal. Looked at in one moment. What has the
- * name of a private file is left out: where rules hide it, nobody shows it.
+ * name of a private file, or stands below it, is left out: where rules hide it, nobody shows it.
  */
 export async function unmarkedEntries(storage: MemoryKeyValueStore): Promise<readonly string[]> {
   const copy = storage.backup()
@@ -32,18 +32,25 @@ export async function unmarkedEntries(storage: MemoryKeyValueStore): Promise<rea
     const [key, entry] = parse<[EntryKey, ViewEntry]>(value)!
     rows.set(key, entry)
   }
-  const shown = await shownBy(copy)
+  const { shown, hidden } = await shownBy(copy)
   const unmarked: string[] = []
   for (const key of new Set([...rows.keys(), ...shown.keys()])) {
     if (marked.has(key)) continue
     const [row, entry] = [rows.get(key), shown.get(key)]
-    if (isPrivate((entry ?? row)!.name)) continue
+    const isHidden = hidden.has(key) || (!entry && (isPrivate(row!.name) || hidden.has(row!.parent)))
+    if (isHidden) continue
     if (textOf(row) !== textOf(entry)) unmarked.push(`${key}: ${textOf(row)}, shown as ${textOf(entry)}`)
   }
   return unmarked
 }
 
-async function shownBy(storage: MemoryKeyValueStore): Promise<ReadonlyMap<EntryKey, ViewEntry>> {
+interface ShownEntries {
+  readonly shown: ReadonlyMap<EntryKey, ViewEntry>
+  /** Those with the name of a private file, and what is below them. */
+  readonly hidden: ReadonlySet<EntryKey>
+}
+
+async function shownBy(storage: MemoryKeyValueStore): Promise<ShownEntries> {
   const { received } = await SpaceDatabase.open({
     storage,
     space: parseSpaceName(SPACE),
@@ -54,16 +61,18 @@ async function shownBy(storage: MemoryKeyValueStore): Promise<ReadonlyMap<EntryK
     sha256: hasher.sha256,
   })
   const shown = new Map<EntryKey, ViewEntry>()
+  const hidden = new Set<EntryKey>()
   const directories: NodeId[] = [ROOT]
   for (let directory = directories.pop(); directory !== undefined; directory = directories.pop()) {
     for await (const page of received.children(directory)) {
       for (const entry of page) {
         shown.set(entryKey(entry), entry)
+        if (isPrivate(entry.name) || hidden.has(directory)) hidden.add(entryKey(entry))
         if (entry.kind === 'dir') directories.push(entry.node)
       }
     }
   }
-  return shown
+  return { shown, hidden }
 }
 
 const textOf = (entry: ViewEntry | undefined): string =>
