@@ -13,4 +13,9 @@ export const GOALS = {
   chunksPerEdit: 2,
   chunksPerEditMax: 6,
   chunkBytesPerEdit: 8,
+  /** At least: of what the machine does at most, and in GiB/s. */
+  hashOfOpenssl: 0.9,
+  rescanOfLook: 0.5,
+  cutGibPerS: 0.72,
+  storedGibPerS: 0.3,
 } as const

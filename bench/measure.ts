@@ -18,21 +18,30 @@ export interface Figure {
   readonly rsync?: number
   /** The goal for `value`, or for its ratio to rsync where there is one. */
   readonly goal?: number
+  /** What this machine does at most, of a rate. */
+  readonly limit?: number
+  /** The goal for the ratio of `value` to `limit`: at least that. */
+  readonly least?: number
 }
 
-export const isMissed = ({ value, rsync, goal }: Figure): boolean =>
-  goal !== undefined && !(value / (rsync ?? 1) <= goal)
+export const isMissed = ({ value, rsync, goal, limit = 1, least }: Figure): boolean =>
+  (goal !== undefined && !(value / (rsync ?? 1) <= goal)) ||
+  (least !== undefined && !(value / limit >= least))
 
 export function formatTable(figures: readonly Figure[]): string {
-  const rows = figures.map(({ scenario, what, value, unit, rsync, goal }) => [
-    scenario,
-    what,
-    `${round(value)} ${unit}`,
-    rsync === undefined ? '' : `${round(rsync)} ${unit}`,
-    rsync === undefined ? '' : `${round(value / rsync)}x`,
-    goal === undefined ? '' : `≤ ${goal}${rsync === undefined ? ` ${unit}` : 'x'}`,
-  ])
-  const header = ['scenario', 'what', 'tidemark', 'rsync', 'ratio', 'goal']
+  const rows = figures.map((figure) => {
+    const { scenario, what, value, unit, rsync, limit } = figure
+    const other = rsync ?? limit
+    return [
+      scenario,
+      what,
+      `${round(value)} ${unit}`,
+      other === undefined ? '' : `${round(other)} ${unit}`,
+      other === undefined ? '' : `${round(value / other)}x`,
+      goalOf(figure),
+    ]
+  })
+  const header = ['scenario', 'what', 'tidemark', 'rsync, or limit', 'ratio', 'goal']
   const widths = header.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)))
   return [header, ...rows]
     .map((row) =>
@@ -42,6 +51,11 @@ export function formatTable(figures: readonly Figure[]): string {
         .trimEnd(),
     )
     .join('\n')
+}
+
+function goalOf({ unit, rsync, goal, limit, least }: Figure): string {
+  if (goal !== undefined) return `≤ ${goal}${rsync === undefined ? ` ${unit}` : 'x'}`
+  return least === undefined ? '' : `≥ ${least}${limit === undefined ? ` ${unit}` : 'x'}`
 }
 
 function round(value: number): string {

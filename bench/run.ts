@@ -5,6 +5,7 @@ import { measureEdits } from './edits.js'
 import { bigFile, measureFirstSync, smallFiles } from './first-sync.js'
 import { measureHuge } from './huge/huge.js'
 import { measureLatency } from './latency.js'
+import { measureLimits } from './limits/limits.js'
 import { type Figure, formatTable, isMissed } from './measure.js'
 import { measureMemory } from './memory.js'
 import { realTree } from './real-tree.js'
@@ -20,6 +21,7 @@ const USAGE = `usage: npm run bench -- [--short] [SCENARIO …]
 scenarios: small, big, edits, latency, memory, real-tree; all of them if none is named
            huge only if it is named: a hub keeps as many bytes on disk
            dedup only if it is named: npm fetches two packages
+           limits only if it is named: rates beside what this machine does at most
   --short     smaller sizes: a few minutes instead of about 15
   --bytes N   of the huge file; 50,000,000,000 if left out
   --kills N   while it is on its way, both ways together; 20 if left out
@@ -48,6 +50,7 @@ const OTHER_SCENARIOS: Readonly<Record<string, () => Promise<Figure[]>>> = {
       kills: countOf(values.kills, 20),
       seed: countOf(values.seed, 1),
     }),
+  limits: () => measureLimits({ bytes: short ? 256 * MIB : 2 * GIB, files: short ? 10_000 : 50_000 }),
   dedup: () =>
     measureDedup({
       before: values.before ?? 'typescript@5.9.2',
