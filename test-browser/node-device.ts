@@ -51,9 +51,14 @@ export async function openNodeDevice({ directory, hub, token, space: name }: Nod
     writeLarge: async ({ path, bytes }: { path: string; bytes: number }): Promise<void> => {
       await space.write(path, seededBytes(5, bytes))
     },
-    list: async (): Promise<string[]> => {
-      await settled()
-      return (await space.list()).map(({ name }) => name)
+    /** Names in the root. What the hub has is on its way here: it is waited for. */
+    list: async (expected: readonly string[]): Promise<string[]> => {
+      for (let attempt = 1; ; attempt++) {
+        await settled()
+        const names = (await space.list()).map(({ name }) => name)
+        if (`${names}` === `${expected}` || attempt === ATTEMPTS_MAX) return names
+        await delay(ATTEMPT_MS)
+      }
     },
     close: () => replica.close(),
   }

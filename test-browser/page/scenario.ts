@@ -89,7 +89,8 @@ const STEPS: Readonly<
     row('from-node.bin')!.click('Delete')
     await until('it is deleted', () => !row('from-node.bin'))
     await inSync()
-    equal('what another device sees', await ask('node-list'), ['large.bin', 'new.txt', 'small.txt'])
+    const here = ['large.bin', 'new.txt', 'small.txt']
+    equal('what another device sees', await ask('node-list', here), here)
 
     await navigator.serviceWorker.ready
     await ask('hub-stop')
@@ -115,7 +116,7 @@ const STEPS: Readonly<
     const both = [await textOf('small.txt'), await textOf(copy.name)].sort()
     equal('both versions', both, ['mine, offline as well', 'theirs, offline'])
     const names = rows().map(({ name }) => name)
-    equal('what another device sees', await ask('node-list'), names)
+    equal('what another device sees', await ask('node-list', names), names)
     equal('offline.txt, there', await ask('node-read', 'offline.txt'), await sha256(new Blob(['offline'])))
     return { ...facts, names }
   },
