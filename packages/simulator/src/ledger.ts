@@ -1,27 +1,28 @@
 import { SimRandom } from './random.js'
 import { contentKey } from './shown.js'
 
-const CHARS_PER_DRAW = 8
-const DOTS_PER_DRAW = 56
+/** Shorter than any chunk of a file of more than one. */
+const BLOCK_BYTES = 4_096
+const NOISE = Array.from({ length: BLOCK_BYTES / 8 }, noiseOf).join('')
+const DOTS = '.'.repeat(BLOCK_BYTES)
+
+function noiseOf(_: unknown, i: number): string {
+  return SimRandom.of(i, 'text')
+    .below(2 ** 32)
+    .toString(16)
+    .padStart(8, '0')
+}
 
 /**
  * Nowhere the same, so that no chunk of a large file is like another: what repeats goes to a hub in one message. Of
  * every other text the chunks get smaller, of the others they do not.
  */
 function filling(number: number, sizeBytes: number): string {
-  if (sizeBytes <= 0) return ''
-  const dots = number % 2 === 0 ? '.'.repeat(DOTS_PER_DRAW) : ''
-  const random = SimRandom.of(number, 'text')
-  const count = Math.ceil(sizeBytes / (CHARS_PER_DRAW + dots.length))
-  const draws = Array.from({ length: count }, () => {
-    return (
-      random
-        .below(2 ** 32)
-        .toString(16)
-        .padStart(CHARS_PER_DRAW, '0') + dots
-    )
-  })
-  return draws.join('').slice(0, sizeBytes)
+  const block = number % 2 === 0 ? DOTS : NOISE
+  const blocks: string[] = []
+  for (let at = 0; at < sizeBytes; at += BLOCK_BYTES)
+    blocks.push(`${number} ${at}|${block}`.slice(0, Math.min(BLOCK_BYTES, sizeBytes - at)))
+  return blocks.join('')
 }
 
 /** What was ever written, and what somebody took away knowingly. Files are told apart by their whole text. */

@@ -59,7 +59,7 @@ const UNDER_WAY: Readonly<Record<string, string>> = {
 /** What she does to the thing that her program is about to call the disk for. */
 const ACTS = [
   'chmod .',
-  'chmod . 644',
+  'chmod . 600',
   'edit .',
   'append .',
   'truncate .',

@@ -200,6 +200,7 @@ export class Oracle {
     do {
       if (waitedMs > boundMs) this.fail('unequal', await this.#differences())
       await world.time.pass(HEAL_STEP_MS)
+      world.throwAwayWhatIsPrivate()
       if (world.hasOldDatabases) for (const folder of world.folders) await folder.acceptFolder()
       waitedMs += HEAL_STEP_MS
       this.checkVisible()

@@ -137,7 +137,16 @@ export class RandomActs {
 
   /** @param steps How many, waits apart. */
   *in(world: World, steps: number): Generator<Act> {
-    for (let step = 0; step < steps; step++) {
+    let done = 0
+    for (const act of this.#all(world)) {
+      yield act
+      if (act.verb !== 'wait') done += 1
+      if (done >= steps) return
+    }
+  }
+
+  *#all(world: World): Generator<Act> {
+    for (;;) {
       const act = this.#next(world)
       if (act) yield act
       if (this.#mortal.chance(DEATH_ONE_IN)) yield this.#death(world)

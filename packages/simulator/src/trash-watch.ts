@@ -8,10 +8,14 @@ const KEPT_MS = 30 * 24 * 3_600_000
 export class TrashWatch {
   /** When each group was seen first. */
   readonly #kept = new Map<FolderDevice, ReadonlyMap<string, number>>()
+  /** How each disk was then. */
+  readonly #seen = new Map<FolderDevice, number>()
 
   /** @returns what this device threw away together, not so long ago, and has no more. */
   emptied(device: FolderDevice, monotonicMs: number): string[] {
     const { disk } = device
+    if (this.#seen.get(device) === disk.changes) return []
+    this.#seen.set(device, disk.changes)
     const names = disk.lstat(TRASH) ? disk.readdir(TRASH).map(String) : []
     const groups = new Set(names.filter((name) => disk.lstat(`${TRASH}/${name}`)?.kind === 'dir'))
     const before = this.#kept.get(device) ?? new Map<string, number>()

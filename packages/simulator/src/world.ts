@@ -127,7 +127,7 @@ export class World {
       device.database.volume.isFull = false
       device.heal()
     }
-    this.#throwAwayWhatIsPrivate()
+    this.throwAwayWhatIsPrivate()
     for (const { device } of this.sites.values()) {
       // It died in the last moment.
       if (device.isZombie) await device.kill()
@@ -135,8 +135,11 @@ export class World {
     }
   }
 
-  /** Where it was kept a directory may stand that is deleted for everybody else: it goes by itself then. */
-  #throwAwayWhatIsPrivate(): void {
+  /**
+   * Where it was kept a directory may stand that is deleted for everybody else: it goes by itself then. To be said
+   * again while all is healed: what others had sent before there were rules may come, and rules behind it.
+   */
+  throwAwayWhatIsPrivate(): void {
     for (const { device, user } of this.sites.values()) {
       if (!(user instanceof FileUser)) continue
       const gone = user.privateFiles.throwAway()
