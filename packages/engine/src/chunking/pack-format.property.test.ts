@@ -91,6 +91,34 @@ describe('pack', () => {
     expect(await packs.verify((await packs.build([chunk])).bytes)).toHaveLength(1)
   })
 
+  test('what packs inflate to that are verified at once is bounded, however many and small they are', async () => {
+    const zeros = new Uint8Array(CHUNK_BYTES_MAX)
+    const bytes = (await compressor.deflate(zeros))!
+    const bomb = await packs.build([{ id: idOf(zeros), bytes, codec: 1, length: zeros.length }])
+    let [held, most] = [0, 0]
+    const counted = new PackFormat(
+      {
+        ...hasher,
+        sha256Async: async (plain) => {
+          await new Promise(setImmediate)
+          held -= plain.length
+          return hasher.sha256(Uint8Array.of())
+        },
+      },
+      {
+        ...compressor,
+        inflate: async (_, length) => {
+          held += length
+          most = Math.max(most, held)
+          return zeros
+        },
+      },
+    )
+    const verified = await Promise.allSettled(Array.from({ length: 20 }, () => counted.verify(bomb.bytes)))
+    expect(verified.map(({ status }) => status)).toEqual(verified.map(() => 'rejected'))
+    expect(most).toBeLessThanOrEqual(2 * BLOB_BYTES_MAX)
+  })
+
   test('the largest chunk alone is a pack', async () => {
     const built = await packs.build([chunkOf(new Uint8Array(CHUNK_BYTES_MAX))])
     expect(await packs.verify(built.bytes)).toHaveLength(1)

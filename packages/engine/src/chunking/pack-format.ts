@@ -11,6 +11,7 @@ import {
   PACK_CHUNKS_MAX,
   writeHex,
 } from '@tidemark/protocol'
+import { Budget } from '../memory/budget.js'
 import type { Compressor } from '../ports/compressor.js'
 import type { Hasher } from '../ports/hasher.js'
 import { HashQueue } from './hash-queue.js'
@@ -46,6 +47,8 @@ const ENTRY_BYTES = CHUNK_ID_BYTES + 9
 const FOOTER_BYTES = 9
 const MAGIC = 0x544d_504b
 const VERSION = 1
+/** What the packs that are verified at once inflate to: whoever counts their own bytes counts a thousandth of a bomb. */
+const INFLATED_BYTES_MAX = 2 * BLOB_BYTES_MAX
 
 /** Bytes of a pack of these chunks. */
 export const packLength = (chunkCount: number, chunkBytes: number): number =>
@@ -56,17 +59,31 @@ export const packLength = (chunkCount: number, chunkBytes: number): number =>
  * not written but follow from the lengths: chunks cannot overlap, and no byte belongs to none.
  */
 export class PackFormat {
+  readonly #inflated = new Budget(INFLATED_BYTES_MAX, Number.POSITIVE_INFINITY)
+
   constructor(
     private readonly hasher: Hasher,
     private readonly compressor: Compressor,
   ) {}
 
   /**
-   * What is inside, every chunk inflated, hashed and found to be what its id says.
+   * What is inside, every chunk inflated, hashed and found to be what its id says. Waits while others hold too much
+   * that is inflated.
    * @throws {DecodeError}, {LimitError} no pack; {ChunkMismatchError} a chunk is not what its id says.
    */
   async verify(bytes: Uint8Array): Promise<readonly PackedChunk[]> {
     const chunks = decodeIndex(bytes)
+    const inflated = chunks.reduce((sum, { codec, length }) => sum + (codec === PLAIN ? 0 : length), 0)
+    if (inflated === 0) return this.#verified(bytes, chunks)
+    const release = await this.#inflated.take(inflated, undefined)
+    try {
+      return await this.#verified(bytes, chunks)
+    } finally {
+      release()
+    }
+  }
+
+  async #verified(bytes: Uint8Array, chunks: readonly PackedChunk[]): Promise<readonly PackedChunk[]> {
     const hashes = new HashQueue(this.hasher)
     let wrong: ChunkMismatchError | undefined
     try {
