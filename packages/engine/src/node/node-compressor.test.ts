@@ -13,6 +13,23 @@ describe('node:zlib', () => {
     await expect(nodeCompressor.inflate(longer, length)).rejects.toBeInstanceOf(DecodeError)
   })
 
+  test('thousands of tiny ones hold up nobody', async () => {
+    const bytes = new Uint8Array(100)
+    const deflated = (await nodeCompressor.deflate(bytes))!
+    for (const once of [() => nodeCompressor.deflate(bytes), () => nodeCompressor.inflate(deflated, 100)]) {
+      let turns = 0
+      let isDone = false
+      const turn = (): void => {
+        turns += 1
+        if (!isDone) setImmediate(turn)
+      }
+      setImmediate(turn)
+      for (let i = 0; i < 2_000; i++) await once()
+      isDone = true
+      expect(turns).toBeGreaterThan(20)
+    }
+  })
+
   test('what it gives is no Buffer, whose slices are views', async () => {
     const bytes = new Uint8Array(1_000)
     const deflated = (await nodeCompressor.deflate(bytes))!

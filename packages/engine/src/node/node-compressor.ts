@@ -18,6 +18,8 @@ const INFLATE_POOL_BYTES_MIN = 128 * 1024
 /** The calling thread does something else after so many bytes of small ones: about half a millisecond. */
 const DEFLATE_TURN_BYTES = 64 * 1024
 const INFLATE_TURN_BYTES = 256 * 1024
+/** And after so many, however small: each takes about ten microseconds to begin. */
+const TURN_COUNT = 64
 /** The fastest one. On source code level 3 saves 7 percent more and takes a quarter longer, 6 a fifth and almost three times as long. */
 const LEVEL = 1
 /** The least that node:zlib takes. */
@@ -45,7 +47,7 @@ class Turns {
   constructor(private readonly bytesMax: number) {}
 
   async spend(bytes: number): Promise<void> {
-    this.#bytes += bytes
+    this.#bytes += Math.max(bytes, this.bytesMax / TURN_COUNT)
     if (this.#bytes < this.bytesMax) return
     this.#bytes = 0
     await setImmediate()
