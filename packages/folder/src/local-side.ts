@@ -8,6 +8,7 @@ import { LargeFiles } from './local/large-files.js'
 import { type LocalPassResult, runLocalPass } from './local/local-pass.js'
 import type { PushContext } from './local/push-context.js'
 import { Retries } from './local/retries.js'
+import { Rounds } from './local/rounds.js'
 import { Unsent } from './local/unsent.js'
 import { parentOf } from './parent-of.js'
 import type { Watcher } from './ports/watcher.js'
@@ -16,7 +17,7 @@ import type { IgnoreRules } from './scan/ignore-rules.js'
 import type { LocalPending } from './status.js'
 import type { Wakeups } from './wakeups.js'
 import type { ExpectedHints } from './watch/expected-hints.js'
-import type { Hints } from './watch/hints.js'
+import type { HintSet, Hints } from './watch/hints.js'
 import type { RescanSchedule } from './watch/rescan-schedule.js'
 
 export interface LocalSideOptions {
@@ -37,6 +38,7 @@ export interface LocalSideOptions {
 export class LocalSide {
   readonly #absences = new Absences()
   readonly #retries = new Retries()
+  readonly #rounds = new Rounds()
   readonly #large: LargeFiles
   /** Directories with changes that wait for the hub. */
   readonly #unpushed = new Set<string>()
@@ -89,8 +91,10 @@ export class LocalSide {
 
   get pending(): Omit<LocalPending, 'wanted'> {
     const { hints, expected } = this.options
+    // What a refusal holds up is no work that would end by itself: the refusal is a problem by name.
+    const heldUp = this.#retries.isStuck ? 0 : this.#rounds.waiting
     return {
-      hinted: hints.size + (expected.hasLate ? 1 : 0),
+      hinted: hints.size + heldUp + (expected.hasLate ? 1 : 0),
       changing: this.#retries.changing,
       uploading: this.#large.pending,
       absent: this.#absences.size,
@@ -105,6 +109,7 @@ export class LocalSide {
     const { due, over } = this.#retries.takeDue(nowMs)
     for (const path of due) hints.add(parentOf(path), false, nowMs)
     for (const path of over) push.problems.set(path, [])
+    for (const [directory, isDeep] of this.#rounds.takeDue(nowMs)) hints.add(directory, isDeep, nowMs)
     if (schedule.isDue(push.clock.nowMs(), nowMs) && !hints.isFull) hints.addFull(nowMs)
     if (this.around.hold.current?.kind !== 'deletes') this.#hintAbsences(nowMs)
     for (const directory of expected.due(nowMs)) hints.add(directory, false, nowMs)
@@ -133,6 +138,8 @@ export class LocalSide {
     add(expected.dueInMs(nowMs))
     const retryMs = this.#retries.nextMs
     if (retryMs !== undefined) add(retryMs - nowMs)
+    const roundMs = this.#rounds.nextMs
+    if (roundMs !== undefined) add(roundMs - nowMs)
     const absentMs = this.#absences.nextAfter(this.#absencesSeenMs)
     // What was overdue at the last look has been hinted; it may have become so since.
     if (absentMs !== undefined && !this.around.hold.current) add(absentMs - nowMs)
@@ -193,7 +200,7 @@ export class LocalSide {
       })
       this.#unsent.settle()
       if (!isOffline) this.#large.forget(settled)
-      await this.#ended(result, isOffline)
+      await this.#ended(result, taken, isOffline)
     } catch (error) {
       hints.restore(taken, wakeups.monotonicMs())
       throw error
@@ -225,9 +232,15 @@ export class LocalSide {
     return this.#large.close()
   }
 
-  async #ended({ again, unpushed, rulesChanged }: LocalPassResult, wasOffline: boolean): Promise<void> {
+  async #ended(
+    { again, unpushed, rulesChanged }: LocalPassResult,
+    taken: HintSet,
+    wasOffline: boolean,
+  ): Promise<void> {
     const { hints, wakeups, push } = this.options
-    for (const [directory, isDeep] of again) hints.add(directory, isDeep, wakeups.monotonicMs())
+    const nowMs = wakeups.monotonicMs()
+    for (const [directory, isDeep] of this.#rounds.ended(again, taken, nowMs))
+      hints.add(directory, isDeep, nowMs)
     for (const directory of unpushed) this.#unpushed.add(directory)
     // What was hidden until now has no file: nobody would ask for it. Before the first scan the start did.
     if (this.#scansEnded > 0) for (const key of rulesChanged) await auditBelow(push, key)

@@ -1,5 +1,5 @@
-/** Waits between attempts at a file that changes while it is read, then once a minute. */
-const DELAYS_MS = [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000]
+/** Waits between attempts at what does not succeed, then once a minute. */
+export const DELAYS_MS = [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000]
 
 /** How long a file that was due stays known: what became of it shows in the scan that follows. */
 const PROBATION_MS = 60_000
@@ -57,6 +57,11 @@ export class Retries {
     let next: number | undefined
     for (const { dueMs } of this.#attempts.values()) next = Math.min(next ?? dueMs, dueMs)
     return next
+  }
+
+  /** Whether something waits for a person. */
+  get isStuck(): boolean {
+    return [...this.#attempts.values()].some(({ isChanging }) => !isChanging)
   }
 
   /** Files that are being written. */
