@@ -8,6 +8,8 @@ export const ABSENT_MS = 1_000
 /** Rows whose things are not where they were, since when, and where that was. */
 export class Absences {
   readonly #since = new Map<EntryKey, { readonly sinceMs: number; readonly directory: string }>()
+  /** Relative paths. */
+  readonly #found = new Map<EntryKey, string>()
 
   /**
    * Takes the result of one scan.
@@ -44,8 +46,26 @@ export class Absences {
     this.#since.delete(key)
   }
 
+  /** It was found at another place, and could not be sent from there. */
+  found(key: EntryKey, path: string): void {
+    this.#found.set(key, path)
+  }
+
+  /**
+   * Whether what is missing is where it was found: then it is not gone, however little of that can be told.
+   * @param stands Whether it stands at this path.
+   */
+  isElsewhere(key: EntryKey, stands: (path: string) => boolean): boolean {
+    const path = this.#found.get(key)
+    if (path === undefined) return false
+    if (stands(path)) return true
+    this.#found.delete(key)
+    return false
+  }
+
   clear(): void {
     this.#since.clear()
+    this.#found.clear()
   }
 
   get size(): number {

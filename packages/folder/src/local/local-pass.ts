@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { type EntryKey, entryKey } from '@tidemark/engine'
+import { errnoOf } from '../adapters/node-file-system.js'
 import { parentOf } from '../parent-of.js'
 import type { FileStat } from '../ports/file-system.js'
 import type { Watcher } from '../ports/watcher.js'
@@ -12,6 +13,7 @@ import { adoptDirectory } from './adopt.js'
 import { diffDirectory, type Finding } from './diff.js'
 import { DirRef } from './dir-ref.js'
 import { EntryNames } from './entry-names.js'
+import { mayBeMoved } from './identity.js'
 import type { Item } from './item.js'
 import { lookUp } from './lookups.js'
 import { type PushOptions, push } from './push.js'
@@ -201,9 +203,24 @@ class LocalPass {
         this.#occupied.push({ ...finding, dir, name: finding.row.localName })
         return
       case 'missing':
+        if (this.#standsElsewhere(finding.row)) return this.#lookAgain(dir.path, false)
         this.#missing.set(finding.row.key, { row: finding.row, directory: dir.path })
         return
     }
+  }
+
+  #standsElsewhere(row: SyncedRow): boolean {
+    const { absences, context } = this.options
+    return absences.isElsewhere(row.key, (path) => {
+      try {
+        const stat = context.files.lstat(`${context.directory}/${path}`)
+        return stat !== undefined && mayBeMoved(row, stat)
+      } catch (error) {
+        if (errnoOf(error) === undefined) throw error
+        // What cannot be looked at is not absent.
+        return true
+      }
+    })
   }
 
   async #create({ dir, name, stat }: Spot, entryName: string, mayEnter: boolean): Promise<void> {
@@ -264,6 +281,10 @@ class LocalPass {
     await this.#pushDisplaced(resolution)
     await this.#flush()
     await this.#drain()
+    for (const { row, dir, name } of resolution.moves) {
+      const path = dir.pathOf(name)
+      if (this.#mustWait(path)) absences.found(row.key, path)
+    }
     const overdue = resolution.missing.filter(({ key }) => isOverdue(key))
     await this.#delete(overdue)
   }
