@@ -57,7 +57,7 @@ function pushMove(space: Partial<SpaceBinding>, meanwhile?: () => void): Promise
 
 /**
  * @param meanwhile Happens between the scan and the commit.
- * @param refused A path that the space did not take a moment ago.
+ * @param refused A path that the space did not take a moment ago, or that could not be read.
  * @returns what was left out.
  */
 async function pushAll(
@@ -65,6 +65,7 @@ async function pushAll(
   items: readonly Item[],
   meanwhile: () => void = () => undefined,
   refused?: string,
+  cause = 'refused',
 ): Promise<Stale[]> {
   const clock = { nowMs: Date.now }
   const rows = new RowsStore(store)
@@ -88,7 +89,7 @@ async function pushAll(
   retries = new Retries()
   if (refused !== undefined) {
     retries.failed(refused, Date.now(), false)
-    context.problems.set(refused, [{ path: refused, cause: 'refused', detail: '', fix: '' }])
+    context.problems.set(refused, [{ path: refused, cause, detail: '', fix: '' }])
   }
   const options = { context, large, retries, isImport: false, monotonicMs: Date.now, signal }
   const stale: Stale[] = []
@@ -172,6 +173,16 @@ test('[FB13] a file that was only moved, because its last attempt was refused, i
   await pushAll({ commit: committing }, [movedTo(DirRef.root('1'))], undefined, 'g')
   expect(committed.flat().map(({ type }) => type)).toEqual(['move'])
   expect(retries.nextMs).toBeGreaterThan(0)
+})
+
+test('[FB13] of a directory that stands where a file could not be read nothing waits', async () => {
+  mkdirSync(join(directory, 'd'))
+  const dir = DirRef.root('1')
+  const made = nodeFileSystem.lstat(join(directory, 'd'))!
+  const item: Item = { type: 'create', path: 'd', dir, name: 'd', entryName: 'd', stat: made }
+  await pushAll({ commit: committing }, [item], undefined, 'd', 'unreadable')
+  expect(committed.flat().map(({ type }) => type)).toEqual(['create'])
+  expect(retries.nextMs).toBeUndefined()
 })
 
 test('a move into a directory that the group before did not make is left out, and looked for at both places', async () => {

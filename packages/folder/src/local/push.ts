@@ -256,6 +256,9 @@ async function commit(
         // Of one that was only moved the bytes are still to be read.
         if (!isUnread) retries.succeeded(item.path)
       }
+      // Whatever could not be read or sent at this path was another thing.
+      if ('stat' in item && item.stat.kind === 'dir' && retries.succeeded(item.path))
+        context.problems.set(item.path, [])
       if (item.type !== 'create' || !item.self) continue
       const entry = result.created.get(item.self.ref)
       if (entry) item.self.settle(entryKey(entry), entry.node)
