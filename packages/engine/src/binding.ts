@@ -1,5 +1,6 @@
 import type { ChunkId, NodeEntry } from '@tidemark/protocol'
 import type { Observable } from 'rxjs'
+import type { ChunkList } from './chunking/chunk-list.js'
 import type { UserOp } from './core/user-op.js'
 import type { EntryKey, Version, ViewChange, ViewEntry } from './core/view-entry.js'
 import type { TreeReader } from './database/tree-reader.js'
@@ -16,15 +17,6 @@ export interface ChunkedFile {
   readonly chunks: ChunkList
   /** Manifest nodes above them, bottom up; empty for `height` 0. */
   readonly manifest: readonly { readonly id: ChunkId; readonly bytes: Uint8Array }[]
-}
-
-/** Ids and lengths of consecutive chunks, flat: 36 bytes a chunk however many there are. */
-export interface ChunkList {
-  readonly count: number
-  /** 32 bytes a chunk. */
-  readonly ids: Uint8Array
-  /** Bytes of each chunk. */
-  readonly lengths: Uint32Array
 }
 
 /** A file whose bytes must be stored before its op is committed. */

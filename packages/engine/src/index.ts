@@ -2,7 +2,6 @@ export { MemoryKeyValueStore } from './adapters/memory-store.js'
 export type {
   BegunAnew,
   ChunkedFile,
-  ChunkList,
   CommitResult,
   FetchOptions,
   HeldFile,
@@ -15,6 +14,7 @@ export type {
   Upload,
   WantedByHub,
 } from './binding.js'
+export type { ChunkList } from './chunking/chunk-list.js'
 export { beginsLikeManifestNode, decodeManifestNode } from './chunking/manifest-node.js'
 export { type BuiltPack, type ChunkToPack, type PackedChunk, PackFormat } from './chunking/pack-format.js'
 export { PlainGear } from './chunking/plain-gear.js'

@@ -1,5 +1,13 @@
 import { bytesToHex, CHUNK_ID_BYTES, type ChunkId } from '@tidemark/protocol'
-import type { ChunkList } from '../binding.js'
+
+/** Ids and lengths of consecutive chunks, flat: 36 bytes a chunk however many there are. */
+export interface ChunkList {
+  readonly count: number
+  /** 32 bytes a chunk. */
+  readonly ids: Uint8Array
+  /** Bytes of each chunk. */
+  readonly lengths: Uint32Array
+}
 
 /** Chunks that a list has room for at first. */
 const ROOM_AT_FIRST = 16

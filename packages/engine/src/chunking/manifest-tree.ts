@@ -1,7 +1,8 @@
 import { bytesToHex, CHUNK_ID_BYTES, type ChunkId } from '@tidemark/protocol'
-import type { ChunkedFile, ChunkList } from '../binding.js'
+import type { ChunkedFile } from '../binding.js'
 import type { Hasher } from '../ports/hasher.js'
 import { chunkClass } from './chunk-class.js'
+import type { ChunkList } from './chunk-list.js'
 import { encodeManifestNode, MANIFEST_CHILDREN_MAX, type ManifestRoot } from './manifest-node.js'
 
 /** A node ends no earlier: each level has at most 1/64 of the nodes of the one below, whatever the ids. */

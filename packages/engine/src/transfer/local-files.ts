@@ -6,7 +6,8 @@ import {
   hexToBytes,
   type SpaceName,
 } from '@tidemark/protocol'
-import type { ChunkedFile, ChunkList, Upload } from '../binding.js'
+import type { ChunkedFile, Upload } from '../binding.js'
+import type { ChunkList } from '../chunking/chunk-list.js'
 import { ChunkListBuilder, chunkIdAt } from '../chunking/chunk-list.js'
 import { readManifest } from '../chunking/read-manifest.js'
 import type { Version } from '../core/view-entry.js'

@@ -1,5 +1,5 @@
 import type { ChunkId, Hint, HintedChunk, UploadId } from '@tidemark/protocol'
-import type { ChunkList } from '../binding.js'
+import type { ChunkList } from '../chunking/chunk-list.js'
 import { chunkIdAt } from '../chunking/chunk-list.js'
 
 /** Smaller files are there as soon as a hint would be. */

@@ -1,5 +1,5 @@
 import { bytesToHex, CHUNK_BYTES_MAX, CHUNK_ID_BYTES } from '@tidemark/protocol'
-import type { ChunkList } from '../binding.js'
+import type { ChunkList } from '../chunking/chunk-list.js'
 import type { Hasher } from '../ports/hasher.js'
 import type { KeyValueOp, KeyValueReader } from '../ports/key-value-store.js'
 

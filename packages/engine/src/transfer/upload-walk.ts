@@ -1,5 +1,6 @@
 import { CHUNK_ID_BYTES, type ChunkId, IDS_PER_REQUEST_MAX } from '@tidemark/protocol'
-import type { ChunkedFile, ChunkList, Upload } from '../binding.js'
+import type { ChunkedFile, Upload } from '../binding.js'
+import type { ChunkList } from '../chunking/chunk-list.js'
 import { chunkIdAt } from '../chunking/chunk-list.js'
 import type { ByteSource } from '../ports/byte-source.js'
 

@@ -1,5 +1,5 @@
 import type { ChunkId } from '@tidemark/protocol'
-import type { ChunkList } from '../binding.js'
+import type { ChunkList } from '../chunking/chunk-list.js'
 import { chunkIdAt } from '../chunking/chunk-list.js'
 import { packLength } from '../chunking/pack-format.js'
 import type { Piece } from './upload-walk.js'

@@ -1,5 +1,5 @@
 import { bytesToHex, utf8Encode } from '@tidemark/protocol'
-import type { ChunkList } from '../../src/binding.js'
+import type { ChunkList } from '../../src/chunking/chunk-list.js'
 import { sha256 } from './vocabulary.js'
 
 /**
