@@ -8,6 +8,7 @@ import {
 import { decoded, garbled, mustBeSaidAgain } from './mutation.js'
 import type { SimRandom } from './random.js'
 import { changed, type Heard, openOf, plainHello, type Visitor } from './stranger.js'
+import { Verdict } from './verdict.js'
 
 const TRIES = 12
 const TOO_LONG_ONE_IN = 200
@@ -19,19 +20,10 @@ const ANSWERS: ReadonlySet<string> = new Set(['DECODE', 'LIMIT', 'NO_SPACE'])
  * possible. The hub must say what it was, and hang up.
  */
 export class Babbler implements Visitor {
-  #answer: string | undefined
-  #isClosed = false
+  readonly #verdict: Verdict
 
   constructor(connection: Connection, space: SpaceName, heard: Heard, random: SimRandom) {
-    connection.open({
-      frame: (bytes) => {
-        const message = decoded(bytes)
-        if (message?.type === 'fault') this.#answer ??= message.code
-      },
-      closed: () => {
-        this.#isClosed = true
-      },
-    })
+    this.#verdict = new Verdict(connection, 'a babbler', ANSWERS)
     connection.send(encodePreamble())
     connection.send(encodeMessage(plainHello(random)))
     if (random.chance(2)) connection.send(encodeMessage(openOf(space)))
@@ -39,9 +31,7 @@ export class Babbler implements Visitor {
   }
 
   get complaint(): string | undefined {
-    if (!this.#isClosed) return 'a babbler: the hub still listens'
-    if (this.#answer === undefined || ANSWERS.has(this.#answer)) return undefined
-    return `a babbler: ${this.#answer} was the answer`
+    return this.#verdict.complaint
   }
 
   /** It has said its one thing: to hang up is up to the hub. */

@@ -20,6 +20,7 @@ import {
 import { decoded } from './mutation.js'
 import type { SimRandom } from './random.js'
 import { openOf, plainHello, type Visitor } from './stranger.js'
+import { Verdict } from './verdict.js'
 
 /** What the hub may answer: that a node has one kind, or that it cannot keep anything at the moment. */
 const ANSWERS: ReadonlySet<string> = new Set(['KIND_CHANGED', 'NO_SPACE'])
@@ -43,31 +44,20 @@ const hex = (random: SimRandom, bytes: number): string => bytesToHex(random.byte
  * keeps what each version and each order of hearing keeps, tells others just that, and refuses the last.
  */
 export class Contradictor implements Visitor {
-  #answer: string | undefined
-  #isClosed = false
+  readonly #verdict: Verdict
   readonly tale: Tale
 
   constructor(connection: Connection, space: SpaceName, random: SimRandom) {
     const author = (): ReplicaId => parseReplicaId(hex(random, 8))
     this.tale = { id: parseNodeId(hex(random, 16)), authors: [author(), author()] }
-    connection.open({
-      frame: (bytes) => {
-        const message = decoded(bytes)
-        if (message?.type === 'fault') this.#answer ??= message.code
-      },
-      closed: () => {
-        this.#isClosed = true
-      },
-    })
+    this.#verdict = new Verdict(connection, 'a contradictor', ANSWERS)
     connection.send(encodePreamble())
     for (const message of [plainHello(random), openOf(space), ...told(this.tale, random)])
       connection.send(encodeMessage(message))
   }
 
   get complaint(): string | undefined {
-    if (!this.#isClosed) return 'a contradictor: the hub still listens'
-    if (this.#answer === undefined || ANSWERS.has(this.#answer)) return undefined
-    return `a contradictor: ${this.#answer} was the answer`
+    return this.#verdict.complaint
   }
 
   /** To hang up is up to the hub. */
