@@ -7,11 +7,18 @@ export const IGNORE_FILE = '.tidemarkignore'
 export const IGNORE_FILE_BYTES_MAX = 1024 * 1024
 
 /**
+ * A longer line is no pattern: no path is so long, and the engine of regular expressions gives up at some length.
+ * Nor is one with more of `**` than this: each may stand for any part of a deep path, and all ways to choose are tried.
+ */
+const PATTERN_CHARS_MAX = 4_096
+const DEEP_WILDCARDS_MAX = 2
+
+/**
  * What a folder's owner does not want to share. Deeper files overrule higher ones, within a file the
  * last matching line decides, and what lies below an ignored directory cannot be brought back.
  */
 export class IgnoreRules {
-  readonly #byDirectory = new Map<string, { readonly text: string; readonly rules: Ignore }>()
+  readonly #byDirectory = new Map<string, DirectoryRules>()
 
   /**
    * Takes the rules of one directory (`undefined`: it has none).
@@ -20,8 +27,13 @@ export class IgnoreRules {
   set(directory: string, text: string | undefined): boolean {
     if (this.#byDirectory.get(directory)?.text === text) return false
     if (text === undefined) this.#byDirectory.delete(directory)
-    else this.#byDirectory.set(directory, { text, rules: ignore().add(text) })
+    else this.#byDirectory.set(directory, parse(text))
     return true
+  }
+
+  /** Lines of a directory's rules, from 1, that are no patterns: they hide nothing. */
+  unusable(directory: string): readonly number[] {
+    return this.#byDirectory.get(directory)?.unusable ?? []
   }
 
   /** @param path Relative to the bound directory. */
@@ -50,6 +62,21 @@ export class IgnoreRules {
     return ignored
   }
 }
+
+interface DirectoryRules {
+  readonly text: string
+  readonly rules: Ignore
+  readonly unusable: readonly number[]
+}
+
+function parse(text: string): DirectoryRules {
+  const lines = text.split(/\r?\n/)
+  const unusable = lines.flatMap((line, i) => (isPattern(line) ? [] : [i + 1]))
+  return { text, rules: ignore().add(lines.filter(isPattern)), unusable }
+}
+
+const isPattern = (line: string): boolean =>
+  line.length <= PATTERN_CHARS_MAX && line.split('**').length - 1 <= DEEP_WILDCARDS_MAX
 
 /** At any depth: a folder that is bound on its own may lie in this one, and its database is not to be shared. */
 const isReserved = (path: string): boolean =>

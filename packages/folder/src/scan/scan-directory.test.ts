@@ -124,3 +124,19 @@ test('a directory that cannot be listed is unknown', () => {
   const scan = scanDirectory(files, rules, { root, path: '', dev, ino })
   expect(scan).toMatchObject({ state: 'unknown', problem: { cause: 'unreadable' } })
 })
+
+test('a line of the rules that no path can match, or that takes for ever, hides nothing and stops nothing', () => {
+  const { scan, path } = folder()
+  fs.writeFileSync(
+    path('.tidemarkignore'),
+    `${'a'.repeat(70_007)}\n*.log\n**/a/**/a/**/a/c\n${'*a'.repeat(3_000)}\n`,
+  )
+  fs.writeFileSync(path('x.log'), '')
+  fs.mkdirSync(path('a/'.repeat(150)), { recursive: true })
+  expect(mustList(scan())).toEqual({
+    found: ['.tidemarkignore', 'a'],
+    hidden: ['x.log'],
+    causes: ['ignore-rule'],
+  })
+  expect(mustList(scan('a/'.repeat(149).slice(0, -1)))).toEqual({ found: ['a'], hidden: [], causes: [] })
+})

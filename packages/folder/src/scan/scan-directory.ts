@@ -83,6 +83,14 @@ class Listing {
     const has = names.some((name) => name.length === IGNORE_FILE.length && lossy.decode(name) === IGNORE_FILE)
     const text = has ? this.#rulesText() : undefined
     this.#rulesChanged = this.rules.set(this.target.path, text)
+    const [line] = this.rules.unusable(this.target.path)
+    if (line === undefined) return
+    this.#problems.push({
+      path: this.#pathOf(IGNORE_FILE),
+      cause: 'ignore-rule',
+      detail: `line ${line} is too long, or has \`**\` too often, for a pattern: it hides nothing`,
+      fix: 'split it',
+    })
   }
 
   add(bytes: Uint8Array): void {
