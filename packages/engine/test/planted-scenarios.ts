@@ -39,10 +39,11 @@ class Replica {
     )
   }
 
-  /** One file, and its key. */
+  /** One file, as an import makes it: the same again is the same node. */
   async create(name: string) {
     const content = { root: '1'.repeat(64) as ChunkId, height: 0, size: 1, mtimeMs: 1 }
-    const op = { type: 'create', ref: name, parent: { node: ROOT }, name, kind: 'file', content } as const
+    const place = { parent: { node: ROOT }, name } as const
+    const op = { type: 'create', ref: name, ...place, kind: 'file', content, import: true } as const
     const { created } = await this.database.commit([op])
     return created.get(name)!
   }
@@ -92,6 +93,25 @@ async function collectedAndTold(): Promise<string> {
   return `${isGone ? 'collected' : 'kept'}; ${await a.shown()}`
 }
 
+/** One who has collected makes the same file once more, and deletes it; the other still hides its first contents. */
+async function collectedAndMadeAgain(): Promise<string> {
+  const [a, b] = [await Replica.open('a'), await Replica.open('b')]
+  const file = await a.create('f')
+  await b.learn(a, file.node)
+  await b.database.commit([{ type: 'delete', entry: entryKey(file) }])
+  await a.learn(b, file.node)
+  const { gc, device } = b.database
+  await a.database.gc.takeMembers(await gc.setMembers([a.database.device, device]))
+  await a.database.gc.acknowledge()
+  await gc.takeAcks(await a.database.gc.acks())
+  await gc.acknowledge()
+  await gc.collect()
+  const again = await b.create('f')
+  await b.database.commit([{ type: 'delete', entry: entryKey(again) }])
+  await a.learn(b, again.node)
+  return a.shown()
+}
+
 /** A folder hears of a file that is not on its disk yet. */
 async function receivedAndAcknowledged(): Promise<string> {
   const [a, b] = [await Replica.open('a'), await Replica.open('b', 'bound')]
@@ -104,4 +124,9 @@ async function receivedAndAcknowledged(): Promise<string> {
   return vectorAtMost(a.database.frontier, applied) ? 'acknowledged' : 'not acknowledged'
 }
 
-export const SCENARIOS = { movedAndDeleted, collectedAndTold, receivedAndAcknowledged } as const
+export const SCENARIOS = {
+  movedAndDeleted,
+  collectedAndTold,
+  collectedAndMadeAgain,
+  receivedAndAcknowledged,
+} as const

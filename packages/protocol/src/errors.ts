@@ -48,6 +48,7 @@ export type ProtocolErrorCode =
   | 'UNEXPECTED_MESSAGE'
   | 'BAD_ENTRY'
   | 'KIND_CHANGED'
+  | 'BAD_REJECT'
   | 'FRONTIER_UNFOUNDED'
   | 'UNKNOWN_CHANNEL'
   | 'HEARTBEAT'

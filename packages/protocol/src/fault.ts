@@ -24,6 +24,7 @@ const PROTOCOL_CODES: { readonly [K in ProtocolErrorCode]: true } = {
   UNEXPECTED_MESSAGE: true,
   BAD_ENTRY: true,
   KIND_CHANGED: true,
+  BAD_REJECT: true,
   FRONTIER_UNFOUNDED: true,
   UNKNOWN_CHANNEL: true,
   HEARTBEAT: true,

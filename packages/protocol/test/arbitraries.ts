@@ -14,6 +14,7 @@ import type {
   Message,
   NodeEntry,
   NodeId,
+  Refusal,
   Register,
   ReplicaId,
   RunId,
@@ -199,6 +200,11 @@ const grant: fc.Arbitrary<Grant> = fc.record({
 })
 const type = <T extends string>(value: T) => fc.constant(value)
 
+const refusal: fc.Arbitrary<Refusal> = fc.record(
+  { node: nodeId, dots, code: text, message: text, accepted: arbitraryNodeEntry },
+  { requiredKeys: ['node', 'dots', 'code', 'message'] },
+)
+
 export const arbitraryMessages: {
   readonly [K in Message['type']]: fc.Arbitrary<Extract<Message, { type: K }>>
 } = {
@@ -322,7 +328,7 @@ export const arbitraryMessages: {
   ),
   ping: fc.record({ type: type('ping'), nonce: uint }),
   pong: fc.record({ type: type('pong'), nonce: uint }),
-  reject: fc.record({ type: type('reject'), channel, node: nodeId, code: text, message: text }),
+  reject: fc.record({ type: type('reject'), channel, refusals: fc.array(refusal, { maxLength: 3 }) }),
   need: fc.record({ type: type('need'), request, channel, chunks: fc.array(chunkId, { maxLength: 4 }) }),
   needed: fc.record({ type: type('needed'), request, chunks: fc.array(chunkId, { maxLength: 4 }) }),
   'grant-puts': fc.record({

@@ -221,7 +221,20 @@ export const SAMPLE_MESSAGES: { readonly [K in Message['type']]: Extract<Message
   },
   ping: { type: 'ping', nonce: 1 },
   pong: { type: 'pong', nonce: 1 },
-  reject: { type: 'reject', channel: 1, node: NODE, code: 'QUOTA', message: 'the space is full' },
+  reject: {
+    type: 'reject',
+    channel: 1,
+    refusals: [
+      { node: NODE, dots: [dot(A, 4), dot(A, 5)], code: 'NAME', message: 'no *.exe here' },
+      {
+        node: DIR,
+        dots: [dot(B, 12)],
+        code: 'RETAINED',
+        message: 'nothing is deleted here',
+        accepted: SAMPLE_ENTRIES['deleted directory']!,
+      },
+    ],
+  },
   need: { type: 'need', request: 7, channel: 1, chunks: [chunk('a'), chunk('c')] },
   needed: { type: 'needed', request: 7, chunks: [chunk('a')] },
   'grant-puts': { type: 'grant-puts', request: 8, channel: 1, blobs: [{ id: blob('e'), length: 1_000 }] },

@@ -65,6 +65,7 @@ export function newerThan(entry: NodeEntry, frontier: Vector): NodeEntry | undef
 /** The stamps of all siblings. */
 export const stampsOf = (entry: NodeEntry): Hlc[] => siblingsOf(entry).map((sibling) => sibling.hlc)
 
-function siblingsOf(entry: NodeEntry): readonly Sibling<unknown>[] {
+/** Of all registers. */
+export function siblingsOf(entry: NodeEntry): readonly Sibling<unknown>[] {
   return [...entry.loc, ...entry.content, ...entry.attr]
 }

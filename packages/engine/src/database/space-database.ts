@@ -4,7 +4,6 @@ import {
   joinVectors,
   maxHlc,
   type NodeEntry,
-  type NodeId,
   type Open,
   ProtocolError,
   type ReplicaId,
@@ -27,6 +26,7 @@ import { prefixed } from './prefixed-reader.js'
 import type { RejoinMode } from './rejoin.js'
 import { SpaceGc } from './space-gc.js'
 import type { SpaceChange, SpaceDatabaseOptions, SpaceMode } from './space-options.js'
+import { SpaceRefusals } from './space-refusals.js'
 import { SpaceRejoin } from './space-rejoin.js'
 import type { SpaceSnapshot } from './space-snapshot.js'
 import { SpaceStore } from './space-store.js'
@@ -50,6 +50,8 @@ export class SpaceDatabase {
   /** Members, and the collection of what is dead for all of them. */
   readonly gc: SpaceGc
   readonly #rejoin: SpaceRejoin
+  /** What a hub does not take, and what becomes of it. */
+  readonly refusals: SpaceRefusals
   #everSynced = false
   #repaired = 0
   readonly #digests: StateDigests
@@ -69,9 +71,10 @@ export class SpaceDatabase {
       isApplied: async (txn) => this.isWhole && (await store.marks.oldest(txn, 1)).length === 0,
       write: (fn) =>
         store.write(async (txn) => ({ ...(await fn(txn)), sync: false, counters: store.counters })),
-      bury: (ids) => this.#bury(ids),
+      bury: (ids) => bury(store, ids),
     })
     this.#digests = new StateDigests(store.received, store.options.sha256)
+    this.refusals = new SpaceRefusals(store, { frontier: () => this.frontier, known: () => this.#known })
     this.#rejoin = new SpaceRejoin(store, (ops, rows) => this.commit(ops, rows))
   }
 
@@ -232,6 +235,7 @@ export class SpaceDatabase {
   /**
    * Registers from a peer, with the cursor behind them, in one batch. Durable with the next sync point.
    *
+   * @param cursor `undefined`: it stays, because something before it was not taken.
    * @param isRepair What lives is taken although the frontier holds it: an audit showed that something is missing.
    * @returns the positions in the own log that these entries took, with those they had before.
    * @throws {ProtocolError} BAD_ENTRY, KIND_CHANGED: nothing was written.
@@ -239,7 +243,7 @@ export class SpaceDatabase {
   async receive(
     peer: DeviceId,
     entries: readonly NodeEntry[],
-    cursor: Cursor,
+    cursor: Cursor | undefined,
     isRepair = false,
   ): Promise<readonly { lseq: number; previous: number }[]> {
     return this.#store.write(async (txn) => {
@@ -262,7 +266,7 @@ export class SpaceDatabase {
       const dirty =
         (await this.#store.dirtyTracker?.joined(txn, joined, this.#store.counters.dirty)) ??
         this.#store.counters.dirty
-      this.#store.peers.moveCursor(txn, peer, cursor)
+      if (cursor) this.#store.peers.moveCursor(txn, peer, cursor)
       if (isRepair) this.#repaired += joined.nodes.length
       return {
         value: moved.entries,
@@ -287,8 +291,9 @@ export class SpaceDatabase {
     const endsRejoin = this.#rejoin.isEndedBy(peer, point.frontier)
     await this.#store.write(async (txn) => {
       const isBootstrap = state !== undefined || this.frontier.size === 0
-      // To one that begins a peer cannot show what was collected.
-      const hidden = this.#hasOnlyOwn ? point.floor : new Map()
+      // To one that begins a peer cannot show what was collected: a copy of a device that never met one too.
+      const isFirst = this.#hasOnlyOwn || !this.#everSynced
+      const hidden = isFirst ? point.floor : new Map()
       if (!isBootstrap && !vectorAtMost(point.frontier, joinVectors(this.met, hidden))) {
         throw new ProtocolError('FRONTIER_UNFOUNDED', 'the peer claims writes that it never showed')
       }
@@ -470,24 +475,6 @@ export class SpaceDatabase {
   /** Waits for the writes that are under way. */
   async idle(): Promise<void> {
     await this.#store.idle()
-  }
-
-  async #bury(ids: readonly NodeId[]): Promise<void> {
-    if (this.mode === 'relay') return
-    await this.#store.write(async (txn) => {
-      const change = this.#store.vectors.change()
-      const writer = this.#store.writer(txn, change)
-      const trees = { received: this.#store.received, synced: this.#store.synced ?? this.#store.received }
-      const { nodes } = await bury(txn, trees, ids, writer)
-      const { lseq } = await this.#store.appendLog(txn, nodes)
-      return {
-        value: undefined,
-        sync: true,
-        vectors: change,
-        counters: { ...this.#store.counters, lseq, hlc: writer.hlc },
-        change: { view: [] },
-      }
-    })
   }
 }
 

@@ -1,4 +1,4 @@
-import { type DeviceId, parseSpaceName, ROOT } from '@tidemark/protocol'
+import { type DeviceId, parseSpaceName, type ReplicaId, ROOT, type RunId } from '@tidemark/protocol'
 import { beforeEach, expect, test } from 'vitest'
 import { MemoryKeyValueStore } from '../adapters/memory-store.js'
 import { entryKey } from '../core/view-entry.js'
@@ -8,19 +8,19 @@ import { SpaceDatabase } from './space-database.js'
 const OURS = 'a'.repeat(16) as DeviceId
 const OTHER = 'b'.repeat(16) as DeviceId
 
+let storage: MemoryKeyValueStore
 let database: SpaceDatabase
 
-beforeEach(async () => {
+function open(storage: MemoryKeyValueStore, device: DeviceId): Promise<SpaceDatabase> {
   const { clock, random, hasher } = nodePlatform
-  database = await SpaceDatabase.open({
-    storage: new MemoryKeyValueStore(),
-    space: parseSpaceName('photos'),
-    device: OURS,
-    mode: 'direct',
-    clock,
-    random,
-    sha256: (bytes) => hasher.sha256(bytes),
-  })
+  const sha256 = (bytes: Uint8Array) => hasher.sha256(bytes)
+  const space = parseSpaceName('photos')
+  return SpaceDatabase.open({ storage, space, device, mode: 'direct', clock, random, sha256 })
+}
+
+beforeEach(async () => {
+  storage = new MemoryKeyValueStore()
+  database = await open(storage, OURS)
   const made = await database.commit([
     { type: 'create', ref: 'dir', parent: { node: ROOT }, name: 'old', kind: 'dir' },
   ])
@@ -72,4 +72,17 @@ test('[GC15] a member that has applied what has not come here holds collection u
 test('without members nothing is ever collected', async () => {
   expect(await database.gc.acknowledge()).toBe(false)
   expect([await database.gc.collect(), await deadCount()]).toEqual([0, 1])
+})
+
+test('[EX11] a copy of a device that never met anybody believes what was collected before (seed 10492 of refuse)', async () => {
+  const copy = await open(storage, 'd'.repeat(16) as DeviceId)
+  const collected = new Map([['e'.repeat(16) as ReplicaId, 3]])
+  const cursor = { run: 'f'.repeat(16) as RunId, lseq: 1 }
+  const point = { cursor, frontier: collected, met: collected, lost: new Map(), floor: collected }
+  await copy.syncPoint(OTHER, point)
+  expect(copy.frontier.get('e'.repeat(16) as ReplicaId)).toBe(3)
+  // From then on it has met everything.
+  const more = new Map([['e'.repeat(16) as ReplicaId, 4]])
+  const claim = copy.syncPoint(OTHER, { ...point, frontier: more, met: more, floor: more })
+  await expect(claim).rejects.toMatchObject({ code: 'FRONTIER_UNFOUNDED' })
 })

@@ -1,5 +1,6 @@
 import type { DeviceId, Open } from '@tidemark/protocol'
 import type { SpaceDatabase } from '../database/space-database.js'
+import type { SpaceExchangeOptions } from './space-exchange-options.js'
 
 export interface Opening {
   readonly channel: number
@@ -42,4 +43,14 @@ export async function openingOf(
     ...(basis ? { basis } : {}),
     ...(applied ? { applied } : {}),
   }
+}
+
+/**
+ * Whether it is this end that begins anew. Never a hub because of what a replica says; else the one that is behind;
+ * of two that are behind each other the one with the greater id.
+ */
+export function yields(ends: SpaceExchangeOptions, areWe: boolean, areThey: boolean): boolean {
+  const { database, peer, isHub = false, isPeerHub = false } = ends
+  if (isHub !== isPeerHub) return isPeerHub
+  return areWe && areThey ? database.device > peer : areWe
 }

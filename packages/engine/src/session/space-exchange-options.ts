@@ -1,5 +1,6 @@
 import type { DeviceId, Message, WantedVersion } from '@tidemark/protocol'
 import type { SpaceDatabase } from '../database/space-database.js'
+import type { Refuse, Refused } from '../database/space-refusals.js'
 import type { Hasher } from '../ports/hasher.js'
 import type { BlobAuthority } from '../transfer/blob-authority.js'
 import type { InlineChunks } from '../transfer/riding-chunks.js'
@@ -24,6 +25,10 @@ export interface SpaceExchangeOptions {
   readonly blobs?: BlobAuthority
   /** Whether this side, a hub, makes members of those that may write. @default false */
   readonly admits?: boolean
+  /** What this side does not take, where it is a hub. */
+  readonly refuse?: Refuse
+  /** What the peer, a hub, refused has been taken back. */
+  onRefused?(refused: readonly Refused[]): void
   /** What it does about bytes that it lacks, where it is a hub. */
   readonly custody?: Custody
   /** Takes what the peer, a hub, lacks. */

@@ -17,6 +17,7 @@ import { SpaceDatabase } from '../database/space-database.js'
 import { nodePlatform } from '../node/index.js'
 import { ChunkCache } from '../transfer/chunk-cache.js'
 import { SpaceExchange } from './space-exchange.js'
+import type { SpaceExchangeOptions } from './space-exchange-options.js'
 
 const RID = 'e'.repeat(16) as ReplicaId
 const RUN = 'f'.repeat(16) as RunId
@@ -39,7 +40,9 @@ const directory: NodeEntry = {
   attr: [],
 }
 
-async function exchangeWorld(options: { isHub?: boolean } = {}) {
+async function exchangeWorld(
+  options: Partial<Pick<SpaceExchangeOptions, 'isHub' | 'isPeerHub' | 'refuse' | 'onRefused'>> = {},
+) {
   const { clock, random, hasher } = nodePlatform
   const database = await SpaceDatabase.open({
     storage: new MemoryKeyValueStore(),
@@ -146,4 +149,71 @@ test('[GC15] what a device acknowledged before it lost its writes counts no more
   await open(false)
   expect(await database.gc.ackOf(PEER)).toBeUndefined()
   expect(database.gc.members).toEqual({ epoch: epoch + 1, devices: [PEER] })
+})
+
+test('[HB20] a hub that has refused an entry says so, takes nothing more, and stands where it stood until an OPEN', async () => {
+  let isRefused = true
+  const refuse = () => (isRefused ? { code: 'NO', message: 'not this one' } : undefined)
+  const { database, sent, open, syncPoint, entries } = await exchangeWorld({ isHub: true, refuse })
+  await open(false)
+  await entries()
+  const refusals = [{ node: directory.id, dots: [{ rid: RID, seq: 1 }], code: 'NO', message: 'not this one' }]
+  expect(sent.find(({ type }) => type === 'reject')).toEqual({ type: 'reject', channel: 1, refusals })
+  isRefused = false
+  await entries()
+  await syncPoint(1, new Map([[RID, 1]]))
+  expect(await database.received.node(directory.id)).toBeUndefined()
+  expect([database.frontier.size, (await database.peer(PEER)).cursor]).toEqual([0, undefined])
+  sent.length = 0
+  await open(false)
+  expect(sent[0]).toMatchObject({ type: 'open' })
+  await entries()
+  expect(await database.received.node(directory.id)).toEqual(directory)
+})
+
+test('[HB20] what a hub refused is taken back, said, and not sent again', async () => {
+  const refused: string[] = []
+  const { database, exchange, sent, open } = await exchangeWorld({
+    isPeerHub: true,
+    onRefused: (all) => refused.push(...all.map(({ name, code }) => `${name}: ${code}`)),
+  })
+  await open(false)
+  const made = await database.commit([
+    { type: 'create', ref: 'd', parent: { node: ROOT }, name: 'd', kind: 'dir' },
+  ])
+  await expect.poll(() => sent.filter(({ type }) => type === 'entries').length).toBe(1)
+  const { node } = made.created.get('d')!
+  const { loc } = (await database.received.node(node))!
+  sent.length = 0
+  const reject = { node, dots: loc.map(({ dot }) => dot), code: 'NO', message: 'not this one' }
+  await exchange.receive({ type: 'reject', channel: 1, refusals: [reject] })
+  expect(refused).toEqual(['d: NO'])
+  expect((await database.received.lookup(ROOT, 'd')) === undefined).toBe(true)
+  expect(sent.map(({ type }) => type)).toEqual(['open'])
+  await open(false)
+  await expect.poll(() => sent.flatMap((m) => (m.type === 'entries' ? m.entries : []))).toHaveLength(1)
+  const [entry] = sent.flatMap((message) => (message.type === 'entries' ? message.entries : []))
+  expect(entry!.loc.map(({ value }) => value.dead)).toEqual([true])
+})
+
+test('[HB20] nobody but a hub refuses, and no hub for ever', async () => {
+  const { exchange: ofReplica, open } = await exchangeWorld()
+  await open(false)
+  await expect(ofReplica.receive({ type: 'reject', channel: 1, refusals: [] })).rejects.toMatchObject({
+    code: 'UNEXPECTED_MESSAGE',
+  })
+  const { database, exchange, open: openHub } = await exchangeWorld({ isPeerHub: true })
+  await database.commit([{ type: 'create', ref: 'd', parent: { node: ROOT }, name: 'd', kind: 'dir' }])
+  const entry = (await database.received.lookup(ROOT, 'd'))!
+  const refuseAll = async () => {
+    await openHub(false)
+    const { loc } = (await database.received.node(entry.node))!
+    const dots = loc.map(({ dot }) => dot)
+    const refusals = [{ node: entry.node, dots, code: 'NO', message: 'never' }]
+    await exchange.receive({ type: 'reject', channel: 1, refusals })
+  }
+  const forEver = async () => {
+    for (let i = 0; i < 100; i++) await refuseAll()
+  }
+  await expect(forEver()).rejects.toMatchObject({ code: 'BAD_REJECT' })
 })

@@ -1,11 +1,11 @@
 import {
   AccessError,
-  type DeviceId,
   type Entries,
   joinVectors,
   NO_SWEEP,
   type Open,
   ProtocolError,
+  type Reject,
   type Rewind,
   type RunId,
   type SyncPoint,
@@ -22,7 +22,8 @@ import { isOfOld } from './custody.js'
 import { HintTalk } from './hint-talk.js'
 import { keepInline } from './keep-inline.js'
 import { MemberTalk } from './member-talk.js'
-import { openingOf } from './opening.js'
+import { openingOf, yields } from './opening.js'
+import { RefusalTalk } from './refusal-talk.js'
 import { sendPage } from './send-page.js'
 import type { ExchangeMessage, SpaceEndpoint } from './session.js'
 import type { SpaceExchangeOptions } from './space-exchange-options.js'
@@ -45,6 +46,7 @@ export class SpaceExchange implements SpaceEndpoint {
   readonly #members: MemberTalk
   readonly #hints: HintTalk
   readonly #audit: Audit
+  readonly #refusals: RefusalTalk
   /** Both ends send everything once more; until something is collected here, which would come back with it. */
   #repairsBefore: RunId | undefined
   /** The next round sends everything. */
@@ -61,8 +63,12 @@ export class SpaceExchange implements SpaceEndpoint {
   #awaitsOpen = false
   /** What the peer sends is not taken until this side has begun anew. */
   #judgesLater = false
-  /** Counts OPENs of the peer: a round that began before the last one is void. */
+  /** The number of the peer's last OPEN. */
   #opens = 0
+  /** Counts streams to the peer: a round that began before the last OPEN, or before a refusal, is void. */
+  #streams = 0
+  /** This side, a hub, has refused something: the OPEN that follows is answered with one. */
+  #hasRefused = false
   /** The peer must begin anew first: until its next OPEN nothing is taken from it or sent. */
   #awaitsRejoin = false
   #receivedSyncPoint = false
@@ -88,6 +94,7 @@ export class SpaceExchange implements SpaceEndpoint {
       repair: () => this.#requestRepair(),
       onDiffers: () => options.onDiffers?.(),
     })
+    this.#refusals = new RefusalTalk(options)
     this.#rejoins = database.rejoins
     this.#stopListening = options.database.onChange(() => {
       if (this.#rejoins !== database.rejoins) this.#openAnew()
@@ -194,7 +201,7 @@ export class SpaceExchange implements SpaceEndpoint {
         this.#mustWrite()
         return this.#audit.heard(message)
       case 'reject':
-        throw new AccessError('FORBIDDEN', `the hub refused ${message.node}: ${message.message}`)
+        return this.#reject(message)
       case 'want':
         return this.#want(message.versions)
       case 'hint':
@@ -237,6 +244,7 @@ export class SpaceExchange implements SpaceEndpoint {
   async #open(open: Open): Promise<void> {
     const { database, channel, peer, send, mayWrite, custody, isHub, isPeerHub } = this.#options
     this.#opens = open.number
+    this.#streams += 1
     this.#theirs = undefined
     // What one that may only read says of itself says nothing about anybody else.
     await database.noteOpen(peer, mayWrite ? open : { sweep: open.sweep })
@@ -245,7 +253,8 @@ export class SpaceExchange implements SpaceEndpoint {
     if (open.anew) {
       if (mayWrite) await database.gc.forgetAck(peer)
       await this.start()
-    }
+    } else if (this.#hasRefused) await this.start()
+    this.#hasRefused = false
     // Said before the peer heard that this side begins anew: the answer to that is still to come.
     if (open.answers < this.#awaited) return
     this.#awaitsOpen = this.#judgesLater
@@ -283,7 +292,7 @@ export class SpaceExchange implements SpaceEndpoint {
     const areThey = isBehind(open, said)
     this.#awaitsRejoin = false
     if (!areWe && !areThey) return false
-    if (!this.#yields(peer, areWe, areThey)) {
+    if (!yields(this.#options, areWe, areThey)) {
       this.#awaitsRejoin = true
       return true
     }
@@ -313,16 +322,6 @@ export class SpaceExchange implements SpaceEndpoint {
     this.#saying.catch((error: Error) => this.#options.fail(error))
   }
 
-  /**
-   * Which end begins anew. Never a hub because of what a replica says; else the one that is behind; of two
-   * that are behind each other the one with the greater id.
-   */
-  #yields(peer: DeviceId, areWe: boolean, areThey: boolean): boolean {
-    const { isHub = false, isPeerHub = false, database } = this.#options
-    if (isHub !== isPeerHub) return isPeerHub
-    return areWe && areThey ? database.device > peer : areWe
-  }
-
   async #want(versions: readonly WantedVersion[]): Promise<void> {
     const { blobs, onWant } = this.#options
     if (blobs || !onWant) throw new ProtocolError('UNEXPECTED_MESSAGE', 'want is not expected here')
@@ -338,17 +337,40 @@ export class SpaceExchange implements SpaceEndpoint {
     const isBehindFloor = this.#admits || !vectorAtMost(gc.floor, this.#theirs ?? new Map())
     if (!isMember && isBehindFloor) return this.#judgeAgain()
     this.#isInRound = true
+    const isRepair = repair && this.#repairsBefore === gc.sweep
+    // What an audit asks for was taken before.
+    const mustJudge = this.#refusals.judges && !isRepair
+    const judgement = mustJudge ? await this.#refusals.judge(entries) : { taken: entries, refusals: [] }
+    const { taken, refusals } = judgement
     for (const chunk of inline) keepInline(chunk, this.#options)
     if (inline.length > 0 && blobs) await blobs.putInline(inline)
-    const isRepair = repair && this.#repairsBefore === gc.sweep
-    const receive = () => database.receive(peer, entries, { run, lseq }, isRepair)
-    const mayBeLost = isRepair || !this.#receivedSyncPoint || isOfOld(entries)
-    const take = () => (mayBeLost ? custody?.catchUp(entries, receive) : custody?.receive(entries, receive))
+    const cursor = refusals.length > 0 ? undefined : { run, lseq }
+    const receive = () => database.receive(peer, taken, cursor, isRepair)
+    const mayBeLost = isRepair || !this.#receivedSyncPoint || isOfOld(taken)
+    const take = () => (mayBeLost ? custody?.catchUp(taken, receive) : custody?.receive(taken, receive))
     const moved = await (take() ?? receive())
     for (const { lseq: now, previous } of moved) {
       const hadSent = previous <= this.#position || this.#echoes.has(previous)
       if (hadSent) this.#echoes.add(now)
     }
+    if (refusals.length === 0) return
+    this.#awaitsOpen = true
+    this.#hasRefused = true
+    await this.#options.send({ type: 'reject', channel: this.#options.channel, refusals })
+  }
+
+  /** What the hub did not take is taken back; then both begin again where the hub stands. */
+  async #reject(reject: Reject): Promise<void> {
+    const { isHub = false, isPeerHub = false } = this.#options
+    if (isHub || !isPeerHub) throw new ProtocolError('UNEXPECTED_MESSAGE', 'only a hub refuses')
+    this.#streams += 1
+    this.#theirs = undefined
+    // What was sent behind the refused entry was not read.
+    this.#position = 0
+    this.#echoes.clear()
+    await this.#refusals.takeBack(reject)
+    this.#saying = this.#saying.then(() => this.#say(false))
+    await this.#saying
   }
 
   /** Nor may a reader move our frontier: what it claims would not be asked of others any more. */
@@ -380,7 +402,7 @@ export class SpaceExchange implements SpaceEndpoint {
       lost: new Map(point.lost.map(({ rid, seq }) => [rid, seq])),
       floor: point.floor,
     })
-    this.#theirs = joinVectors(this.#theirs ?? new Map(), point.frontier)
+    if (this.#theirs) this.#theirs = joinVectors(this.#theirs, point.frontier)
     this.#receivedSyncPoint = true
     this.#isInRound = false
     onChange()
@@ -424,8 +446,8 @@ export class SpaceExchange implements SpaceEndpoint {
 
   async #round(snapshot: SpaceSnapshot): Promise<void> {
     const { database, channel, send, cache, entriesPerFrameMax } = this.#options
-    const opens = this.#opens
-    const isVoid = (): boolean => this.#closed || opens !== this.#opens
+    const streams = this.#streams
+    const isVoid = (): boolean => this.#closed || streams !== this.#streams
     const repair = this.#mustSendAll
     this.#mustSendAll = false
     const theirs = this.#theirs && (repair ? new Map() : this.#theirs)

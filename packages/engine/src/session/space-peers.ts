@@ -1,5 +1,6 @@
 import type { BlobClient, WantedVersion } from '@tidemark/protocol'
 import type { SpaceDatabase } from '../database/space-database.js'
+import type { Refuse, Refused } from '../database/space-refusals.js'
 import type { Hasher } from '../ports/hasher.js'
 import type { BlobAuthority } from '../transfer/blob-authority.js'
 import type { InlineChunks } from '../transfer/riding-chunks.js'
@@ -20,6 +21,8 @@ export interface SpacePeersOptions {
   onDiffers?(): void
   /** Takes what a hub lacks; hubs themselves have none. */
   onWant?(versions: readonly WantedVersion[]): Promise<void>
+  /** What a hub refused has been taken back. */
+  onRefused?(refused: readonly Refused[]): void
   /** Takes what a hub says of a file that is on its way to it; a hub tells the other replicas. */
   onHint?(hint: UploadHint): void
 }
@@ -43,6 +46,8 @@ export interface SpaceAccess {
   readonly custody?: Custody
   /** See `SpaceExchangeOptions.admits`. */
   readonly admits?: boolean
+  /** What this side, a hub, does not take. */
+  readonly refuse?: Refuse
 }
 
 /** The sessions that carry one space. */
@@ -56,7 +61,8 @@ export class SpacePeers {
 
   /** For `Session.addSpace`. */
   endpoint(session: Session, { client, ...access }: SpaceAccess): (channel: number) => SpaceEndpoint {
-    const { database, cache, hasher, onChange, onDiffers, onWant, onHint, isHub = false } = this.#options
+    const { database, cache, hasher, onChange, onDiffers, onRefused, onWant, onHint } = this.#options
+    const { isHub = false } = this.#options
     return (channel) => {
       const { peer } = session
       const exchange = new SpaceExchange({
@@ -67,6 +73,7 @@ export class SpacePeers {
         onChange,
         ...(onWant ? { onWant } : {}),
         ...(onDiffers ? { onDiffers } : {}),
+        ...(onRefused ? { onRefused } : {}),
         onHint: (hint) => (isHub ? this.#pass(hint, exchange) : onHint?.(hint)),
         peer: peer.device,
         isHub,

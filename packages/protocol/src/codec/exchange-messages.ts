@@ -19,14 +19,14 @@ import {
   MEMBERS_MAX,
   TEXT_BYTES_MAX,
 } from '../limits.js'
-import type { Reject } from '../messages/control.js'
 import type { Digest } from '../messages/digest.js'
 import type { Entries, InlineChunk } from '../messages/entries.js'
 import type { Ack, Acks, Members } from '../messages/members.js'
 import type { Cursor, Open, Rewind } from '../messages/open.js'
+import type { Refusal, Reject } from '../messages/reject.js'
 import type { SyncPoint } from '../messages/sync-point.js'
 import type { NodeEntry } from '../node-entry.js'
-import { idCodec, looseDotsCodec, vectorCodec } from './flat.js'
+import { dotsCodec, idCodec, looseDotsCodec, vectorCodec } from './flat.js'
 import { decodeNodeEntry, encodeNodeEntry, rememberEncoding } from './node-entry-codec.js'
 import { bool, bytes, type Codec, choice, list, optional, record, required, text, uint } from './schema.js'
 
@@ -191,13 +191,20 @@ export const acksRecord = record<Acks>(
   { unknown: 'ignore' },
 )
 
-export const rejectRecord = record<Reject>(
-  'reject',
+export const refusalRecord = record<Refusal>(
+  'refusal',
   {
-    channel: required(1, channelCodec),
-    node: required(2, idCodec<string>(NODE_ID_BYTES)),
+    node: required(1, idCodec<string>(NODE_ID_BYTES)),
+    dots: required(2, dotsCodec),
     code: required(3, text(TEXT_BYTES_MAX)),
     message: required(4, text(TEXT_BYTES_MAX)),
+    accepted: optional(5, entryBytes),
   },
+  { unknown: 'ignore' },
+)
+
+export const rejectRecord = record<Reject>(
+  'reject',
+  { channel: required(1, channelCodec), refusals: required(2, list(refusalRecord, ENTRIES_PER_FRAME_MAX)) },
   { unknown: 'ignore' },
 )

@@ -1,5 +1,5 @@
 import { blobGrantRecord, grantRecord } from './blob-messages.js'
-import { cursorRecord } from './exchange-messages.js'
+import { cursorRecord, refusalRecord } from './exchange-messages.js'
 import { MESSAGES } from './message-codec.js'
 import {
   attrRecord,
@@ -57,6 +57,7 @@ export function partsText(): string {
     attrSibling,
     nodeEntryRecord,
     cursorRecord,
+    refusalRecord,
     grantRecord,
     blobGrantRecord,
   ]

@@ -19,12 +19,3 @@ export interface Pong {
   readonly type: 'pong'
   readonly nonce: number
 }
-
-/** The hub refuses an entry; it reads nothing more of this channel until a new OPEN. */
-export interface Reject {
-  readonly type: 'reject'
-  readonly channel: number
-  readonly node: string
-  readonly code: string
-  readonly message: string
-}

@@ -11,12 +11,13 @@ import type {
   StoredResult,
   Want,
 } from './blobs.js'
-import type { Fault, Ping, Pong, Reject } from './control.js'
+import type { Fault, Ping, Pong } from './control.js'
 import type { Digest } from './digest.js'
 import type { Entries } from './entries.js'
 import type { Hello } from './hello.js'
 import type { Acks, Members } from './members.js'
 import type { Open, Rewind } from './open.js'
+import type { Reject } from './reject.js'
 import type { SyncPoint } from './sync-point.js'
 
 /** Everything that either end may say. */

@@ -269,6 +269,8 @@ def encoded_entry(data):
     return ENTRY(read(data))
 
 
+REFUSAL = record({1: ('node', hex_id(16)), 2: ('dots', dots), 3: ('code', same), 4: ('message', same),
+                  5: ('accepted', encoded_entry)})
 REQUEST, CHANNEL = ('request', same), ('channel', same)
 MESSAGES = {
     1: ('hello', {1: ('minor', same), 2: ('features', same), 3: ('required', same), 4: ('frameBytesMax', same),
@@ -289,7 +291,7 @@ MESSAGES = {
                   4: ('retryAfterMs', same), 5: CHANNEL, 6: REQUEST}),
     7: ('ping', {1: ('nonce', same)}),
     8: ('pong', {1: ('nonce', same)}),
-    9: ('reject', {1: CHANNEL, 2: ('node', hex_id(16)), 3: ('code', same), 4: ('message', same)}),
+    9: ('reject', {1: CHANNEL, 2: ('refusals', many(REFUSAL))}),
     10: ('members', {1: CHANNEL, 2: ('epoch', same), 3: ('devices', many(hex_id(8)))}),
     11: ('acks', {1: CHANNEL, 2: ('acks', many(ACK))}),
     12: ('digest', {1: CHANNEL, 2: ('frontier', vector), 3: ('digest', hex_id(32))}),

@@ -4,14 +4,19 @@ import { isMainThread, parentPort, type ResourceLimits, Worker, workerData } fro
 import { PLANTED_BUGS, type PlantedBug } from './planted-bugs.js'
 import { ruleBrokenBy } from './planted-search.js'
 import { searchSeeds, tellFindings } from './search-seeds.js'
-import { type Profile, runSimulation } from './simulation.js'
+import { PROFILES, type Profile, runSimulation } from './simulation.js'
 
 /** Runs that a worker does between two words to the main thread. */
 const RUNS_PER_REPORT = 20
 const FAILURES_SHOWN_MAX = 20
 /** Nearly everything dies within its run: a larger nursery is emptied less often. */
 const RESOURCES: ResourceLimits = { maxYoungGenerationSizeMb: 96 }
-const STEPS_DEFAULT: Readonly<Record<Profile, number>> = { exchange: 200, view: 120, collect: 200 }
+const STEPS_DEFAULT: Readonly<Record<Profile, number>> = {
+  exchange: 200,
+  view: 120,
+  collect: 200,
+  refuse: 200,
+}
 
 interface Job {
   readonly profile: Profile
@@ -30,7 +35,7 @@ interface Report {
 
 const USAGE = `usage: npm run sim -- [options]
 
-  --profile exchange|view|collect   default exchange
+  --profile exchange|view|collect|refuse   default exchange
   --runs N                  how many runs; default 1000
   --seed N                  the first seed; default 1
   --steps N                 steps of a run before it heals; default ${STEPS_DEFAULT.exchange} (exchange), ${STEPS_DEFAULT.view} (view)
@@ -154,8 +159,9 @@ async function work(
 
 /** @throws {TypeError} */
 function parseProfile(text: string): Profile {
-  if (text === 'exchange' || text === 'view' || text === 'collect') return text
-  throw new TypeError('--profile: expected exchange, view or collect')
+  const profile = PROFILES.find((each) => each === text)
+  if (profile) return profile
+  throw new TypeError(`--profile: expected one of ${PROFILES.join(', ')}`)
 }
 
 /** @throws {TypeError} */

@@ -15,6 +15,8 @@ interface Event {
 /** The life of every content in a run: who made it, moved it, took it away, knowing what. Roots are unique. */
 export class Contents {
   readonly #events = new Map<ChunkId, Event[]>()
+  readonly #refused = new Set<string>()
+  readonly #revived = new Set<string>()
 
   /**
    * @param changes What the commit changed in the view of its author.
@@ -46,8 +48,19 @@ export class Contents {
     }
   }
 
-  /** Whether anybody took it away, or out of sight. */
+  /** A hub did not take them: nobody has to show them. */
+  refused(roots: readonly string[]): void {
+    for (const root of roots) this.#refused.add(root)
+  }
+
+  /** A hub did not let it be taken away, perhaps. */
+  revived(root: ChunkId): void {
+    this.#revived.add(root)
+  }
+
+  /** Whether anybody took it away, or out of sight; a hub too. */
   isTakenAway(root: ChunkId): boolean {
+    if (this.#refused.has(root)) return true
     return (this.#events.get(root) ?? []).some(({ type }) => type === 'killed' || type === 'removed')
   }
 
@@ -66,7 +79,7 @@ export class Contents {
       if (isMade) {
         const anyKill = all.some(({ type }) => type === 'killed' || type === 'removed')
         mustHold(
-          isShown || anyKill,
+          isShown || anyKill || this.#refused.has(root),
           'NL11',
           () => `content ${root.slice(0, 8)} is lost: ${all.map(told).join('; ')}`,
         )
@@ -75,6 +88,7 @@ export class Contents {
       const dots = new Set(all.flatMap(({ writes }) => writes.map(({ sibling }) => textOf(sibling.dot))))
       const versions = shown.flatMap(({ version }) => (version?.root === root ? version : []))
       if (!versions.some((version) => version.dots.some((dot) => dots.has(textOf(dot))))) continue
+      if (this.#revived.has(root)) continue
       const back = kills.some(({ knownMoves }) => moves.every((move) => knownMoves.has(move)))
       mustHold(!back, 'NR12', () => `content ${root.slice(0, 8)} came back: ${all.map(told).join('; ')}`)
     }

@@ -1,4 +1,5 @@
 import { decodeMessage, encodeMessage, type Message } from '@tidemark/protocol'
+import type { Refuse } from '../../database/space-refusals.js'
 import { nodeHasher } from '../../node/node-hasher.js'
 import { SerialQueue } from '../../session/serial-queue.js'
 import type { ExchangeMessage } from '../../session/session.js'
@@ -17,6 +18,8 @@ export interface LinkHost {
   readonly entriesPerFrameMax: number
   /** The first site makes members of the others. */
   readonly hasMembers: boolean
+  /** What the first site does not take. */
+  readonly refuse: Refuse | undefined
   /** A message goes out. */
   sent(from: Site, message: ExchangeMessage): void
   /** An end of the link gave up because of an error of the other. */
@@ -126,7 +129,7 @@ export class Link {
   }
 
   #end(side: Direction, ends: () => readonly [End, End]): End {
-    const { bug, encoded, entriesPerFrameMax, hasMembers } = this.#host
+    const { bug, encoded, entriesPerFrameMax, hasMembers, refuse } = this.#host
     const site = this.sites[side]
     const peer = this.sites[side === 0 ? 1 : 0]
     const fail = (error: Error): void => this.#fail(site, error, ends())
@@ -135,6 +138,7 @@ export class Link {
       channel: 1,
       peer: peer.device,
       isHub: site.index === 0,
+      ...(refuse && site.index === 0 ? { refuse } : {}),
       admits: site.index === 0 && hasMembers,
       isPeerHub: peer.index === 0,
       mayWrite: true,

@@ -33,6 +33,10 @@ export const PLANTED_BUGS = [
   'collects-by-age',
   /** Deletions are not passed on: whoever lacks a node lacks nothing. */
   'tombstones-dropped',
+  /** A hub that has refused reads on: a refusal that is lost is an acknowledgement. */
+  'refusal-as-acknowledgement',
+  /** Of the writes that were refused together the first one stays. */
+  'takes-back-in-part',
 ] as const
 
 export type Endpoint = Pick<SpaceExchange, 'start' | 'receive' | 'closed' | 'tellMembers'>
@@ -43,6 +47,7 @@ export async function plantedDatabase(
 ): Promise<SpaceDatabase> {
   const database = await SpaceDatabase.open(options)
   if (bug === 'cursor-kept-over-rollback') database.isGoodCursor = () => true
+  if (bug === 'takes-back-in-part') takeBackInPart(database)
   if (bug === 'collects-alone') collectAlone(database)
   if (bug === 'collects-by-age') collectByAge(database, options.clock)
   if (bug === 'context-from-latest-state' && options.mode === 'bound') observeEverything(database)
@@ -74,6 +79,8 @@ export function plantedExchange(bug: PlantedBug | undefined, options: SpaceExcha
       return cursorFirst(options)
     case 'tombstones-dropped':
       return withoutTombstones(options)
+    case 'refusal-as-acknowledgement':
+      return readingOn(options)
     default:
       return new SpaceExchange(options)
   }
@@ -191,6 +198,25 @@ function withoutTombstones(options: SpaceExchangeOptions): Endpoint {
     await options.send({ ...message, entries })
   }
   return new SpaceExchange({ ...options, send })
+}
+
+/** Takes what it does not refuse as if that were all of the frame. */
+function readingOn({ refuse, ...options }: SpaceExchangeOptions): Endpoint {
+  const { database, channel, send } = options
+  if (!refuse) return new SpaceExchange(options)
+  return listening(options, async (message) => {
+    if (message.type !== 'entries') return message
+    const refusals = await database.refusals.judge(message.entries, refuse)
+    if (refusals.length === 0) return message
+    void send({ type: 'reject', channel, refusals })
+    const refused = new Set<string>(refusals.map(({ node }) => node))
+    return { ...message, entries: message.entries.filter(({ id }) => !refused.has(id)) }
+  })
+}
+
+function takeBackInPart({ refusals }: SpaceDatabase): void {
+  const takeBack = refusals.takeBack.bind(refusals)
+  refusals.takeBack = (list) => takeBack(list.map((refusal) => ({ ...refusal, dots: refusal.dots.slice(1) })))
 }
 
 /** Before each commit the synced tree takes in all that was received of the nodes that it concerns. */

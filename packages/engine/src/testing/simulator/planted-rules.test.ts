@@ -152,7 +152,7 @@ type PlantedRuleName = keyof typeof PLANTED_RULES
 /** `1-200`: says which of these seeds notice each mistake, instead. */
 const SEARCH = process.env.TIDEMARK_PLANTED_SEEDS
 
-const STEPS: Readonly<Record<Profile, number>> = { exchange: 200, view: 120, collect: 200 }
+const STEPS: Readonly<Record<Profile, number>> = { exchange: 200, view: 120, collect: 200, refuse: 200 }
 const SEARCH_MS_MAX = 3_600_000
 
 const PROFILES: Readonly<Record<PlantedRuleName, Profile>> = {
@@ -176,7 +176,6 @@ const NOTICED_BY: Readonly<Partial<Record<PlantedRuleName, readonly [seed: numbe
   'no-pins': [2, 'VW14'],
   'pins-as-ordinary-writes': [1249, 'NR12'],
   'no-refuge': [51, 'V16'],
-  'collects-in-one-step': [1599, 'SE1'],
 }
 const NAMES = Object.keys(PROFILES) as PlantedRuleName[]
 
@@ -184,6 +183,7 @@ const NAMES = Object.keys(PROFILES) as PlantedRuleName[]
 const TOLD_BY: Readonly<Partial<Record<PlantedRuleName, readonly [keyof typeof SCENARIOS, string]>>> = {
   'held-not-named': ['movedAndDeleted', 'g'],
   'collection-without-the-ignore-rule': ['collectedAndTold', 'collected; nothing'],
+  'collects-in-one-step': ['collectedAndMadeAgain', 'nothing'],
   'acknowledges-what-is-only-received': ['receivedAndAcknowledged', 'not acknowledged'],
 }
 

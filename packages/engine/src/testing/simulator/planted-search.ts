@@ -14,6 +14,8 @@ export const PLANTED_PROFILES: Readonly<Record<PlantedBug, Profile>> = {
   'collects-alone': 'collect',
   'collects-by-age': 'collect',
   'tombstones-dropped': 'exchange',
+  'refusal-as-acknowledgement': 'refuse',
+  'takes-back-in-part': 'refuse',
 }
 
 /** @returns the rule that a run of this seed with this mistake breaks. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { PLANTED_BUGS, type PlantedBug } from './planted-bugs.js'
 import { PLANTED_PROFILES, ruleBrokenBy } from './planted-search.js'
-import { type Profile, runSimulation } from './simulation.js'
+import { PROFILES, type Profile, runSimulation } from './simulation.js'
 
 const RUNS = Number(process.env.TIDEMARK_SIM_RUNS ?? 1_500)
 const SEED_FIRST = Number(process.env.TIDEMARK_SIM_SEED ?? 1)
@@ -10,6 +10,8 @@ const STEPS = 40
 const COLLECT_RUNS = 150
 /** Something must have died, and be acknowledged. */
 const COLLECT_STEPS = 150
+const REFUSE_RUNS = 300
+const REFUSE_STEPS = 100
 
 async function failuresOf(profile: Profile, seeds: readonly number[], steps: number) {
   const failures: string[] = []
@@ -36,12 +38,16 @@ describe('groups of replicas over a network that goes wrong', () => {
     expect(await failuresOf('collect', range(SEED_FIRST, COLLECT_RUNS), COLLECT_STEPS)).toEqual([])
   }, 300_000)
 
+  it('[HB20] refuse: a hub that refuses any subset of writes makes nobody differ, and keeps nothing from the rest', async () => {
+    expect(await failuresOf('refuse', range(SEED_FIRST, REFUSE_RUNS), REFUSE_STEPS)).toEqual([])
+  }, 300_000)
+
   it('[EX6] an OPEN that was on its way when its receiver began anew is no answer (seed 2006)', async () => {
     expect(await failuresOf('collect', [2006], 200)).toEqual([])
   })
 
   it('[SM24] one seed gives one trace', async () => {
-    for (const profile of ['exchange', 'view', 'collect'] as const) {
+    for (const profile of PROFILES) {
       for (const seed of range(1, 10)) {
         const once = await runSimulation({ profile, seed, steps: 100 })
         expect(await runSimulation({ profile, seed, steps: 100 })).toEqual(once)
@@ -64,6 +70,8 @@ const NOTICED_BY: Readonly<Record<PlantedBug, readonly [seed: number, rule: stri
   'collects-alone': [1, 'GC15'],
   'collects-by-age': [4, 'GC15'],
   'tombstones-dropped': [1, 'SE1'],
+  'refusal-as-acknowledgement': [4, 'EX6'],
+  'takes-back-in-part': [1, 'EX10'],
 }
 const PLANTED_STEPS = 200
 

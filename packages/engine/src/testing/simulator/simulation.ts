@@ -17,9 +17,11 @@ import { World } from './world.js'
  * `exchange`: one tree a replica, single ops on few entries, as many runs as possible. `view`: people who
  * act on disks that lag behind, several ops at once, and everything that they must find on their disk.
  * `collect`: a hub and its devices, which acknowledge and collect all the time; members are evicted, and come
- * back.
+ * back. `refuse`: a hub that refuses any subset of writes, half of the time with all that `collect` does.
  */
-export type Profile = 'exchange' | 'view' | 'collect'
+export type Profile = (typeof PROFILES)[number]
+
+export const PROFILES = ['exchange', 'view', 'collect', 'refuse'] as const
 
 export interface SimulationOptions {
   readonly profile: Profile
@@ -57,16 +59,18 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
   const { profile, seed, steps, bug, print } = options
   const random = new SeededRandom(seed)
   const trace = new Trace(print)
+  const hasMembers = profile === 'collect' || (profile === 'refuse' && random.chance(0.5))
   const world = new World({
     random,
     trace,
     bug,
     encoded: random.chance(profile === 'view' ? 0.3 : 0.1),
     entriesPerFrameMax: random.pick([1, 1, 2, 100]),
-    hasMembers: profile === 'collect',
+    hasMembers,
+    refuses: profile === 'refuse',
   })
   await buildGroup(world, profile)
-  const keeping = profile === 'collect' ? new Housekeeping(world) : undefined
+  const keeping = hasMembers ? new Housekeeping(world) : undefined
   const run = new Run(world, profile, keeping)
   const crossMoves = profile === 'view' ? new CrossMoves(world, seed) : undefined
   for (const link of world.links) if (random.chance(0.8)) link.connect()
@@ -177,12 +181,12 @@ class Run {
   }
 }
 
-const BOUND_SHARE: Readonly<Record<Profile, number>> = { exchange: 0, view: 0.7, collect: 0.5 }
+const BOUND_SHARE: Readonly<Record<Profile, number>> = { exchange: 0, view: 0.7, collect: 0.5, refuse: 0.5 }
 
 async function buildGroup(world: World, profile: Profile): Promise<void> {
   const { random } = world
   const count = 2 + random.below(3)
-  const shape = profile === 'collect' ? 'star' : random.pick(['star', 'star', 'chain', 'mesh'] as const)
+  const shape = world.hasMembers ? 'star' : random.pick(['star', 'star', 'chain', 'mesh'] as const)
   const boundShare = BOUND_SHARE[profile]
   const userMode = (): SpaceMode => (boundShare > 0 && random.chance(boundShare) ? 'bound' : 'direct')
   const relayShare = profile === 'exchange' ? 0.4 : 0.2

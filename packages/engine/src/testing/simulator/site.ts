@@ -1,6 +1,7 @@
 import { bytesToHex, type DeviceId, type SpaceName } from '@tidemark/protocol'
 import { MemoryKeyValueStore } from '../../adapters/memory-store.js'
 import type { SpaceDatabase, SpaceMode } from '../../database/space-database.js'
+import type { TakenBack } from '../../database/space-refusals.js'
 import { nodeHasher } from '../../node/node-hasher.js'
 import { type PlantedBug, plantedDatabase, plantedRandom } from './planted-bugs.js'
 import type { SeededRandom } from './random.js'
@@ -16,6 +17,8 @@ export interface SiteOptions {
   readonly device?: DeviceId
   /** Milliseconds of the world's clock. */
   nowMs(): number
+  /** What the hub refused was taken back here. @param isDoubtful The process is gone meanwhile. */
+  tookBack(taken: readonly TakenBack[], isDoubtful: boolean): void
 }
 
 /** One device: a real space database over a store that can crash, be copied and be put back. */
@@ -70,6 +73,17 @@ export class Site {
       random: plantedRandom(bug, random, this.index),
       sha256: nodeHasher.sha256,
     })
+    this.#watchRefusals(this.#database)
+  }
+
+  #watchRefusals({ refusals }: SpaceDatabase): void {
+    const { life } = this
+    const takeBack = refusals.takeBack.bind(refusals)
+    refusals.takeBack = async (list) => {
+      const taken = await takeBack(list)
+      this.#options.tookBack(taken, life !== this.life)
+      return taken
+    }
   }
 
   /** The process dies; `kept` of the batches that were not durable survive. */

@@ -2,6 +2,7 @@ import { decodeNodeEntry, type NodeEntry, type NodeId, PathError } from '@tidema
 import type { UserOp } from '../../core/user-op.js'
 import { entryKey, type ViewChange, type ViewEntry } from '../../core/view-entry.js'
 import type { SpaceMode } from '../../database/space-database.js'
+import type { Refuse } from '../../database/space-refusals.js'
 import { decodeEntry } from '../../database/tree-rows.js'
 import type { ExchangeMessage } from '../../session/session.js'
 import { pathsOf } from './batch.js'
@@ -10,6 +11,7 @@ import { describe, Ledger, type State } from './ledger.js'
 import { Link, type LinkHost } from './link.js'
 import type { PlantedBug } from './planted-bugs.js'
 import type { SeededRandom } from './random.js'
+import { HubMoods } from './refusals.js'
 import { rowRange, Site } from './site.js'
 import { settle, type Trace } from './trace.js'
 import { InvariantViolation, mustHold } from './violation.js'
@@ -25,6 +27,8 @@ export interface WorldOptions {
   readonly entriesPerFrameMax: number
   /** The first site makes members of the others. @default false */
   readonly hasMembers?: boolean | undefined
+  /** The first site refuses some of what it is sent. @default false */
+  readonly refuses?: boolean
 }
 
 /** What a user does, and what must be on the disk afterwards where that can be said. */
@@ -46,6 +50,7 @@ export class World implements LinkHost {
   readonly links: Link[] = []
   readonly ledger = new Ledger()
   readonly contents = new Contents()
+  readonly #moods: HubMoods | undefined
   nowMs = START_MS
   framesSent = 0
   /** Without those that only carry writes of lost incarnations: these go out with each new session. */
@@ -63,16 +68,22 @@ export class World implements LinkHost {
     this.encoded = options.encoded
     this.entriesPerFrameMax = options.entriesPerFrameMax
     this.hasMembers = options.hasMembers ?? false
+    this.#moods = options.refuses ? new HubMoods(this) : undefined
+  }
+
+  get refuse(): Refuse | undefined {
+    return this.#moods?.refuse
   }
 
   async addSite(mode: SpaceMode, store?: Site['store'], device?: Site['device']): Promise<Site> {
-    const site = new Site(
+    const site: Site = new Site(
       {
         index: this.sites.length,
         mode,
         random: this.random.fork(),
         bug: this.bug,
         nowMs: () => this.nowMs,
+        tookBack: (taken, isDoubtful) => this.#moods?.tookBack(site, taken, isDoubtful),
         ...(device ? { device } : {}),
       },
       store,

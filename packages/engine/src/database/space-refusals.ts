@@ -1,0 +1,187 @@
+import { maxHlc, type NodeEntry, type NodeId, type Refusal, ROOT, type Vector } from '@tidemark/protocol'
+import { checkIncoming, dropIgnored, siblingsOf, stampsOf } from '../core/incoming.js'
+import { newWrites } from '../core/new-writes.js'
+import { takeBack } from '../core/take-back.js'
+import { chosenLoc } from '../core/visibility.js'
+import type { KeyValueOp } from '../ports/key-value-store.js'
+import { encodeJson } from './json-row.js'
+import type { SpaceStore } from './space-store.js'
+
+/** What a hub is asked about before it takes an entry. */
+export interface HubWrite {
+  /** The node with those of its new siblings that change what the hub holds; at least one. */
+  readonly write: NodeEntry
+  /** What the hub holds of it. */
+  readonly held: NodeEntry | undefined
+  /**
+   * The names of the directories above it and its own, outermost first, as far as the hub knows them with this
+   * frame: deleted ones count where they stood last.
+   */
+  path(): Promise<readonly string[]>
+}
+
+/** Why a hub does not take an entry. */
+export interface RefusalReason {
+  /** A stable word for programs. */
+  readonly code: string
+  /** For people. */
+  readonly message: string
+}
+
+/** Decides what a hub takes. Asked again for what is sent again. @returns `undefined`: it is taken. */
+export type Refuse = (write: HubWrite) => Promise<RefusalReason | undefined> | RefusalReason | undefined
+
+/** What was written here and a hub refused: it has been taken back. */
+export interface Refused extends RefusalReason {
+  readonly node: NodeId
+  /** The last name of the node that was refused, or that it has. */
+  readonly name: string
+  /** The contents that were refused. */
+  readonly roots: readonly string[]
+}
+
+/** Key of a binder's row that says what was refused of a node, until the binder has dealt with it. */
+export const refusedRow = (node: NodeId): string => `refused/${node}`
+
+/** What a hub refuses of one space, and what a replica does about it. */
+export class SpaceRefusals {
+  constructor(
+    private readonly store: SpaceStore,
+    /** What is truly here, and with it what is being learnt again. */
+    private readonly vectors: { frontier(): Vector; known(): Vector },
+  ) {}
+
+  /** For a hub: those of these entries that it does not take. */
+  async judge(entries: readonly NodeEntry[], refuse: Refuse): Promise<readonly Refusal[]> {
+    const { received, options } = this.store
+    const frontier = this.vectors.frontier()
+    const known = await received.nodes(
+      options.storage,
+      entries.map(({ id }) => id),
+    )
+    const paths = new Paths(this.store, entries)
+    const refusals: Refusal[] = []
+    for (const [i, entry] of entries.entries()) {
+      const held = known[i]
+      const write = newWrites(dropIgnored(entry, held, frontier), held)
+      if (!write) continue
+      const reason = await refuse({ write, held, path: () => paths.of(entry) })
+      if (!reason) continue
+      const dots = siblingsOf(write).map(({ dot }) => dot)
+      refusals.push({ node: entry.id, dots, ...reason, ...(held ? { accepted: held } : {}) })
+    }
+    return refusals
+  }
+
+  /**
+   * For whoever sent them: everything that still shows a refused write is as the hub has it.
+   *
+   * @throws {ProtocolError} the hub says that it has what cannot be.
+   */
+  async takeBack(refusals: readonly Refusal[]): Promise<readonly TakenBack[]> {
+    const { store } = this
+    return store.write(async (txn) => {
+      const change = store.vectors.change()
+      const writer = store.writer(txn, change)
+      const held = await store.received.nodes(
+        txn,
+        refusals.map(({ node }) => node as NodeId),
+      )
+      const taken: TakenBack[] = []
+      let { hlc } = store.counters
+      for (const [i, refusal] of refusals.entries()) {
+        const node = held[i]
+        const { accepted, dots, code, message } = refusal
+        if (accepted) {
+          checkIncoming(accepted, store.incarnations.current, this.vectors.known())
+          // Named by what is written now; not held.
+          for (const { dot, ctx } of siblingsOf(accepted)) {
+            change.raiseMet(new Map([[dot.rid, dot.seq]]))
+            change.raiseMet(ctx.vector)
+          }
+          for (const stamp of stampsOf(accepted)) hlc = maxHlc(hlc, stamp)
+        }
+        const written = node && takeBack(node, dots, accepted, writer)
+        if (written) taken.push({ written, refused: refusedOf(node, refusal, { code, message }) })
+      }
+      const joined = await store.received.join(
+        txn,
+        taken.map(({ written }) => written),
+      )
+      const moved = await store.appendLog(txn, joined.nodes)
+      const { dirty } = store.counters
+      if (store.options.mode === 'bound') store.putRows(txn, taken.map(rowOf))
+      return {
+        value: taken,
+        sync: true,
+        vectors: change,
+        counters: {
+          lseq: moved.lseq,
+          dirty: (await store.dirtyTracker?.joined(txn, joined, dirty)) ?? dirty,
+          hlc: maxHlc(hlc, writer.hlc),
+        },
+        change: { view: joined.changes },
+      }
+    })
+  }
+}
+
+export interface TakenBack {
+  /** The new siblings of the node. */
+  readonly written: NodeEntry
+  readonly refused: Refused
+}
+
+function refusedOf(node: NodeEntry, { dots }: Refusal, reason: RefusalReason): Refused {
+  const isRefused = ({ dot }: NodeEntry['loc' | 'content'][number]): boolean =>
+    dots.some(({ rid, seq }) => rid === dot.rid && seq === dot.seq)
+  const place = node.loc.find(isRefused) ?? chosenLoc(node)
+  const roots = node.content.filter(isRefused).flatMap(({ value }) => value.root ?? [])
+  return { ...reason, node: node.id, name: place?.value.name ?? '', roots }
+}
+
+const rowOf = ({ refused }: TakenBack): KeyValueOp => ({
+  type: 'put',
+  key: refusedRow(refused.node),
+  value: encodeJson(refused),
+})
+
+/** Where nodes stand, by what a hub holds and what is about to come: it has no view. */
+class Paths {
+  readonly #coming = new Map<NodeId, NodeEntry>()
+
+  constructor(
+    private readonly store: SpaceStore,
+    entries: readonly NodeEntry[],
+  ) {
+    for (const entry of entries) this.#coming.set(entry.id, entry)
+  }
+
+  async of(entry: NodeEntry): Promise<readonly string[]> {
+    const names: string[] = []
+    const seen = new Set<NodeId>([ROOT])
+    for (let at: NodeEntry | undefined = entry; at && !seen.has(at.id); ) {
+      seen.add(at.id)
+      const place = chosenLoc(at) ?? (await this.#placeHeld(at.id))
+      if (!place) break
+      names.unshift(place.value.name)
+      at = await this.#node(place.value.parent)
+    }
+    return names
+  }
+
+  async #placeHeld(id: NodeId) {
+    const held = await this.#held(id)
+    return held && chosenLoc(held)
+  }
+
+  async #node(id: NodeId): Promise<NodeEntry | undefined> {
+    return this.#coming.get(id) ?? (await this.#held(id))
+  }
+
+  async #held(id: NodeId): Promise<NodeEntry | undefined> {
+    const { received, options } = this.store
+    const [node] = await received.nodes(options.storage, [id])
+    return node
+  }
+}
