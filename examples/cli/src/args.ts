@@ -38,6 +38,9 @@ const OPTION_HELP: Readonly<Record<string, string>> = {
   'keep-unused-days':
     '--keep-unused-days N  days for which bytes are kept that nobody needs any more, for a hub that is put back\n' +
     '                    to a backup; 1 or more, default 30',
+  'refuse-name':
+    '--refuse-name GLOB  the hub takes no new file or directory of such a name, such as *.exe; may be given again',
+  'max-file-bytes': '--max-file-bytes N  the hub takes no larger file',
   's3-bucket':
     '--s3-bucket B     keeps blobs in this bucket of S3, not below DIR; keys as the AWS SDK finds them.\n' +
     '                    One hub a bucket and prefix: where there is another one, nothing is ever deleted',
@@ -66,7 +69,7 @@ const COMMANDS: ReadonlyMap<string, CommandSyntax> = new Map<string, CommandSynt
     hub: {
       does: 'runs a hub in the foreground until interrupted; logs go to standard error',
       usage:
-        'tidemark hub --port N [--host H] --data DIR [--token T] [--tokens FILE] [--origin URL]… [--evict-after-days N] [--keep-unused-days N] [--s3-bucket B [--s3-endpoint URL] …] [--json]',
+        'tidemark hub --port N [--host H] --data DIR [--token T] [--tokens FILE] [--origin URL]… [--evict-after-days N] [--keep-unused-days N] [--refuse-name GLOB]… [--max-file-bytes N] [--s3-bucket B [--s3-endpoint URL] …] [--json]',
       operands: [0, 0],
       options: {
         port: 'string',
@@ -77,6 +80,8 @@ const COMMANDS: ReadonlyMap<string, CommandSyntax> = new Map<string, CommandSynt
         origin: 'strings',
         'evict-after-days': 'string',
         'keep-unused-days': 'string',
+        'refuse-name': 'strings',
+        'max-file-bytes': 'string',
         's3-bucket': 'string',
         's3-endpoint': 'string',
         's3-public-endpoint': 'string',

@@ -30,6 +30,13 @@ export {
 } from './core/view-entry.js'
 export { visibleContents } from './core/visibility.js'
 export { SpaceDatabase, type SpaceDatabaseOptions, type SpaceMode } from './database/space-database.js'
+export {
+  type HubWrite,
+  type RefusalReason,
+  type Refuse,
+  type Refused,
+  refusedRows,
+} from './database/space-refusals.js'
 export type { TreeReader } from './database/tree-reader.js'
 export type { Platform } from './platform.js'
 export type { ByteSink, ByteSource, PlacedChunk } from './ports/byte-source.js'

@@ -18,6 +18,7 @@ import { chunkSource } from './chunking/chunk-source.js'
 import type { NewContent } from './core/user-op.js'
 import type { Version, ViewChange, ViewEntry } from './core/view-entry.js'
 import { SpaceDatabase } from './database/space-database.js'
+import type { Refused } from './database/space-refusals.js'
 import type { Platform } from './platform.js'
 import type { ByteSource } from './ports/byte-source.js'
 import type { KeyValueStore } from './ports/key-value-store.js'
@@ -118,6 +119,7 @@ export class Space implements AsyncDisposable {
   readonly #hints = new Subject<UploadHint>()
   readonly #changed = new Subject<void>()
   readonly #changes = new Subject<readonly ViewChange[]>()
+  readonly #refused = new Subject<Refused>()
   readonly #link: BehaviorSubject<LinkState>
   readonly #abort = new AbortController()
   readonly #stopListening: () => void
@@ -174,6 +176,9 @@ export class Space implements AsyncDisposable {
       onDiffers: () => this.#housekeeper.auditSoon(),
       onWant: (versions) => this.#takeWanted(versions),
       onHint: (hint) => this.#hints.next(hint),
+      onRefused: (all) => {
+        for (const each of all) this.#refused.next(each)
+      },
     })
     this.#housekeeper = new Housekeeper({
       database,
@@ -221,6 +226,14 @@ export class Space implements AsyncDisposable {
   /** Changes of the tree, local and remote ones, in the order in which they were applied. */
   get changes$(): Observable<readonly ViewChange[]> {
     return this.#changes.asObservable()
+  }
+
+  /**
+   * What was written here and the hub refused: it has been taken back, the tree is as the hub has it. A folder keeps
+   * the bytes where they are; a program that wrote them without one has them from elsewhere.
+   */
+  get refused$(): Observable<Refused> {
+    return this.#refused.asObservable()
   }
 
   /** Whether the hub is there, and whether both ends hold the same. */

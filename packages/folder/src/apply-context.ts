@@ -1,5 +1,6 @@
 import type { Clock, SpaceBinding } from '@tidemark/engine'
 import type { FolderEvent } from './folder-binding.js'
+import type { RefusedFiles } from './local/refused.js'
 import type { FileSystem } from './ports/file-system.js'
 import type { RowsStore } from './rows-store.js'
 
@@ -26,6 +27,8 @@ export interface ApplyContext {
    * created, changed nor removed on disk; what stands there is the user's.
    */
   readonly isIgnored: (path: string, isDirectory: boolean) => boolean
+  /** What stands on this disk and the hub refused. */
+  readonly refused: RefusedFiles
   /** Whether bytes that are not here can be asked for. */
   readonly isConnected: () => boolean
 }

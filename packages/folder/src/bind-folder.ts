@@ -14,6 +14,7 @@ import { FolderLoop } from './folder-loop.js'
 import { DELETE_LIMIT } from './holds.js'
 import { homeOf, prepareHome, readMarker } from './home.js'
 import type { PushContext } from './local/push-context.js'
+import { RefusedFiles } from './local/refused.js'
 import type { FileSystem } from './ports/file-system.js'
 import type { OpenWatcher, Watcher } from './ports/watcher.js'
 import { Problems } from './problems.js'
@@ -132,7 +133,8 @@ class Binding implements FolderBinding {
     this.#linked = space.link$.subscribe((link) => {
       isConnected = link.connected
     })
-    const push: PushContext = { space, rows, files, clock, directory, problems, onEvent }
+    const refused = new RefusedFiles()
+    const push: PushContext = { space, rows, files, clock, directory, problems, refused, onEvent }
     const apply: ApplyContext = {
       space,
       rows,
@@ -143,6 +145,7 @@ class Binding implements FolderBinding {
       trash: home.trash,
       onEvent,
       expectHints: (directories) => expected.expect(directories),
+      refused,
       isIgnored: (path, isDirectory) => rules.isIgnored(path, isDirectory),
       isConnected: () => isConnected,
     }
@@ -191,7 +194,7 @@ class Binding implements FolderBinding {
   }
 
   rescan(): void {
-    this.#loop.hintAll()
+    this.#loop.tryAgain()
   }
 
   accept(): Promise<void> {

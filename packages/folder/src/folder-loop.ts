@@ -102,6 +102,13 @@ export class FolderLoop {
     return { scan: this.#local.nextScan, turn: this.#turnsBegun + 1 }
   }
 
+  /** Somebody asks for it: what the hub refused is sent once more, too. */
+  tryAgain(): void {
+    this.options.push.refused.clear()
+    this.hintAll()
+    this.#remote.want()
+  }
+
   /** Whether everything was looked at since: scanned, or found to be another folder than the bound one. */
   hasLooked({ scan, turn }: ScanRequest): boolean {
     return (
@@ -324,6 +331,7 @@ export class FolderLoop {
 
   #status(): FolderStatus {
     const { unsent } = this.#local
+    const { push } = this.options
     return statusOf({
       link: this.#link,
       hold: this.#hold.current,
@@ -336,7 +344,7 @@ export class FolderLoop {
       isReceiving: this.#remote.isReceiving,
       remotePending: this.#remote.pending,
       isRemoteBlocked: this.isBlocked,
-      problems: [...this.options.push.problems.list(), ...unsent.problems()],
+      problems: [...push.problems.list(), ...push.refused.problems(), ...unsent.problems()],
       transfer: this.#local.transfer,
     })
   }

@@ -1,7 +1,14 @@
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { MemoryKeyValueStore, openReplica, type Replica, type Space, type ViewEntry } from '@tidemark/engine'
+import {
+  MemoryKeyValueStore,
+  openReplica,
+  type Refuse,
+  type Replica,
+  type Space,
+  type ViewEntry,
+} from '@tidemark/engine'
 import { nodePlatform } from '@tidemark/engine/node'
 import { bindFolder, type FolderBinding, type FolderEvent, type FolderOptions } from '@tidemark/folder'
 import { createHub, type Hub, type HubConfigOptions } from '@tidemark/server-reference'
@@ -80,7 +87,9 @@ export async function paths(space: Space): Promise<string[]> {
 }
 
 /** On a free port of 127.0.0.1. */
-export async function hub(options: Partial<HubConfigOptions> = {}): Promise<Hub> {
+export async function hub(
+  options: Partial<HubConfigOptions> & { readonly refuse?: Refuse } = {},
+): Promise<Hub> {
   const running = await createHub({
     dataDirectory: temporaryDirectory(),
     port: 0,

@@ -47,6 +47,13 @@ export interface HubConfigOptions {
   readonly keepUnusedDays?: number
   /** Time from one search for such bytes to the next, milliseconds, 10 to 86,400,000. @default 86,400,000 */
   readonly sweepEveryMs?: number
+  /**
+   * Names of files and directories that the hub does not take, such as `*.exe`: `*` stands for any text, case does
+   * not matter; at most 100, of at most 255 characters. What has such a name already keeps it. @default none
+   */
+  readonly refuseNames?: readonly string[]
+  /** Bytes of the largest file that the hub takes, 1 or more. @default any */
+  readonly fileBytesMax?: number
 }
 
 export const EVICT_AFTER_DAYS = 180
@@ -71,6 +78,8 @@ export interface HubConfig {
   readonly collectEveryMs: number
   readonly keepUnusedDays: number
   readonly sweepEveryMs: number
+  readonly refuseNames: readonly string[]
+  readonly fileBytesMax: number | undefined
 }
 
 /**
@@ -135,6 +144,11 @@ export async function resolveHubConfig(options: HubConfigOptions): Promise<HubCo
     collectEveryMs: integer('collectEveryMs', options.collectEveryMs ?? COLLECT_EVERY_MS, 10, DAY_MS),
     keepUnusedDays: keepUnusedDays(options.keepUnusedDays ?? KEEP_UNUSED_DAYS),
     sweepEveryMs: integer('sweepEveryMs', options.sweepEveryMs ?? DAY_MS, 10, DAY_MS),
+    refuseNames: refuseNames(options.refuseNames ?? []),
+    fileBytesMax:
+      options.fileBytesMax === undefined
+        ? undefined
+        : integer('fileBytesMax', options.fileBytesMax, 1, Number.MAX_SAFE_INTEGER),
   }
 }
 
@@ -156,6 +170,17 @@ function keepUnusedDays(value: number): number {
     'INVALID_CONFIG',
     'keepUnusedDays',
     `expected a number from ${minDays} to ${DAYS_MAX}`,
+  )
+}
+
+/** Few and short: each name of each write is held against each of them. */
+function refuseNames(names: readonly string[]): readonly string[] {
+  const isPossible = (name: string): boolean => name !== '' && name.length <= 255 && !/[/\0]/.test(name)
+  if (names.length <= 100 && names.every(isPossible)) return names
+  throw new ConfigError(
+    'INVALID_CONFIG',
+    'refuseNames',
+    'expected at most 100 names of 1 to 255 characters, without /',
   )
 }
 

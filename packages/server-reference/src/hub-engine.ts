@@ -1,4 +1,4 @@
-import type { BlobAuthority, Clock, KeyValueStore, SpaceDatabase } from '@tidemark/engine'
+import type { BlobAuthority, Clock, KeyValueStore, Refuse, SpaceDatabase } from '@tidemark/engine'
 import type { BlobStore, Connection, SpaceName } from '@tidemark/protocol'
 import type { Subject } from './auth/token.js'
 import type { BlobAudit, SweepOptions } from './grants/hub-blobs.js'
@@ -22,6 +22,8 @@ export interface HubServices {
   /** See `HubConfigOptions`. @default 180 days */
   readonly evictAfterMs?: number
   readonly collectEveryMs?: number
+  /** What the hub does not take. @default it takes everything */
+  readonly refuse?: Refuse
   /** Deletes bytes that nobody needs. @default they are kept for ever */
   readonly sweep?: HubSweep
 }

@@ -5,6 +5,7 @@ import {
   type KeyValueStore,
   makeHello,
   type Platform,
+  type Refuse,
   Session,
   type SessionHost,
   SpaceDatabase,
@@ -207,7 +208,14 @@ class HubReplica implements HubEngine {
         const who = { device, subject: subject.subject }
         await (mayWrite ? this.#silent.seen(space, who) : this.#silent.forget(space, who))
         const blobs = mayWrite ? authority : readOnly(authority, space)
-        return peers.endpoint(session, { mayWrite, blobs, custody, admits: true })
+        const { refuse } = this.#services
+        return peers.endpoint(session, {
+          mayWrite,
+          blobs,
+          custody,
+          admits: true,
+          ...(refuse ? { refuse: told(refuse, logger, space) } : {}),
+        })
       },
     }
   }
@@ -268,6 +276,15 @@ async function* spacesIn(storage: KeyValueStore): AsyncGenerator<SpaceName> {
     yield parseSpaceName(space)
     // Behind all that begins with `s/<space>/`.
     gte = `s/${space}0`
+  }
+}
+
+/** Each refusal stands in the log. */
+function told(refuse: Refuse, logger: Logger, space: SpaceName): Refuse {
+  return async (write) => {
+    const reason = await refuse(write)
+    if (reason) logger.info('entry-refused', { space, node: write.write.id, code: reason.code })
+    return reason
   }
 }
 

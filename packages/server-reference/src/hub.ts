@@ -1,11 +1,12 @@
 import { createServer, type Server } from 'node:http'
 import { type AddressInfo, isIPv6 } from 'node:net'
 import { join } from 'node:path'
-import type { Clock, Hasher, KeyValueStore, PackFormat, Timers } from '@tidemark/engine'
+import type { Clock, Hasher, KeyValueStore, PackFormat, Refuse, Timers } from '@tidemark/engine'
 import { makeDirectories } from '@tidemark/engine/node'
 import type { BlobId, BlobStore, Listener, SpaceName } from '@tidemark/protocol'
 import { TokenAuthenticator } from './auth/token.js'
 import { type HubConfig, type HubConfigOptions, resolveHubConfig } from './config.js'
+import { entryPolicy, firstOf } from './entry-policy.js'
 import { ConfigError } from './errors.js'
 import { BlobIndex } from './grants/blob-index.js'
 import { HubBlobs } from './grants/hub-blobs.js'
@@ -33,6 +34,11 @@ export interface HubParts {
    * hub. @default a directory below `dataDirectory`, through the hub
    */
   readonly blobs?: BlobStore
+  /**
+   * What this hub does not take besides what the options say. Asked for each write that would change what the hub
+   * holds, and again when it is sent again. @default it takes everything
+   */
+  readonly refuse?: Refuse
   readonly packs: Pick<PackFormat, 'verify' | 'build' | 'plain'>
   readonly hasher: Hasher
   readonly clock: Clock
@@ -105,6 +111,7 @@ export async function startHub(options: HubConfigOptions, parts: HubParts): Prom
       }
     }
     await store.open()
+    const refuse = firstOf(entryPolicy(config), parts.refuse)
     const authenticator = new TokenAuthenticator(config.tokens, { anonymous: config.anonymous })
     engine = await parts.openEngine({
       storage,
@@ -116,6 +123,7 @@ export async function startHub(options: HubConfigOptions, parts: HubParts): Prom
       blobAudit: (space) => hubBlobs.audit(space),
       evictAfterMs: config.evictAfterDays * DAY_MS,
       collectEveryMs: config.collectEveryMs,
+      ...(refuse ? { refuse } : {}),
       sweep: {
         uptime,
         everyMs: config.sweepEveryMs,

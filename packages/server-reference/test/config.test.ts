@@ -23,7 +23,25 @@ describe('configuration', () => {
       collectEveryMs: 600_000,
       keepUnusedDays: 30,
       sweepEveryMs: 86_400_000,
+      refuseNames: [],
+      fileBytesMax: undefined,
     })
+  })
+
+  test('names and sizes that are refused have bounds', async () => {
+    const wrong = [
+      { refuseNames: [''] },
+      { refuseNames: ['a/b'] },
+      { refuseNames: ['x'.repeat(256)] },
+      { refuseNames: Array(101).fill('x') },
+      { fileBytesMax: 0 },
+      { fileBytesMax: 1.5 },
+    ]
+    for (const options of wrong) {
+      const [option] = Object.keys(options)
+      const resolved = resolveHubConfig({ dataDirectory, ...options })
+      await expect(resolved).rejects.toMatchObject({ code: 'INVALID_CONFIG', option })
+    }
   })
 
   test('an address that others reach needs a token', async () => {

@@ -37,6 +37,10 @@ export class ApiDevice extends Device {
     this.#isEqual = false
     this.#underWay.clear()
     this.#last = Promise.resolve()
+    // A program has what it wrote from elsewhere.
+    space.refused$.subscribe(({ versions }) => {
+      for (const { root, size } of versions) this.parts.onRefused(size > SMALL_BYTES ? `${size} bytes` : root)
+    })
     space.status$.subscribe(({ connected, equal }) => {
       if (!life.isAlive) return
       this.#isEqual = connected && equal

@@ -21,6 +21,8 @@ export interface DeviceParts {
   readonly adapters: Adapters
   /** Lines for the trace. */
   note(line: string): void
+  /** The hub refused what a program without a folder wrote: by its content key. */
+  onRefused(key: string): void
 }
 
 /** A machine with a database on it, and a program that may run, be killed, or start again. */

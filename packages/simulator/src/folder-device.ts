@@ -74,6 +74,11 @@ export class FolderDevice extends Device {
     this.#binding = await bindFolder(binding, ROOT, { onEvent }, platform)
   }
 
+  /** Its user asks for another attempt at what was refused. */
+  tryAgain(): void {
+    this.#binding?.rescan()
+  }
+
   override async kill(): Promise<void> {
     const isBare = this.death === 'bare'
     await super.kill()

@@ -36,6 +36,7 @@ import { Contradictor, Witness } from './contradictor.js'
 import { Flood } from './flood.js'
 import { forge } from './forger.js'
 import { hasher } from './hasher.js'
+import { HubMoods } from './hub-moods.js'
 import { type Death, isNoSpace, Life, mortalStore, Trap, Volume } from './life.js'
 import { mortalBlobStore } from './mortal-blobs.js'
 import type { PlantedBug } from './planted-bug.js'
@@ -86,6 +87,7 @@ class Line {
 export class SimHub {
   readonly blobs: BlobStore
   storeTrouble: StoreTrouble = 'none'
+  readonly moods: HubMoods
   /** Frames that were sent, heartbeats apart. */
   messages = 0
   /** What all its lives have swept. */
@@ -114,10 +116,12 @@ export class SimHub {
     private readonly seed: number,
     private readonly note: (line: string) => void,
     private readonly adapters: Adapters,
+    onRefused: ConstructorParameters<typeof HubMoods>[1],
     private readonly planted?: PlantedBug | undefined,
     private readonly sweeps = false,
   ) {
     this.#random = SimRandom.of(seed, 'hub')
+    this.moods = new HubMoods(SimRandom.of(seed, 'moods'), onRefused)
     const memory = new MemoryBlobStore({ sha256: hasher.sha256, now: () => time.nowMs() })
     const { store, client } = adapters.stores.get(HUB) ?? { store: memory, client: memory.client }
     this.blobs = store
@@ -203,6 +207,7 @@ export class SimHub {
         return this.planted?.authority?.(authority) ?? authority
       },
       blobAudit: (space) => blobs.audit(space),
+      refuse: (write) => this.moods.refuse(write),
       ...(this.sweeps ? { sweep: this.#sweep(blobs, uptime) } : {}),
     })
     if (life.isAlive) this.#engine = engine
@@ -341,6 +346,7 @@ export class SimHub {
     }
     for (const visitor of this.#visitors) visitor.leave()
     this.storeTrouble = 'none'
+    this.moods.percent = 0
     this.database.trap.clear()
     this.storeTrap.clear()
     this.database.volume.isFull = false

@@ -12,6 +12,11 @@ const ODD = { accuse: 5, contradictor: 1, forger: 1, age: 4, bad: 4, large: 1 }
 const PRIVATE_RUNS_ONE_IN = 2
 const PRIVATE_ONE_IN = 8
 const PRIVATE = { ignore: 1, mine: 3 }
+/** In one of so many runs the hub refuses some of what it is told, more or less at one of so many steps. */
+const MOODY_RUNS_ONE_IN = 3
+const MOODY_ONE_IN = 25
+/** Of a hundred writes. */
+const MOODS = [0, 0, 10, 40, 100]
 const DICE = 1_000_000
 /** More than messages carry: goes in packs, by grant. */
 const LARGE_BYTES = 1_300_000
@@ -25,16 +30,23 @@ export class OddActs {
   /** Apart from these, too: what people share with nobody. */
   readonly #private: SimRandom
   readonly #hasPrivate: boolean
+  /** Apart from these, too: what the hub refuses. */
+  readonly #moods: SimRandom
+  readonly #isMoody: boolean
 
   constructor(seed: number) {
     this.#random = SimRandom.of(seed, 'odd')
     this.#private = SimRandom.of(seed, 'private')
     this.#hasPrivate = this.#private.chance(PRIVATE_RUNS_ONE_IN)
+    this.#moods = SimRandom.of(seed, 'hub moods')
+    this.#isMoody = this.#moods.chance(MOODY_RUNS_ONE_IN)
   }
 
   /** Between two steps of everybody else. */
   *in(world: World): Generator<Act> {
     if (this.#hasPrivate && this.#private.chance(PRIVATE_ONE_IN)) yield this.#keepPrivate(world)
+    if (this.#isMoody && this.#moods.chance(MOODY_ONE_IN))
+      yield { verb: 'refuse', args: [String(this.#moods.pick(MOODS)!)] }
     if (!this.#random.chance(ONE_IN)) return
     const act = this.#act(world)
     if (act) yield act

@@ -62,6 +62,7 @@ export const TROUBLES: ReadonlySet<string> = new Set([
   'deafen',
   'hear',
   'store',
+  'refuse',
 ])
 
 const KINDS: ReadonlySet<string> = new Set(['folder', 'coarse', 'api'])

@@ -64,6 +64,9 @@ export class World {
       parts.script.seed,
       (line) => parts.trace.note(line),
       parts.adapters,
+      ({ back }) => {
+        for (const key of back) this.ledger.movedKey(key)
+      },
       parts.planted,
       parts.sweeps,
     )
@@ -132,6 +135,7 @@ export class World {
       // It died in the last moment.
       if (device.isZombie) await device.kill()
       if (!(await device.start())) throw new TypeError(`${device.name} does not start`)
+      if (device instanceof FolderDevice) device.tryAgain()
     }
   }
 
@@ -186,6 +190,11 @@ export class World {
     if (verb === 'store') {
       if (!STORE_TROUBLES.has(about)) return 'refused: unknown'
       this.hub.storeTrouble = about === 'heals' ? 'none' : (about as StoreTrouble)
+      return 'done'
+    }
+    if (verb === 'refuse') {
+      if (!/^\d{1,3}$/.test(about)) return 'refused: no share'
+      this.hub.moods.percent = Number(about)
       return 'done'
     }
     if (verb === 'stranger') {
@@ -371,6 +380,7 @@ export class World {
   #partsOf(): DeviceParts {
     const { script, planted, adapters, trace } = this.parts
     const note = (line: string): void => trace.note(line)
-    return { hub: this.hub, time: this.time, seed: script.seed, planted, adapters, note }
+    const onRefused = (key: string): void => void this.ledger.givenUpKeys.add(key)
+    return { hub: this.hub, time: this.time, seed: script.seed, planted, adapters, note, onRefused }
   }
 }

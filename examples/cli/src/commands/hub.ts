@@ -14,6 +14,7 @@ export async function runHub(invocation: Invocation): Promise<number> {
   const tokensFile = textOption(invocation, 'tokens')
   const evictAfterDays = textOption(invocation, 'evict-after-days')
   const keepUnusedDays = textOption(invocation, 'keep-unused-days')
+  const fileBytesMax = textOption(invocation, 'max-file-bytes')
   const collectMs = collectEveryMs()
   const sweepMs = sweepEveryMs()
   const dataDirectory = mustTextOption(invocation, 'data')
@@ -24,6 +25,8 @@ export async function runHub(invocation: Invocation): Promise<number> {
     dataDirectory,
     port,
     origins: textOptions(invocation, 'origin'),
+    refuseNames: textOptions(invocation, 'refuse-name'),
+    ...(fileBytesMax === undefined ? {} : { fileBytesMax: parseBytes('max-file-bytes', fileBytesMax) }),
     ...(blobs === undefined ? {} : { blobs }),
     ...(host === undefined ? {} : { host }),
     ...(token === undefined ? {} : { token }),
@@ -47,6 +50,11 @@ export async function runHub(invocation: Invocation): Promise<number> {
 
 function parseDays(option: string, text: string): number {
   if (!/^\d+(\.\d+)?$/.test(text)) throw new UsageError(`--${option} ${text}: expected a number of days`)
+  return Number(text)
+}
+
+function parseBytes(option: string, text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new UsageError(`--${option} ${text}: expected a number of bytes`)
   return Number(text)
 }
 

@@ -2,9 +2,10 @@ import { maxHlc, type NodeEntry, type NodeId, type Refusal, ROOT, type Vector } 
 import { checkIncoming, dropIgnored, siblingsOf, stampsOf } from '../core/incoming.js'
 import { newWrites } from '../core/new-writes.js'
 import { takeBack } from '../core/take-back.js'
+import type { Version } from '../core/view-entry.js'
 import { chosenLoc } from '../core/visibility.js'
 import type { KeyValueOp } from '../ports/key-value-store.js'
-import { encodeJson } from './json-row.js'
+import { decodeJson, encodeJson } from './json-row.js'
 import type { SpaceStore } from './space-store.js'
 
 /** What a hub is asked about before it takes an entry. */
@@ -37,11 +38,16 @@ export interface Refused extends RefusalReason {
   /** The last name of the node that was refused, or that it has. */
   readonly name: string
   /** The contents that were refused. */
-  readonly roots: readonly string[]
+  readonly versions: readonly Pick<Version, 'root' | 'height' | 'size'>[]
 }
 
-/** Key of a binder's row that says what was refused of a node, until the binder has dealt with it. */
-export const refusedRow = (node: NodeId): string => `refused/${node}`
+/** A binder's rows that say what was refused of a node, until the binder has dealt with it and deletes them. */
+export const refusedRows = {
+  key: (node: string): string => `refused/${node}`,
+  /** '0' is the character after '/'. */
+  range: { gte: 'refused/', lt: 'refused0' },
+  decode: (row: Uint8Array): Refused => decodeJson<Refused>(row)!,
+} as const
 
 /** What a hub refuses of one space, and what a replica does about it. */
 export class SpaceRefusals {
@@ -136,13 +142,15 @@ function refusedOf(node: NodeEntry, { dots }: Refusal, reason: RefusalReason): R
   const isRefused = ({ dot }: NodeEntry['loc' | 'content'][number]): boolean =>
     dots.some(({ rid, seq }) => rid === dot.rid && seq === dot.seq)
   const place = node.loc.find(isRefused) ?? chosenLoc(node)
-  const roots = node.content.filter(isRefused).flatMap(({ value }) => value.root ?? [])
-  return { ...reason, node: node.id, name: place?.value.name ?? '', roots }
+  const versions = node.content
+    .filter(isRefused)
+    .flatMap(({ value: { root, height, size } }) => (root === undefined ? [] : { root, height, size }))
+  return { ...reason, node: node.id, name: place?.value.name ?? '', versions }
 }
 
 const rowOf = ({ refused }: TakenBack): KeyValueOp => ({
   type: 'put',
-  key: refusedRow(refused.node),
+  key: refusedRows.key(refused.node),
   value: encodeJson(refused),
 })
 

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
-import type { EntryKey, Materialised, ViewEntry } from '@tidemark/engine'
+import type { EntryKey, Materialised, Refused, ViewEntry } from '@tidemark/engine'
 import { RESERVED_NAME, ROOT } from '@tidemark/protocol'
 import type { ApplyContext } from '../apply-context.js'
 import { changeRows } from '../change-rows.js'
+import type { FileStat } from '../ports/file-system.js'
 import type { SyncedRow } from '../rows.js'
 import type { RowChange } from '../rows-store.js'
 import { wantedLocalName } from '../wanted-name.js'
@@ -10,6 +11,7 @@ import { matchesRow, mustBeSystemError } from './disk.js'
 import { Downloads } from './downloads.js'
 import { type Gathered, gather } from './gather.js'
 import { contentDiffers, executableDiffers, type Item } from './item.js'
+import { keepRefused, readRefused } from './keep-refused.js'
 import { keptEntries } from './kept.js'
 import { Locator, soundDirs } from './locator.js'
 import { pairRows } from './pair.js'
@@ -75,7 +77,12 @@ async function applyOnce(ctx: ApplyContext, signal: AbortSignal, downloads: Down
     for (const key of keys.slice(0, ENTRIES_MAX)) seen.add(key)
     const locator = new Locator(ctx.files, ctx.directory, ctx.staging, root, batch.dirs.values())
     const unsettled = await Unsettled.read(ctx)
-    const again = await applyBatch({ ctx, signal, downloads, report, area, trash, locator, unsettled }, batch)
+    // After what it says was gathered: both come in one batch.
+    const refused = await readRefused(ctx.space)
+    const again = await applyBatch(
+      { ctx, signal, downloads, report, area, trash, locator, unsettled, refused },
+      batch,
+    )
     for (const key of again) seen.delete(key)
   }
 }
@@ -89,15 +96,17 @@ interface BatchTools {
   readonly trash: Trash
   readonly locator: Locator
   readonly unsettled: Unsettled
+  readonly refused: ReadonlyMap<string, Refused>
 }
 
 /** @returns entries to be gathered again. */
 async function applyBatch(tools: BatchTools, batch: Gathered): Promise<readonly EntryKey[]> {
-  const { ctx, signal, downloads, report, area, trash, locator, unsettled } = tools
+  const { ctx, signal, downloads, report, area, trash, locator, unsettled, refused } = tools
   const paths = new WantedPaths(batch, locator)
   const mustWait = (item: Item) => unsettled.concerns(item, (row) => paths.current(row))
   const others = batch.items.filter((item) => !mustWait(item))
-  const visible = await dropHidden(ctx, others, paths)
+  const isKept = await keepRefused(ctx, refused, others, (row) => paths.current(row))
+  const visible = isKept ? 'again' : await dropHidden(ctx, others, paths)
   // Rows went: nothing that was gathered holds any more.
   if (visible === 'again') return batch.items.map(({ key }) => key)
   const items = pairRows([...batch.items.filter(mustWait), ...visible])
@@ -105,6 +114,7 @@ async function applyBatch(tools: BatchTools, batch: Gathered): Promise<readonly 
   const untouchable = new Set([
     ...items.filter(mustWait).map(({ key }) => key),
     ...keptEntries(tools, items, batch.settled),
+    ...behindRefused(tools, items, paths),
     ...changedOnDisk(tools, items),
   ])
   const free = items.filter(({ key }) => !untouchable.has(key))
@@ -119,6 +129,29 @@ async function applyBatch(tools: BatchTools, batch: Gathered): Promise<readonly 
     removeUnused(ctx, area, staged)
   }
   return []
+}
+
+/** Items that are at, or go to, a place where something stands that the hub refused: they wait for a person. */
+function behindRefused({ ctx, report }: BatchTools, items: readonly Item[], paths: WantedPaths): EntryKey[] {
+  if (ctx.refused.size === 0) return []
+  const isRefused = (path: string): boolean => {
+    const stat = statIfAllowed(ctx, path)
+    return stat !== undefined && ctx.refused.holds(path, stat)
+  }
+  const behind = items.filter(
+    (item) => isRefused(paths.of(item)) || (item.row !== undefined && isRefused(paths.current(item.row))),
+  )
+  for (const { key } of behind) report.keep(key)
+  return behind.map(({ key }) => key)
+}
+
+function statIfAllowed({ files, directory }: ApplyContext, path: string): FileStat | undefined {
+  try {
+    return files.lstat(join(directory, path))
+  } catch (error) {
+    mustBeSystemError(error)
+    return undefined
+  }
 }
 
 /** Items whose row no longer says what stands on disk: the local side looks first. */

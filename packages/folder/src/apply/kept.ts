@@ -71,6 +71,7 @@ function holdsUnsynced({ ctx, locator }: Tools, dir: SyncedRow, known: ReadonlyS
       const path = `${relative}/${name}`
       return (
         ctx.isIgnored(path, stat.kind === 'dir') ||
+        ctx.refused.holds(path, stat) ||
         refusalOf(name, path, stat, dir.fingerprint.dev) !== undefined
       )
     })

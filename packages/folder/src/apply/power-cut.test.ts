@@ -2,6 +2,7 @@ import type { SpaceBinding } from '@tidemark/engine'
 import { expect, test } from 'vitest'
 import type { ApplyContext } from '../apply-context.js'
 import { homeOf, prepareHome } from '../home.js'
+import { RefusedFiles } from '../local/refused.js'
 import type { FileSystem } from '../ports/file-system.js'
 import { RowsStore } from '../rows-store.js'
 import { type DiskTree, textsBelow, userTree } from '../testing/disk-tree.js'
@@ -42,6 +43,7 @@ class World {
       onEvent: () => {},
       expectHints: () => {},
       isIgnored: () => false,
+      refused: new RefusedFiles(),
       isConnected: () => true,
     }
   }

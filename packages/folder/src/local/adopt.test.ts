@@ -9,6 +9,7 @@ import { findAdoptions } from './adopt.js'
 import { DirRef } from './dir-ref.js'
 import type { PushContext } from './push-context.js'
 import type { ReadContent } from './read-content.js'
+import { RefusedFiles } from './refused.js'
 
 const [OLD, NEW] = ['aa', 'bb'] as [ChunkId, ChunkId]
 const node = '1'.repeat(32) as NodeId
@@ -46,6 +47,7 @@ const contextOf = (received: SpaceBinding['received'], rows: MemoryKeyValueStore
   clock: { nowMs: Date.now },
   directory: '/',
   problems: new Problems(),
+  refused: new RefusedFiles(),
   onEvent: () => undefined,
 })
 

@@ -159,6 +159,7 @@ class LocalPass {
       return
     }
     this.#scanned.add(dir.path)
+    if (scan.state === 'listed') context.refused.listed(dir.path, scan.found)
     if (scan.state === 'unknown') {
       context.problems.set(source, [scan.problem])
       return
@@ -186,9 +187,11 @@ class LocalPass {
         return
       }
       case 'create':
+        if (this.options.context.refused.holds(dir.pathOf(finding.name), finding.stat)) return
         return this.#create({ dir, ...finding }, names.entryName(finding.name), true)
       case 'verify': {
         const { row, stat } = finding
+        if (this.options.context.refused.holds(dir.pathOf(row.localName), stat)) return
         return this.#add({ type: 'verify', path: dir.pathOf(row.localName), row, stat }, stat)
       }
       case 'move': {

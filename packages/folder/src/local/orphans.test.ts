@@ -6,6 +6,7 @@ import { Problems } from '../problems.js'
 import type { SyncedRow } from '../rows.js'
 import { RowsStore, rowOps } from '../rows-store.js'
 import { mendOrphans } from './orphans.js'
+import { RefusedFiles } from './refused.js'
 
 const [GONE, TWIN, LINK] = ['1', '2', '3'].map((digit) => digit.repeat(32)) as [NodeId, NodeId, NodeId]
 
@@ -39,7 +40,7 @@ test('[FB13] a directory that gets the row of what stood in another one is looke
     writeRows: (ops: Parameters<SpaceBinding['writeRows']>[0]) => storage.batch(ops, { sync: true }),
   } as unknown as SpaceBinding
   const context = { space, rows, files: nodeFileSystem, clock: { nowMs: Date.now }, directory: '/' }
-  const around = { problems: new Problems(), onEvent: () => undefined }
+  const around = { problems: new Problems(), refused: new RefusedFiles(), onEvent: () => undefined }
   expect(await mendOrphans({ ...context, ...around })).toEqual(['x'])
   expect((await rows.at(TWIN, 'a'))?.key).toBe(LINK)
 })

@@ -13,6 +13,7 @@ import type { Item } from './item.js'
 import { LargeFiles } from './large-files.js'
 import { push } from './push.js'
 import type { PushContext } from './push-context.js'
+import { RefusedFiles } from './refused.js'
 import { Retries } from './retries.js'
 import type { Stale } from './stale.js'
 
@@ -82,6 +83,7 @@ async function pushAll(
     clock,
     directory,
     problems: new Problems(),
+    refused: new RefusedFiles(),
     onEvent: () => undefined,
   }
   const large = new LargeFiles({ ...context, onSettled: () => undefined })

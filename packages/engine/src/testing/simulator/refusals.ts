@@ -46,7 +46,7 @@ export class HubMoods {
           .map(({ dot }) => dotKey(dot))
           .join(' ')}`,
       )
-      contents.refused(refused.roots)
+      contents.refused(refused.versions.map(({ root }) => root))
       // What the refused write had taken away is there again.
       for (const { value } of [...written.content, ...(state.get(written.id)?.content ?? [])])
         if (value.root !== undefined) contents.revived(value.root)

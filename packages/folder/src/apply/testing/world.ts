@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { SpaceBinding } from '@tidemark/engine'
 import { nodeFileSystem } from '../../adapters/node-file-system.js'
 import type { ApplyContext } from '../../apply-context.js'
+import { RefusedFiles } from '../../local/refused.js'
 import type { FileSystem } from '../../ports/file-system.js'
 import { RowsStore } from '../../rows-store.js'
 import { type DiskTree, textsBelow, userTree } from '../../testing/disk-tree.js'
@@ -47,6 +48,7 @@ export class World {
       onEvent: ({ path, detail }) => this.events.push(`${detail} ${path}`),
       expectHints: () => {},
       isIgnored: (path) => this.ignored(path),
+      refused: new RefusedFiles(),
       isConnected: () => true,
     }
   }

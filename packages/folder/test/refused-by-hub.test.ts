@@ -1,0 +1,149 @@
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import type { RefusalReason } from '@tidemark/engine'
+import { beforeEach, expect, test } from 'vitest'
+import { type Bound, bind, paths, hub as startHub } from './fixture.js'
+
+let isOver = false
+beforeEach(() => {
+  isOver = false
+})
+
+/** Two folders of a hub that takes no `*.exe`, no file of more than 1,000 bytes, and no deletion of `kept`. */
+async function refusing(): Promise<{ readonly a: Bound; readonly b: Bound; again(): Promise<Bound> }> {
+  const reason: RefusalReason = { code: 'RETAINED', message: 'nothing of this name is deleted' }
+  const hub = await startHub({
+    refuseNames: ['*.exe'],
+    fileBytesMax: 1_000,
+    refuse: ({ held, write }) =>
+      !isOver &&
+      held?.loc.some(({ value }) => value.name === 'kept') &&
+      write.loc.some(({ value }) => value.dead)
+        ? reason
+        : undefined,
+  })
+  const a = await bind({ hub })
+  const b = await bind({ hub })
+  return {
+    a,
+    b,
+    again: async () => {
+      await a.binding.close()
+      await a.replica.close()
+      return bind({ hub, directory: a.directory, storage: a.storage })
+    },
+  }
+}
+
+const refused = ({ binding }: Bound): string[] =>
+  binding.status.problems.flatMap(({ cause, path }) => (cause === 'refused-by-hub' ? path : [])).sort()
+
+const bothIdle = async (a: Bound, b: Bound): Promise<void> => {
+  await expect
+    .poll(() => [a, b].map(({ binding }) => binding.status.state), { timeout: 10_000 })
+    .toEqual(['idle', 'idle'])
+}
+
+test('[HB20] a new file of a name that the hub refuses stays where it is, is named, and travels under another name', async () => {
+  const { a, b } = await refusing()
+  writeFileSync(a.path('game.exe'), 'bytes')
+  writeFileSync(a.path('ok'), 'ok')
+  mkdirSync(a.path('sub.EXE/deep'), { recursive: true })
+  writeFileSync(a.path('sub.EXE/deep/x'), 'x')
+  await expect.poll(() => refused(a), { timeout: 10_000 }).toEqual(['game.exe', 'sub.EXE'])
+  await expect.poll(() => paths(b.space)).toEqual(['ok'])
+  await bothIdle(a, b)
+  expect(readFileSync(a.path('game.exe'), 'utf8')).toBe('bytes')
+  expect(readFileSync(a.path('sub.EXE/deep/x'), 'utf8')).toBe('x')
+
+  renameSync(a.path('game.exe'), a.path('game.txt'))
+  renameSync(a.path('sub.EXE'), a.path('sub'))
+  await expect
+    .poll(() => paths(b.space), { timeout: 10_000 })
+    .toEqual(['game.txt', 'ok', 'sub', 'sub/deep', 'sub/deep/x'])
+  await expect.poll(() => existsSync(b.path('sub/deep/x'))).toBe(true)
+  await bothIdle(a, b)
+  expect(refused(a)).toEqual([])
+})
+
+test('[HB20] an edit that the hub refuses stays with its author; the others keep what the hub has, until it fits', async () => {
+  const { a, b } = await refusing()
+  writeFileSync(a.path('f'), 'small')
+  await expect.poll(() => existsSync(b.path('f')) && readFileSync(b.path('f'), 'utf8')).toBe('small')
+  writeFileSync(a.path('f'), 'x'.repeat(2_000))
+  await expect.poll(() => refused(a), { timeout: 10_000 }).toEqual(['f'])
+  await bothIdle(a, b)
+  expect(readFileSync(b.path('f'), 'utf8')).toBe('small')
+  expect(readFileSync(a.path('f'), 'utf8')).toHaveLength(2_000)
+  // Still too large: refused once more.
+  appendFileSync(a.path('f'), 'y')
+  await expect
+    .poll(() => a.events.filter(({ detail }) => detail.startsWith('refused by the hub')).length, {
+      timeout: 10_000,
+    })
+    .toBe(2)
+  await bothIdle(a, b)
+  truncateSync(a.path('f'), 10)
+  await expect.poll(() => readFileSync(b.path('f'), 'utf8'), { timeout: 10_000 }).toBe('x'.repeat(10))
+  await bothIdle(a, b)
+  expect([refused(a), await paths(b.space)]).toEqual([[], ['f']])
+})
+
+test('[HB20] what others do meanwhile waits beside it, and nothing is lost', async () => {
+  const { a, b } = await refusing()
+  writeFileSync(a.path('f'), 'small')
+  await expect.poll(() => existsSync(b.path('f'))).toBe(true)
+  await bothIdle(a, b)
+  writeFileSync(a.path('f'), 'x'.repeat(2_000))
+  await expect.poll(() => refused(a), { timeout: 10_000 }).toEqual(['f'])
+  writeFileSync(b.path('f'), 'of b')
+  writeFileSync(b.path('g'), 'g')
+  await expect.poll(() => existsSync(a.path('g')), { timeout: 10_000 }).toBe(true)
+  await bothIdle(a, b)
+  expect(readFileSync(a.path('f'), 'utf8')).toHaveLength(2_000)
+  truncateSync(a.path('f'), 10)
+  const contents = async ({ space, path }: Bound) =>
+    (await paths(space)).map((name) => existsSync(path(name)) && readFileSync(path(name), 'utf8')).sort()
+  await expect.poll(() => contents(a), { timeout: 10_000 }).toEqual(['g', 'of b', 'x'.repeat(10)])
+  await expect.poll(() => contents(b), { timeout: 10_000 }).toEqual(['g', 'of b', 'x'.repeat(10)])
+})
+
+test('[HB20] what may not be renamed or deleted is as it was', async () => {
+  const { a, b } = await refusing()
+  for (const name of ['f', 'kept']) writeFileSync(a.path(name), name)
+  await expect.poll(() => existsSync(b.path('f')) && existsSync(b.path('kept'))).toBe(true)
+  await bothIdle(a, b)
+  renameSync(a.path('f'), a.path('f.exe'))
+  rmSync(a.path('kept'))
+  await expect
+    .poll(() => [existsSync(a.path('f')), existsSync(a.path('kept'))], { timeout: 10_000 })
+    .toEqual([true, true])
+  await bothIdle(a, b)
+  expect(await paths(b.space)).toEqual(['f', 'kept'])
+  isOver = true
+  rmSync(a.path('kept'))
+  await expect.poll(() => existsSync(b.path('kept')), { timeout: 10_000 }).toBe(false)
+})
+
+test('[HB20] the next start, and whoever asks for a scan, tries again', async () => {
+  const { a, b, again } = await refusing()
+  writeFileSync(a.path('kept'), 'x'.repeat(2_000))
+  await expect.poll(() => refused(a), { timeout: 10_000 }).toEqual(['kept'])
+  await bothIdle(a, b)
+  const attempts = ({ events }: Bound) =>
+    events.filter(({ detail }) => detail.startsWith('refused by the hub')).length
+  a.binding.rescan()
+  await expect.poll(() => attempts(a), { timeout: 10_000 }).toBe(2)
+  const next = await again()
+  await expect.poll(() => refused(next), { timeout: 10_000 }).toEqual(['kept'])
+  expect(attempts(next)).toBe(1)
+  expect(readFileSync(next.path('kept'), 'utf8')).toHaveLength(2_000)
+})
