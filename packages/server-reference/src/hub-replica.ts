@@ -214,7 +214,7 @@ class HubReplica implements HubEngine {
           blobs,
           custody,
           admits: true,
-          ...(refuse ? { refuse: told(refuse, logger, space) } : {}),
+          ...(refuse ? { refuse: told(refuse, logger) } : {}),
         })
       },
     }
@@ -280,10 +280,11 @@ async function* spacesIn(storage: KeyValueStore): AsyncGenerator<SpaceName> {
 }
 
 /** Each refusal stands in the log. */
-function told(refuse: Refuse, logger: Logger, space: SpaceName): Refuse {
-  return async (write) => {
-    const reason = await refuse(write)
-    if (reason) logger.info('entry-refused', { space, node: write.write.id, code: reason.code })
+function told(refuse: Refuse, logger: Logger): Refuse {
+  return async (asked) => {
+    const reason = await refuse(asked)
+    const { space, write } = asked
+    if (reason) logger.info('entry-refused', { space, node: write.id, code: reason.code })
     return reason
   }
 }

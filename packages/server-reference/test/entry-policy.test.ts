@@ -1,5 +1,12 @@
 import type { HubWrite } from '@tidemark/engine'
-import { type Loc, type NodeEntry, ROOT, type Sibling } from '@tidemark/protocol'
+import {
+  type DeviceId,
+  type Loc,
+  type NodeEntry,
+  ROOT,
+  type Sibling,
+  type SpaceName,
+} from '@tidemark/protocol'
 import { expect, test } from 'vitest'
 import { entryPolicy, firstOf } from '../src/entry-policy.js'
 
@@ -19,7 +26,8 @@ function write(path: readonly string[], { size = 1, dead = false, isEdit = false
     content: [sibling({ height: 0, size, mtimeMs: 0 })],
     attr: [],
   }
-  return { write: entry, held: undefined, path: async () => path }
+  const [space, device] = ['photos' as SpaceName, 'b'.repeat(16) as DeviceId]
+  return { space, device, write: entry, held: undefined, path: async () => path }
 }
 
 const codesOf = async (names: readonly string[], ...writes: readonly HubWrite[]) => {

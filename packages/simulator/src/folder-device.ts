@@ -74,9 +74,10 @@ export class FolderDevice extends Device {
     this.#binding = await bindFolder(binding, ROOT, { onEvent }, platform)
   }
 
-  /** Its user asks for another attempt at what was refused. */
+  /** Its user sees that the hub refused something, and asks for another attempt. */
   tryAgain(): void {
-    this.#binding?.rescan()
+    const problems = this.#binding?.status.problems ?? []
+    if (problems.some(({ cause }) => cause === 'refused-by-hub')) this.#binding!.rescan()
   }
 
   override async kill(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { HubWrite, RefusalReason } from '@tidemark/engine'
 import { type Content, dotKey, type NodeEntry } from '@tidemark/protocol'
+import { SPACE } from './device.js'
 import type { SimRandom } from './random.js'
 import { SMALL_BYTES } from './shown.js'
 
@@ -13,7 +14,7 @@ export class HubMoods {
   /** Of a hundred writes. */
   percent = 0
   readonly #taken = new Set<string>()
-  readonly #hated = new Map<string, boolean>()
+  readonly #dice = new Map<string, number>()
 
   constructor(
     private readonly random: SimRandom,
@@ -24,10 +25,11 @@ export class HubMoods {
     }) => void,
   ) {}
 
-  refuse({ write, held }: HubWrite): RefusalReason | undefined {
+  refuse({ space, write, held }: HubWrite): RefusalReason | undefined {
+    // Those in other spaces wait for answers of their own.
+    if (space !== SPACE) return undefined
     const dots = dotsOf(write)
-    const isTaken = dots.some((dot) => this.#taken.has(dot))
-    if (isTaken || !(this.#isHated(dots[0]!) || this.#isMoody())) {
+    if (dots.some((dot) => this.#taken.has(dot)) || !this.#mayRefuse(dots[0]!)) {
       for (const dot of dots) this.#taken.add(dot)
       return undefined
     }
@@ -36,19 +38,12 @@ export class HubMoods {
     return REASON
   }
 
-  /** Half of what is refused is so for as long as that lasts. */
-  #isHated(dot: string): boolean {
-    if (this.percent === 0) return false
-    let isHated = this.#hated.get(dot)
-    if (isHated === undefined) {
-      isHated = this.random.below(200) < this.percent
-      this.#hated.set(dot, isHated)
-    }
-    return isHated
-  }
-
-  #isMoody(): boolean {
-    return this.percent > 0 && this.random.below(200) < this.percent
+  /** Half of what is refused is refused whenever it comes, for as long as the mood lasts. */
+  #mayRefuse(dot: string): boolean {
+    const before = this.#dice.get(dot)
+    const dice = before !== undefined && before < this.percent / 2 ? before : this.random.below(100)
+    this.#dice.set(dot, dice)
+    return dice < this.percent
   }
 }
 

@@ -201,6 +201,8 @@ export class Oracle {
       if (waitedMs > boundMs) this.fail('unequal', await this.#differences())
       await world.time.pass(HEAL_STEP_MS)
       world.throwAwayWhatIsPrivate()
+      // What was refused before may be said just now.
+      for (const folder of world.folders) folder.tryAgain()
       if (world.hasOldDatabases) for (const folder of world.folders) await folder.acceptFolder()
       waitedMs += HEAL_STEP_MS
       this.checkVisible()

@@ -135,7 +135,6 @@ export class World {
       // It died in the last moment.
       if (device.isZombie) await device.kill()
       if (!(await device.start())) throw new TypeError(`${device.name} does not start`)
-      if (device instanceof FolderDevice) device.tryAgain()
     }
   }
 

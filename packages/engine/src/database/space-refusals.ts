@@ -1,15 +1,27 @@
-import { maxHlc, type NodeEntry, type NodeId, type Refusal, ROOT, type Vector } from '@tidemark/protocol'
+import {
+  type DeviceId,
+  maxHlc,
+  type NodeEntry,
+  type NodeId,
+  type Refusal,
+  ROOT,
+  type SpaceName,
+  type Vector,
+} from '@tidemark/protocol'
 import { checkIncoming, dropIgnored, siblingsOf, stampsOf } from '../core/incoming.js'
 import { newWrites } from '../core/new-writes.js'
 import { takeBack } from '../core/take-back.js'
 import type { Version } from '../core/view-entry.js'
 import { chosenLoc } from '../core/visibility.js'
-import type { KeyValueOp } from '../ports/key-value-store.js'
 import { decodeJson, encodeJson } from './json-row.js'
 import type { SpaceStore } from './space-store.js'
+import type { Transaction } from './transaction.js'
 
 /** What a hub is asked about before it takes an entry. */
 export interface HubWrite {
+  readonly space: SpaceName
+  /** Whoever sent it; not always its author. */
+  readonly device: DeviceId
   /** The node with those of its new siblings that change what the hub holds; at least one. */
   readonly write: NodeEntry
   /** What the hub holds of it. */
@@ -39,6 +51,8 @@ export interface Refused extends RefusalReason {
   readonly name: string
   /** The contents that were refused. */
   readonly versions: readonly Pick<Version, 'root' | 'height' | 'size'>[]
+  /** Roots of what they had replaced, which is there again. */
+  readonly restored: readonly string[]
 }
 
 /** A binder's rows that say what was refused of a node, until the binder has dealt with it and deletes them. */
@@ -58,8 +72,9 @@ export class SpaceRefusals {
   ) {}
 
   /** For a hub: those of these entries that it does not take. */
-  async judge(entries: readonly NodeEntry[], refuse: Refuse): Promise<readonly Refusal[]> {
+  async judge(device: DeviceId, entries: readonly NodeEntry[], refuse: Refuse): Promise<readonly Refusal[]> {
     const { received, options } = this.store
+    const { space } = options
     const frontier = this.vectors.frontier()
     const known = await received.nodes(
       options.storage,
@@ -71,7 +86,7 @@ export class SpaceRefusals {
       const held = known[i]
       const write = newWrites(dropIgnored(entry, held, frontier), held)
       if (!write) continue
-      const reason = await refuse({ write, held, path: () => paths.of(entry) })
+      const reason = await refuse({ space, device, write, held, path: () => paths.of(entry) })
       if (!reason) continue
       const dots = siblingsOf(write).map(({ dot }) => dot)
       refusals.push({ node: entry.id, dots, ...reason, ...(held ? { accepted: held } : {}) })
@@ -108,7 +123,7 @@ export class SpaceRefusals {
           for (const stamp of stampsOf(accepted)) hlc = maxHlc(hlc, stamp)
         }
         const written = node && takeBack(node, dots, accepted, writer)
-        if (written) taken.push({ written, refused: refusedOf(node, refusal, { code, message }) })
+        if (written) taken.push({ written, refused: refusedOf(node, refusal, { code, message }, written) })
       }
       const joined = await store.received.join(
         txn,
@@ -116,7 +131,8 @@ export class SpaceRefusals {
       )
       const moved = await store.appendLog(txn, joined.nodes)
       const { dirty } = store.counters
-      if (store.options.mode === 'bound') store.putRows(txn, taken.map(rowOf))
+      if (store.options.mode === 'bound')
+        for (const { refused } of taken) await this.#tellBinder(txn, refused)
       return {
         value: taken,
         sync: true,
@@ -130,6 +146,16 @@ export class SpaceRefusals {
       }
     })
   }
+
+  /** With what was refused of the node before, and the binder has not dealt with. */
+  async #tellBinder(txn: Transaction, refused: Refused): Promise<void> {
+    const key = refusedRows.key(refused.node)
+    const before = await txn.get(this.store.rowPrefix + key)
+    const known = before && refusedRows.decode(before)
+    const versions = [...(known?.versions ?? []), ...refused.versions]
+    const restored = [...(known?.restored ?? []), ...refused.restored]
+    this.store.putRows(txn, [{ type: 'put', key, value: encodeJson({ ...refused, versions, restored }) }])
+  }
 }
 
 export interface TakenBack {
@@ -138,21 +164,21 @@ export interface TakenBack {
   readonly refused: Refused
 }
 
-function refusedOf(node: NodeEntry, { dots }: Refusal, reason: RefusalReason): Refused {
+function refusedOf(
+  node: NodeEntry,
+  { dots }: Refusal,
+  reason: RefusalReason,
+  { content }: NodeEntry,
+): Refused {
   const isRefused = ({ dot }: NodeEntry['loc' | 'content'][number]): boolean =>
     dots.some(({ rid, seq }) => rid === dot.rid && seq === dot.seq)
   const place = node.loc.find(isRefused) ?? chosenLoc(node)
   const versions = node.content
     .filter(isRefused)
     .flatMap(({ value: { root, height, size } }) => (root === undefined ? [] : { root, height, size }))
-  return { ...reason, node: node.id, name: place?.value.name ?? '', versions }
+  const restored = content.flatMap(({ value }) => value.root ?? [])
+  return { ...reason, node: node.id, name: place?.value.name ?? '', versions, restored }
 }
-
-const rowOf = ({ refused }: TakenBack): KeyValueOp => ({
-  type: 'put',
-  key: refusedRows.key(refused.node),
-  value: encodeJson(refused),
-})
 
 /** Where nodes stand, by what a hub holds and what is about to come: it has no view. */
 class Paths {

@@ -1,4 +1,11 @@
-import { dotKey, type NodeEntry, ProtocolError, type Refusal, type Reject } from '@tidemark/protocol'
+import {
+  type DeviceId,
+  dotKey,
+  type NodeEntry,
+  ProtocolError,
+  type Refusal,
+  type Reject,
+} from '@tidemark/protocol'
 import { siblingsOf } from '../core/incoming.js'
 import type { SpaceDatabase } from '../database/space-database.js'
 import type { Refuse, Refused } from '../database/space-refusals.js'
@@ -17,6 +24,7 @@ const AGAIN_MAX = 16
 
 export interface RefusalTalkOptions {
   readonly database: SpaceDatabase
+  readonly peer: DeviceId
   /** What this side, a hub, does not take. */
   readonly refuse?: Refuse | undefined
   /** What the hub refused has been taken back. */
@@ -47,9 +55,9 @@ export class RefusalTalk {
    * what else is refused is not taken either, and is judged again when it comes again.
    */
   async judge(entries: readonly NodeEntry[]): Promise<Judgement> {
-    const { database, refuse } = this.options
+    const { database, peer, refuse } = this.options
     if (!refuse) return { taken: entries, refusals: [] }
-    const refused = await database.refusals.judge(entries, refuse)
+    const refused = await database.refusals.judge(peer, entries, refuse)
     if (refused.length === 0) return { taken: entries, refusals: [] }
     const nodes = new Set<string>(refused.map(({ node }) => node))
     let bytes = 0

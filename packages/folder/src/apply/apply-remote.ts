@@ -139,7 +139,7 @@ function behindRefused({ ctx, report }: BatchTools, items: readonly Item[], path
     return stat !== undefined && ctx.refused.holds(path, stat)
   }
   const behind = items.filter(
-    (item) => isRefused(paths.of(item)) || (item.row !== undefined && isRefused(paths.current(item.row))),
+    (item) => (item.want && isRefused(paths.of(item))) || (item.row && isRefused(paths.current(item.row))),
   )
   for (const { key } of behind) report.keep(key)
   return behind.map(({ key }) => key)

@@ -20,7 +20,7 @@ export async function readRefused(space: SpaceBinding): Promise<ReadonlyMap<stri
 
 /**
  * Of what the hub refused the bytes stay where their user has them. The rows say from now on what the space shows
- * instead, or nothing: what stands there is different from it, and `RefusedFiles` keeps it from being sent again.
+ * again, or nothing: what stands there is an edit of it, or new, and `RefusedFiles` keeps it from being sent.
  *
  * @param currentPath Where a row stands, relative to the bound directory.
  * @returns whether rows changed: nothing that was gathered holds any more.
@@ -33,6 +33,7 @@ export async function keepRefused(
 ): Promise<boolean> {
   const changes: RowChange[] = []
   const shown: Materialised[] = []
+  const touch: EntryKey[] = []
   const done = new Set<string>()
   const notes: { readonly path: string; readonly row: SyncedRow; readonly refusal: Refused }[] = []
   for (const { key, row, want, nodes } of items) {
@@ -43,10 +44,12 @@ export async function keepRefused(
     if (want ? !contentDiffers(row, want) : false) continue
     notes.push({ path: currentPath(row), row, refusal })
     shown.push({ key, as: want, nodes })
-    changes.push({
-      before: row,
-      after: want && { ...row, entry: want, fingerprint: unlike(row.fingerprint) },
-    })
+    // Something that its user never saw is there now: what stands here is no edit of that.
+    const isBase = want?.version === undefined || refusal.restored.includes(want.version.root)
+    const after = want && isBase ? { ...row, entry: want, fingerprint: unlike(row.fingerprint) } : undefined
+    changes.push({ before: row, after })
+    // It waits until its place is free.
+    if (want && !after) touch.push(key)
   }
   if (done.size === 0) return false
   const ops = [...done].map((node): KeyValueOp => ({ type: 'del', key: refusedRows.key(node) }))
@@ -54,7 +57,7 @@ export async function keepRefused(
     ctx.refused.note(path, row.entry.kind as 'file' | 'dir' | 'symlink', row.fingerprint, refusal)
     ctx.onEvent({ type: 'problem', path, detail: `refused by the hub: ${refusal.message}` })
   }
-  await changeRows(ctx, changes, { shown, ops, sync: true })
+  await changeRows(ctx, changes, { shown, ops, touch, sync: true })
   return notes.length > 0
 }
 

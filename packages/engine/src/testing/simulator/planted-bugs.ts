@@ -202,11 +202,11 @@ function withoutTombstones(options: SpaceExchangeOptions): Endpoint {
 
 /** Takes what it does not refuse as if that were all of the frame. */
 function readingOn({ refuse, ...options }: SpaceExchangeOptions): Endpoint {
-  const { database, channel, send } = options
+  const { database, channel, peer, send } = options
   if (!refuse) return new SpaceExchange(options)
   return listening(options, async (message) => {
     if (message.type !== 'entries') return message
-    const refusals = await database.refusals.judge(message.entries, refuse)
+    const refusals = await database.refusals.judge(peer, message.entries, refuse)
     if (refusals.length === 0) return message
     void send({ type: 'reject', channel, refusals })
     const refused = new Set<string>(refusals.map(({ node }) => node))

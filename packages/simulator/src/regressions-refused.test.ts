@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest'
+import { replay } from './simulate.js'
+
+const textsOf = (trace: readonly string[]): string => trace.at(-1)!
+
+test('[HB20] what the hub refuses stays with its author, and goes up when the hub takes it', async () => {
+  const { trace } = await replay(`
+    seed 1
+    devices ann bob
+    ann create f
+    wait 5000
+    refuse 100
+    ann edit f
+    ann create g
+    ann mkdir d
+    wait 10000
+  `)
+  expect(trace.some((line) => line.includes('ann problem f: refused by the hub'))).toBe(true)
+  expect(Object.keys(JSON.parse(textsOf(trace).replace(/^.*?\{/, '{'))).sort()).toEqual(['d', 'f', 'g'])
+})
+
+test('[HB20] an edit that was refused is none of what came meanwhile, and its user never saw (seed 56 of 120 steps)', async () => {
+  const { trace } = await replay(`
+    seed 1
+    devices ann bob
+    ann create f
+    wait 5000
+    away ann
+    bob edit f
+    ann edit f
+    wait 3000
+    refuse 100
+    return ann
+    wait 10000
+  `)
+  expect(Object.keys(JSON.parse(textsOf(trace).replace(/^.*?\{/, '{')))).toHaveLength(2)
+})
+
+test('[HB20] of what was refused twice nothing is forgotten (seed 42 of 120 steps)', async () => {
+  await replay(`
+    seed 1
+    devices ann bob
+    ann create f
+    wait 5000
+    refuse 100
+    ann edit f
+    ann chmod f 755
+    wait 200
+    kill ann
+    start ann
+    wait 200
+    ann edit f
+    cut ann
+    wait 10000
+  `)
+})
+
+test('[HB20] what the hub did not let go is there again', async () => {
+  const { trace } = await replay(`
+    seed 1
+    devices ann bob:coarse
+    ann create f
+    ann create d/x
+    ann mkdir d
+    ann create d/x
+    wait 5000
+    refuse 100
+    ann remove f
+    ann rename d e
+    bob remove d/x
+    wait 60000
+  `)
+  const shown = Object.keys(JSON.parse(textsOf(trace).replace(/^.*?\{/, '{'))).sort()
+  expect(shown).toEqual(['d', 'd/x', 'f'])
+})
