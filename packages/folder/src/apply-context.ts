@@ -14,6 +14,8 @@ export interface ApplyContext {
   readonly directory: string
   /** Absolute; `.tidemark/staging`, on the same file system. Exists. */
   readonly staging: string
+  /** Content that a pass which failed has left in staging: goes when what was under way is settled. */
+  readonly abandoned: Set<string>
   /** Absolute; `.tidemark/trash`. Exists. */
   readonly trash: string
   readonly onEvent: (event: FolderEvent) => void

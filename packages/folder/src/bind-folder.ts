@@ -142,6 +142,7 @@ class Binding implements FolderBinding {
       clock,
       directory,
       staging: home.staging,
+      abandoned: new Set(),
       trash: home.trash,
       onEvent,
       expectHints: (directories) => expected.expect(directories),

@@ -11,6 +11,7 @@ import { matchesRow, mustBeSystemError } from './disk.js'
 import { Downloads } from './downloads.js'
 import { type Gathered, gather } from './gather.js'
 import { contentDiffers, executableDiffers, type Item } from './item.js'
+import { batchDel } from './journal.js'
 import { keepRefused, readRefused } from './keep-refused.js'
 import { keptEntries } from './kept.js'
 import { Locator, soundDirs } from './locator.js'
@@ -121,13 +122,18 @@ async function applyBatch(tools: BatchTools, batch: Gathered): Promise<readonly 
   const pathOf = (item: Item) => paths.of(item)
   const bytes = await stage(ctx, area, downloads, free, report, pathOf, signal)
   const { staged } = bytes
+  const left = () => unused(ctx, area, staged)
   try {
     const input = { items, dirs, settled: batch.settled, blocked: untouchable }
     const steps = await planSharing({ ctx, area, report, signal, pathOf }, input, bytes)
     await new Run({ ctx, locator, trash, staging: area, staged, report }, steps).execute(signal)
-  } finally {
-    removeUnused(ctx, area, staged)
+  } catch (error) {
+    // The journal may tell of it: what is not in staging any more passes for placed.
+    if (error === signal.reason) await remove(ctx, left())
+    else for (const path of left()) ctx.abandoned.add(path)
+    throw error
   }
+  await remove(ctx, left())
   return []
 }
 
@@ -276,9 +282,14 @@ async function rowsBelow({ rows }: ApplyContext, row: SyncedRow): Promise<Synced
 const isReserved = (path: string): boolean => path.split('/')[0] === RESERVED_NAME
 
 /** Small files whose place was not to be had: fetched again when it is. Parts stay. */
-function removeUnused(ctx: ApplyContext, area: StagingArea, staged: ReadonlyMap<EntryKey, Staged>): void {
-  for (const { path } of staged.values()) {
-    if (path.startsWith(join(area.directory, 'part-')) || !ctx.files.lstat(path)) continue
-    ctx.files.unlink(path)
-  }
+function unused(ctx: ApplyContext, area: StagingArea, staged: ReadonlyMap<EntryKey, Staged>): string[] {
+  const paths = [...staged.values()].map(({ path }) => path)
+  return paths.filter((path) => !path.startsWith(join(area.directory, 'part-')) && ctx.files.lstat(path))
+}
+
+/** Not before it is durable that no batch is under way: after a power cut they would pass for placed. */
+async function remove(ctx: ApplyContext, paths: readonly string[]): Promise<void> {
+  if (paths.length === 0) return
+  await ctx.space.writeRows([batchDel], { sync: true })
+  for (const path of paths) ctx.files.unlink(path)
 }

@@ -44,6 +44,7 @@ class World {
       expectHints: () => {},
       isIgnored: () => false,
       refused: new RefusedFiles(),
+      abandoned: new Set<string>(),
       isConnected: () => true,
     }
   }

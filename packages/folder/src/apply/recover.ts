@@ -73,7 +73,15 @@ export async function settleUnderWay(ctx: ApplyContext): Promise<readonly Proble
       problems.push(refusedByDisk(path, mustBeSystemError(error)))
     }
   }
+  if (problems.length === 0) ifAllowed(() => removeAbandoned(ctx))
   return problems
+}
+
+function removeAbandoned({ abandoned, files }: ApplyContext): void {
+  for (const path of abandoned) {
+    if (files.lstat(path)) files.unlink(path)
+    abandoned.delete(path)
+  }
 }
 
 async function settleBatch(

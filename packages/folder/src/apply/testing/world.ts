@@ -49,6 +49,7 @@ export class World {
       expectHints: () => {},
       isIgnored: (path) => this.ignored(path),
       refused: new RefusedFiles(),
+      abandoned: new Set<string>(),
       isConnected: () => true,
     }
   }
