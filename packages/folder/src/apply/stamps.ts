@@ -1,4 +1,4 @@
-import { isRacy } from '../local/identity.js'
+import { isCoarse, isRacy } from '../local/identity.js'
 import type { FileStat } from '../ports/file-system.js'
 import type { Fingerprint, SyncedRow } from '../rows.js'
 import { sameFile } from './disk.js'
@@ -17,7 +17,8 @@ export function fresh(row: SyncedRow, stat: FileStat): Fingerprint {
 
 /**
  * Whether a file that was put in place just now may be written to without its stamps showing it: both would
- * have to be what they are. It was changed now; when it was written is what its author's disk says.
+ * have to be what they are. It was changed now; when it was written is what its author's disk says, and nobody
+ * gives a file that time by chance. On a disk that counts in seconds somebody who sets an old time may.
  */
 export const isRacyPlace = (stat: FileStat, nowMs: number): boolean =>
-  isRacy({ ...stamps(stat), ctimeNs: stat.mtimeNs }, nowMs, nowMs)
+  isCoarse(stat) || isRacy({ ...stamps(stat), ctimeNs: stat.mtimeNs }, nowMs, nowMs)

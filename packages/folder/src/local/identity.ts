@@ -41,12 +41,15 @@ const SECOND_NS = 1_000_000_000n
 export function isRacy(stamps: Fingerprint, startMs: number, endMs: number): boolean {
   const mtime = BigInt(stamps.mtimeNs)
   const ctime = BigInt(stamps.ctimeNs)
-  const isCoarse = mtime % SECOND_NS === 0n && ctime % SECOND_NS === 0n
-  const margin = isCoarse ? RACY_COARSE_NS : RACY_NS
+  const margin = isCoarse(stamps) ? RACY_COARSE_NS : RACY_NS
   const from = BigInt(Math.floor(startMs)) * 1_000_000n - margin
   const to = BigInt(Math.ceil(endMs)) * 1_000_000n + margin
   return [mtime, ctime].some((stamp) => stamp > from && stamp < to)
 }
+
+/** Whether this disk, as far as one file shows, counts in seconds. */
+export const isCoarse = ({ mtimeNs, ctimeNs }: Fingerprint): boolean =>
+  BigInt(mtimeNs) % SECOND_NS === 0n && BigInt(ctimeNs) % SECOND_NS === 0n
 
 export const isExecutable = (stamps: Fingerprint): boolean => (stamps.mode & 0o100) !== 0
 

@@ -1,0 +1,24 @@
+import { describe, test } from 'vitest'
+import { replay } from './simulate.js'
+
+/** As `regressions.test.ts`: what the stamps of a file did not tell. */
+const REGRESSIONS: Readonly<Record<string, string>> = {
+  'a file that came in is written to, and given its old time, within the two seconds of a coarse disk (seed 410330)': `
+    seed 410330
+    devices ann bob cyd:coarse
+    cyd create y.txt
+    wait 382
+    bob create c
+    wait 381
+    cyd edit y.txt
+    ann age y.txt -15
+    wait 274
+    cyd age y.txt#1 -2
+  `,
+}
+
+describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {
+  test.each(Object.entries(REGRESSIONS))('%s', async (_, script) => {
+    await replay(script)
+  })
+})
