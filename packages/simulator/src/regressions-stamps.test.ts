@@ -9,7 +9,9 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     cyd create y.txt
     wait 382
     bob create c
-    wait 381
+    readmit cyd
+    wait 77
+    wait 304
     cyd edit y.txt
     ann age y.txt -15
     wait 274
