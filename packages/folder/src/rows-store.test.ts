@@ -48,6 +48,22 @@ test('a row is found by key, by place, by directory and by inode', async () => {
   expect(await rows.count()).toBe(2)
 })
 
+test('of two things that became one entry the one that stands where it is has the row (seed 403893)', async () => {
+  const shown = row(1, ROOT, 'a')
+  const copy = { ...shown, localName: 'a (conflict)' }
+  for (const changes of [
+    [shown, copy],
+    [copy, shown],
+  ]) {
+    const { kv, rows } = await storeWith()
+    const { ops, displaced } = await rows.change(changes.map((after) => ({ before: undefined, after })))
+    await kv.batch(ops, { sync: false })
+    expect(displaced).toEqual([copy])
+    expect([await rows.get(shown.key), await rows.at(ROOT, copy.localName)]).toEqual([shown, undefined])
+    expect([...(await rows.inDirectory(ROOT)).keys()]).toEqual(['a'])
+  }
+})
+
 test('a large file is found by its root, for as long as it has it', async () => {
   const fileOf = (n: number, root: string, size: number): SyncedRow => {
     const { entry, ...rest } = row(n, ROOT, `file ${n}`)

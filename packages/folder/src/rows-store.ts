@@ -74,8 +74,8 @@ export class RowsStore {
    * The ops that make these changes, whatever the rows are by now: an entry has one row, and a place has one.
    * Changes of one batch belong into one call.
    *
-   * @returns with them the rows of other entries that stood where one of these goes. They are gone with the ops;
-   *   their entries must be marked as not shown.
+   * @returns with them the rows of other entries that stood where one of these goes, and those of `changes` that
+   *   another one of them overruled. They are gone with the ops; their entries must be marked as not shown.
    */
   async change(
     changes: readonly RowChange[],
@@ -87,10 +87,15 @@ export class RowsStore {
       this.atMany(changes.flatMap(({ after }) => after ?? [])),
     ])
     // Of two that go to one place the later one was looked at later.
-    const afters = new Map<string, SyncedRow>()
-    for (const { after } of changes) if (after) afters.set(placeKey(after.dir, after.localName), after)
-    const shown = new Set([...afters.values()].map(({ key }) => key))
-    const crowdedOut = changes.flatMap(({ after }) => (after && !shown.has(after.key) ? after : []))
+    const atPlaces = new Map<string, SyncedRow>()
+    for (const { after } of changes) if (after) atPlaces.set(placeKey(after.dir, after.localName), after)
+    const afters = new Map<EntryKey, SyncedRow>()
+    for (const after of atPlaces.values()) {
+      // Of two things that became one entry it is the one that stands where the entry is.
+      if (!afters.has(after.key) || isInPlace(after)) afters.set(after.key, after)
+    }
+    const kept = new Set(afters.values())
+    const crowdedOut = changes.flatMap(({ after }) => (after && !kept.has(after) ? after : []))
     const others = occupants.filter((row) => row !== undefined && !own.has(row.key)) as SyncedRow[]
     const gone = [...stored.filter((row) => row !== undefined), ...others]
     const stale = new Set([...own].map(keyIndex))
@@ -257,6 +262,9 @@ function opsOf(stale: ReadonlySet<string>, afters: readonly SyncedRow[]): KeyVal
   for (const [key, value] of puts) ops.push({ type: 'put', key, value })
   return ops
 }
+
+const isInPlace = ({ dir, localName, entry }: SyncedRow): boolean =>
+  entry.parent === dir && entry.name === localName.normalize('NFC')
 
 const keyOf = (row: SyncedRow | undefined): EntryKey[] => (row ? [row.key] : [])
 

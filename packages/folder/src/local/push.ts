@@ -221,6 +221,7 @@ async function commit(
 ): Promise<void> {
   const { context, isImport, retries, monotonicMs } = options
   const { space, rows } = context
+  let adopted: { readonly row: SyncedRow; readonly item: Item }[] = []
   const ops = [
     ...planned.flatMap((entry) => opsOf(entry, isImport)),
     ...adoptions.map(({ entry, planned: { read } }): UserOp => {
@@ -238,18 +239,23 @@ async function commit(
       const plan = await planRows(rows, planned, result)
       const changes: RowChange[] = [...plan.changes]
       const touch = new Set<EntryKey>(plan.touch)
+      adopted = []
       for (const adoption of adoptions) {
         const row = adoption.rowAfter(result)
         touch.add(entryKey(adoption.entry))
         if (!row) continue
         changes.push({ before: undefined, after: row })
+        adopted.push({ row, item: adoption.planned.item })
         touch.add(row.key)
       }
       for (const twin of plan.twins) reportTwin(twin, context)
       const { ops, displaced } = await rows.change(changes)
       for (const { key } of displaced) touch.add(key)
+      adopted = adopted.filter(({ row }) => displaced.includes(row))
       return { ops, touch: [...touch] }
     })
+    // The same bytes are that entry at another place already: here they are new.
+    for (const { item } of adopted) options.onStale({ item, directories: [], isRowless: true })
     for (const { item, isUnread } of planned) {
       if (context.problems.has(item.path, 'refused')) {
         context.problems.set(item.path, [])
