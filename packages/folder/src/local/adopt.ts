@@ -6,7 +6,7 @@ import {
   sameEntry,
   type ViewEntry,
 } from '@tidemark/engine'
-import type { NodeEntry } from '@tidemark/protocol'
+import type { ChunkId, NodeEntry, NodeId } from '@tidemark/protocol'
 import { changeRows } from '../change-rows.js'
 import type { SyncedRow } from '../rows.js'
 import type { Planned } from './commit-rows.js'
@@ -41,7 +41,7 @@ export async function findAdoptions(
     const { as: entry } = materialised
     const { root } = read.content
     const isEqual = entry.version?.root === root
-    const copy = isEqual ? undefined : await context.space.received.entry(`${entry.node}:${root}`)
+    const copy = isEqual ? undefined : await versionOf(context, entry.node, root)
     // A version that stands here under its own name already (or is about to): this is one more file.
     if (copy && (await context.rows.get(entryKey(copy)))) continue
     const dirKey = item.dir.key!
@@ -62,6 +62,18 @@ export async function findAdoptions(
   }
   const equal = new Set(adoptions.flatMap(({ isEqual, materialised }) => (isEqual ? [materialised.key] : [])))
   return adoptions.filter(({ copy }) => !copy || !equal.has(entryKey(copy)))
+}
+
+/** The entry that shows this version of a file, if one does: a copy, or the file itself. */
+async function versionOf(
+  { space: { received } }: PushContext,
+  node: NodeId,
+  root: ChunkId,
+): Promise<ViewEntry | undefined> {
+  const copy = await received.entry(`${node}:${root}`)
+  if (copy) return copy
+  const file = await received.entry(node)
+  return file?.version?.root === root ? file : undefined
 }
 
 /**
