@@ -17,6 +17,17 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     wait 274
     cyd age y.txt#1 -2
   `,
+  'a file is written to on a coarse disk in the moment in which another version takes its place (seed 639)': `
+    seed 639
+    devices bob cyd:coarse
+    wait 44
+    cyd create d
+    amid bob 3 append .
+    wait 145
+    wait 142
+    amid cyd 4 edit .
+    wait 276
+  `,
 }
 
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {

@@ -40,8 +40,24 @@ export function matchesRow(files: FileSystem, path: string, row: SyncedRow): boo
   const isUntouched = untouched(stat, row.fingerprint)
   const isShared = stat.kind === 'file' && stat.nlink > 1 && sameFile(stat, row.fingerprint)
   if (!isUntouched && !isShared) return false
-  const version = row.entry.version
-  if ((!row.racy && isUntouched) || stat.kind !== 'file' || !version) return true
+  return (!row.racy && isUntouched) || holdsBytes(files, path, stat, row)
+}
+
+/** Whether a file that was moved aside is still what the row says: a rename has given it another time of change. */
+export function isRowAside(files: FileSystem, path: string, row: SyncedRow): boolean {
+  const stat = files.lstat(path)
+  if (!stat || !sameFile(stat, row.fingerprint)) return false
+  return !row.racy || holdsBytes(files, path, stat, row)
+}
+
+/** By reading a small file; a large one does not count as read. What is no file has no bytes. */
+function holdsBytes(
+  files: FileSystem,
+  path: string,
+  stat: FileStat,
+  { entry: { version } }: SyncedRow,
+): boolean {
+  if (stat.kind !== 'file' || !version) return true
   if (version.height > 0 || stat.size > RACY_BYTES_MAX) return false
   return createHash('sha256').update(files.readFile(path)).digest('hex') === version.root
 }

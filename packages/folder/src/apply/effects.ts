@@ -1,7 +1,7 @@
 import { join, relative, sep } from 'node:path'
 import type { FileStat, FileSystem } from '../ports/file-system.js'
 import type { SyncedRow } from '../rows.js'
-import { errnoOf, isInode, matchesRow, mustBeSystemError, placeNew, putBack, sameFile } from './disk.js'
+import { errnoOf, isInode, isRowAside, matchesRow, mustBeSystemError, placeNew, putBack } from './disk.js'
 
 /** A path on disk, taken apart. */
 export interface Spot {
@@ -198,8 +198,7 @@ export class Effects {
     const path = pathOf(at)
     if (!matchesRow(this.files, path, row)) return false
     this.files.rename(path, aside)
-    const stat = this.files.lstat(aside)
-    if (stat && sameFile(stat, row.fingerprint)) return true
+    if (isRowAside(this.files, aside, row)) return true
     putBack(this.files, aside, at.directory, at.name)
     return false
   }
