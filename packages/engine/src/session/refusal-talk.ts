@@ -21,6 +21,8 @@ const REFUSAL_BYTES = 512
  * write from somebody else meanwhile, and then takes nothing that hides it: that is taken back like anything else.
  */
 const AGAIN_MAX = 16
+/** Dots that are remembered for that, about. */
+const REMEMBERED_MAX = 10_000
 
 export interface RefusalTalkOptions {
   readonly database: SpaceDatabase
@@ -83,6 +85,10 @@ export class RefusalTalk {
       this.#again.set(node, count)
     }
     const taken = await this.options.database.refusals.takeBack(refusals)
+    if (this.#takingBack.size > REMEMBERED_MAX) {
+      this.#takingBack.clear()
+      this.#again.clear()
+    }
     for (const { written } of taken)
       for (const { dot } of siblingsOf(written)) this.#takingBack.add(dotKey(dot))
     if (taken.length > 0) this.options.onRefused?.(taken.map(({ refused }) => refused))

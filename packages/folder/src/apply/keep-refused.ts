@@ -1,5 +1,11 @@
-import type { EntryKey, KeyValueOp, Materialised, Refused, SpaceBinding } from '@tidemark/engine'
-import { refusedRows } from '@tidemark/engine'
+import {
+  type EntryKey,
+  type KeyValueOp,
+  type Materialised,
+  type Refused,
+  refusedRows,
+  type SpaceBinding,
+} from '@tidemark/engine'
 import type { ApplyContext } from '../apply-context.js'
 import { changeRows } from '../change-rows.js'
 import type { Fingerprint, SyncedRow } from '../rows.js'
@@ -41,7 +47,7 @@ export async function keepRefused(
     for (const id of ids) if (refused.has(id)) done.add(id)
     const refusal = [...ids].map((id) => refused.get(id)).find((each) => each !== undefined)
     if (!row || !refusal || !wasRefused(row, refusal)) continue
-    if (want ? !contentDiffers(row, want) : false) continue
+    if (want && !contentDiffers(row, want)) continue
     notes.push({ path: currentPath(row), row, refusal })
     shown.push({ key, as: want, nodes })
     // Something that its user never saw is there now: what stands here is no edit of that.
