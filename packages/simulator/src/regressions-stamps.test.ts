@@ -28,6 +28,27 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     amid cyd 4 edit .
     wait 276
   `,
+  'a small file is written to, given its old time, and renamed (seed 420371)': `
+    seed 420371
+    devices ann bob
+    ann create d
+    bob create A
+    amid ann 0 wrap .
+    wait 302
+    ann case d
+    bob age A -13
+    ann mkdir c
+    wait 222
+    ann rename A D/d
+    wait 276
+    ann mkdir x.txt
+    ann mkdir A
+    ann rename D x.txt/b
+    ann rename c A/A
+    ann mkdir A/A/y.txt
+    ann age x.txt/b/d -13
+    ann rename x.txt/b/d A/A/y.txt/b
+  `,
 }
 
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {

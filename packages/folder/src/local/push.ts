@@ -1,5 +1,5 @@
 import { type EntryKey, entryKey, type UserOp } from '@tidemark/engine'
-import { PathError, SyncError } from '@tidemark/protocol'
+import { INLINE_BYTES_MAX, PathError, SyncError } from '@tidemark/protocol'
 import { errnoOf } from '../adapters/node-file-system.js'
 import { changeRows } from '../change-rows.js'
 import type { FileStat } from '../ports/file-system.js'
@@ -147,7 +147,9 @@ function needsReading(item: Item): item is Item & { type: 'create' | 'verify' | 
     case 'move': {
       const { size, mtimeNs } = item.row.fingerprint
       if (item.stat.kind === 'dir') return false
-      return item.row.racy === true || item.stat.size !== size || item.stat.mtimeNs !== mtimeNs
+      // A rename has given it another time of change: an edit of before that kept size and time shows in its bytes only.
+      const isCheap = item.row.entry.version !== undefined && item.stat.size <= INLINE_BYTES_MAX
+      return isCheap || item.row.racy === true || item.stat.size !== size || item.stat.mtimeNs !== mtimeNs
     }
     case 'rebind':
     case 'delete':
