@@ -2,6 +2,7 @@ import {
   appendFileSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -147,3 +148,19 @@ test('[HB20] the next start, and whoever asks for a scan, tries again', async ()
   expect(attempts(next)).toBe(1)
   expect(readFileSync(next.path('kept'), 'utf8')).toHaveLength(2_000)
 })
+
+test('[HB20] of a refused directory with more in it than a frame holds nothing is shown to others', async () => {
+  const { a, b } = await refusing()
+  mkdirSync(a.path('sub.exe'))
+  const names = Array.from({ length: 700 }, (_, i) => `f${i}`)
+  for (const name of names) writeFileSync(a.path(`sub.exe/${name}`), name)
+  await expect.poll(() => refused(a).length, { timeout: 20_000 }).toBeGreaterThan(0)
+  await expect.poll(() => a.binding.status.state, { timeout: 20_000 }).toBe('idle')
+  await bothIdle(a, b)
+  expect([await paths(a.space), await paths(b.space)]).toEqual([[], []])
+  expect(readdirSync(a.path('sub.exe'))).toHaveLength(names.length)
+  renameSync(a.path('sub.exe'), a.path('sub'))
+  await expect.poll(async () => (await paths(b.space)).length, { timeout: 20_000 }).toBe(names.length + 1)
+  await bothIdle(a, b)
+  expect(refused(a)).toEqual([])
+}, 60_000)

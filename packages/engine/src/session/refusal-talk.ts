@@ -52,6 +52,11 @@ export class RefusalTalk {
     return this.options.refuse !== undefined
   }
 
+  /** For a replica: whether this takes something back, and is not refused. */
+  takesBack(entry: NodeEntry): boolean {
+    return this.#takingBack.size > 0 && siblingsOf(entry).some(({ dot }) => this.#takingBack.has(dotKey(dot)))
+  }
+
   /**
    * For a hub: what is taken of a frame, and what not. Of many refusals only as many are said as fit into a frame;
    * what else is refused is not taken either, and is judged again when it comes again.

@@ -3,6 +3,8 @@ import {
   FRAME_BYTES_TARGET,
   type InlineChunk,
   type NodeEntry,
+  type NodeId,
+  ROOT,
   type Vector,
 } from '@tidemark/protocol'
 import { newerThan } from '../core/incoming.js'
@@ -22,14 +24,26 @@ export interface PageOptions {
   readonly cache: InlineChunks
   /** Entries in one frame. @default 1,000 */
   readonly entriesPerFrameMax?: number | undefined
+  /** Of one round to a hub: nodes that have been sent, or that it has, and that others may stand in. */
+  readonly above?: Set<NodeId> | undefined
+  /**
+   * Whether an entry takes back what was refused. It gets frames of its own: in one with others it would be sent
+   * again and again, each time with as few of them as fit in beside it.
+   */
+  takesBack?(entry: NodeEntry): boolean
   /** Everything else of a frame. */
   readonly frame: Omit<Entries, 'lseq' | 'entries' | 'inline'>
   send(frame: Entries): Promise<void>
 }
 
-/** Sends what one page of the log names. @returns how many entries that were. */
+/**
+ * Sends what one page of the log names. To a hub no entry goes before the directories above it that it lacks: it
+ * may judge by names, and a directory that was written to once more is far behind in the log.
+ *
+ * @returns how many entries that were.
+ */
 export async function sendPage(page: readonly LogEntry[], options: PageOptions): Promise<number> {
-  const { snapshot, theirs, cache, frame, send } = options
+  const { snapshot, theirs, cache, above, frame, send } = options
   const { entriesPerFrameMax = ENTRIES_PER_ROUND_FRAME_MAX } = options
   const nodes = await snapshot.nodes(page.map(({ node }) => node))
   let entries: NodeEntry[] = []
@@ -45,21 +59,57 @@ export async function sendPage(page: readonly LogEntry[], options: PageOptions):
     bytes = 0
     await send(full)
   }
-  for (const [i, { lseq }] of page.entries()) {
-    const node = nodes[i]
-    const newer = node && newerThan(node, theirs)
-    if (!newer) continue
-    entries.push(newer)
-    bytes += roughEntryBytes(newer)
-    for (const id of smallRootsOf(newer)) {
+  const add = (entry: NodeEntry): void => {
+    entries.push(entry)
+    bytes += roughEntryBytes(entry)
+    for (const id of smallRootsOf(entry)) {
       const kept = cache.get(id)
       if (!kept) continue
       inline.push({ id, bytes: kept })
       bytes += kept.length
     }
-    if (bytes >= FRAME_BYTES_TARGET || entries.length >= entriesPerFrameMax) await flush(lseq)
+  }
+  let didTakeBack = false
+  const isFull = () => bytes >= FRAME_BYTES_TARGET || entries.length >= entriesPerFrameMax
+  for (const [i, { lseq, node: id }] of page.entries()) {
+    const node = nodes[i]
+    const newer = node && newerThan(node, theirs)
+    if (!newer) continue
+    const takesBack = options.takesBack?.(newer) === true
+    if (takesBack !== didTakeBack) await flush(lseq - 1)
+    didTakeBack = takesBack
+    if (above) {
+      if (above.has(id)) continue
+      for (const entry of await lackedAbove(newer, above, options)) {
+        add(entry)
+        if (isFull()) await flush(lseq - 1)
+      }
+      if (newer.kind === 'dir') above.add(id)
+    }
+    add(newer)
+    if (isFull()) await flush(lseq)
   }
   const last = page.at(-1)
   if (last) await flush(last.lseq)
   return sent
+}
+
+/** What the peer lacks of the directories above a node; outermost first. */
+async function lackedAbove(
+  { id, loc }: NodeEntry,
+  above: Set<NodeId>,
+  { snapshot, theirs }: PageOptions,
+): Promise<NodeEntry[]> {
+  const lacked: NodeEntry[] = []
+  const open = loc.map(({ value }) => value.parent)
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    if (at === ROOT || at === id || above.has(at)) continue
+    above.add(at)
+    const [node] = await snapshot.nodes([at])
+    const newer = node && newerThan(node, theirs)
+    if (!newer) continue
+    lacked.unshift(newer)
+    open.push(...newer.loc.map(({ value }) => value.parent))
+  }
+  return lacked
 }

@@ -13,6 +13,7 @@ import {
 } from '@tidemark/protocol'
 import { expect, test } from 'vitest'
 import { MemoryKeyValueStore } from '../adapters/memory-store.js'
+import { entryKey } from '../core/view-entry.js'
 import { SpaceDatabase } from '../database/space-database.js'
 import { nodePlatform } from '../node/index.js'
 import { ChunkCache } from '../transfer/chunk-cache.js'
@@ -41,7 +42,9 @@ const directory: NodeEntry = {
 }
 
 async function exchangeWorld(
-  options: Partial<Pick<SpaceExchangeOptions, 'isHub' | 'isPeerHub' | 'refuse' | 'onRefused'>> = {},
+  options: Partial<
+    Pick<SpaceExchangeOptions, 'isHub' | 'isPeerHub' | 'refuse' | 'onRefused' | 'entriesPerFrameMax'>
+  > = {},
 ) {
   const { clock, random, hasher } = nodePlatform
   const database = await SpaceDatabase.open({
@@ -216,4 +219,42 @@ test('[HB20] nobody but a hub refuses, and no hub for ever', async () => {
     for (let i = 0; i < 100; i++) await refuseAll()
   }
   await expect(forEver()).rejects.toMatchObject({ code: 'BAD_REJECT' })
+})
+
+test('[HB20] to a hub nothing goes before the directories above it, wherever they are in the log', async () => {
+  const { database, sent, open } = await exchangeWorld({ isPeerHub: true, entriesPerFrameMax: 1 })
+  await database.commit([
+    { type: 'create', ref: 'd', parent: { node: ROOT }, name: 'd', kind: 'dir' },
+    { type: 'create', ref: 'e', parent: { ref: 'd' }, name: 'e', kind: 'dir' },
+    { type: 'create', ref: 'f', parent: { ref: 'e' }, name: 'f', kind: 'dir' },
+  ])
+  const d = (await database.received.lookup(ROOT, 'd'))!
+  const e = (await database.received.lookup(d.node, 'e'))!
+  await database.commit([{ type: 'move', entry: entryKey(e), parent: { node: d.node }, name: 'e2' }])
+  await database.commit([{ type: 'move', entry: entryKey(d), parent: { node: ROOT }, name: 'd2' }])
+  await open(false)
+  await expect.poll(() => sent.some(({ type }) => type === 'sync-point')).toBe(true)
+  const names = sent.flatMap((m) =>
+    m.type === 'entries' ? m.entries.map(({ loc }) => loc[0]!.value.name) : [],
+  )
+  expect(names).toEqual(['d2', 'e2', 'f'])
+})
+
+test('[HB20] what takes back goes in frames of its own', async () => {
+  const { database, exchange, sent, open } = await exchangeWorld({ isPeerHub: true })
+  await open(false)
+  const create = (name: string) =>
+    database.commit([{ type: 'create', ref: 'd', parent: { node: ROOT }, name, kind: 'dir' }])
+  const { node } = (await create('d')).created.get('d')!
+  const { loc } = (await database.received.node(node))!
+  const reject = { node, dots: loc.map(({ dot }) => dot), code: 'NO', message: 'not this one' }
+  await exchange.receive({ type: 'reject', channel: 1, refusals: [reject] })
+  await create('e')
+  sent.length = 0
+  await open(false)
+  await expect.poll(() => sent.some(({ type }) => type === 'sync-point')).toBe(true)
+  const frames = sent.flatMap((m) =>
+    m.type === 'entries' ? [m.entries.map(({ loc }) => loc[0]!.value.name)] : [],
+  )
+  expect(frames).toEqual([['d'], ['e']])
 })

@@ -3,6 +3,8 @@ import {
   type Entries,
   joinVectors,
   NO_SWEEP,
+  type NodeEntry,
+  type NodeId,
   type Open,
   ProtocolError,
   type Reject,
@@ -445,7 +447,7 @@ export class SpaceExchange implements SpaceEndpoint {
   }
 
   async #round(snapshot: SpaceSnapshot): Promise<void> {
-    const { database, channel, send, cache, entriesPerFrameMax } = this.#options
+    const { database, channel, send, cache, entriesPerFrameMax, isPeerHub } = this.#options
     const streams = this.#streams
     const isVoid = (): boolean => this.#closed || streams !== this.#streams
     const repair = this.#mustSendAll
@@ -457,6 +459,8 @@ export class SpaceExchange implements SpaceEndpoint {
       theirs,
       cache,
       entriesPerFrameMax,
+      above: isPeerHub ? new Set<NodeId>() : undefined,
+      takesBack: (entry: NodeEntry) => this.#refusals.takesBack(entry),
       frame: { type: 'entries', channel, run: database.partialRun, ...(repair ? { repair } : {}) },
       // After another OPEN its position would be taken for one in the stream that begins there.
       send: async (frame: Entries) => (isVoid() ? undefined : send(frame)),
