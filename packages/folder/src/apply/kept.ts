@@ -19,7 +19,7 @@ interface Tools {
 
 /**
  * Directories that were deleted elsewhere but hold something that the space does not carry (ignored names,
- * fifos, mounts, odd names): they stay, with those above them, and with the rules that hide what they hold:
+ * fifos, mounts, odd names, what the hub refused): they stay, with those above them, and with the rules that hide what they hold:
  * without these it would be sent. What wants the place of one of them waits for a person too.
  *
  * @param items After `pairRows`.
@@ -65,13 +65,15 @@ function holdsUnsynced({ ctx, locator }: Tools, dir: SyncedRow, known: ReadonlyS
     return ctx.files.readdir(absolute).some((bytes) => {
       const name = decodeName(bytes)
       if (name === undefined) return true
-      if (known.has(name)) return false
+      if (known.has(name) && ctx.refused.size === 0) return false
       const stat = ctx.files.lstat(`${absolute}/${name}`)
       if (!stat) return false
       const path = `${relative}/${name}`
+      // An edit that the hub refused has a row.
+      if (ctx.refused.holds(path, stat)) return true
+      if (known.has(name)) return false
       return (
         ctx.isIgnored(path, stat.kind === 'dir') ||
-        ctx.refused.holds(path, stat) ||
         refusalOf(name, path, stat, dir.fingerprint.dev) !== undefined
       )
     })
