@@ -70,15 +70,15 @@ export function errorToFault(error: unknown, scope: FaultScope = {}): Fault {
         : error instanceof SyncError
           ? { code: error.code, message: error.message, retry: error.retry }
           : { code: 'INTERNAL', message: 'internal error', retry: 'later' }
-  return { type: 'fault', ...told, message: cut(told.message), ...scope }
+  return { type: 'fault', ...told, message: cutText(told.message), ...scope }
 }
 
 /** Where our database is, is nobody's business; and only we can do something about it. */
 const databaseWords = (code: DatabaseError['code']): string =>
   code === 'NO_SPACE' ? 'no space left for the database there' : 'the database there cannot be used'
 
-/** Fits the wire: a code point is at most 4 bytes, a lone surrogate becomes the replacement character. */
-function cut(message: string): string {
+/** Text for people that fits the wire: a code point is at most 4 bytes, a lone surrogate becomes the replacement character. */
+export function cutText(message: string): string {
   const points = [...message].slice(0, TEXT_BYTES_MAX / 4)
   return points.map((point) => (/^[\ud800-\udfff]$/.test(point) ? '\ufffd' : point)).join('')
 }

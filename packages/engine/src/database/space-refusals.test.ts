@@ -1,4 +1,14 @@
-import { type ChunkId, type DeviceId, type Dot, parseSpaceName, type Refusal, ROOT } from '@tidemark/protocol'
+import {
+  type ChunkId,
+  type DeviceId,
+  type Dot,
+  decodeMessage,
+  encodeMessage,
+  type NodeId,
+  parseSpaceName,
+  type Refusal,
+  ROOT,
+} from '@tidemark/protocol'
 import { beforeEach, expect, test } from 'vitest'
 import { MemoryKeyValueStore } from '../adapters/memory-store.js'
 import { siblingsOf } from '../core/incoming.js'
@@ -100,4 +110,27 @@ test('[HB20] a hub that says it has what this device never wrote is not believed
   const claim = database.refusals.takeBack([{ node, dots: dotsOf(entry), ...WORDS, accepted }])
   await expect(claim).rejects.toMatchObject({ code: 'BAD_ENTRY' })
   expect((await database.received.entry(node))?.version?.root[0]).toBe('1')
+})
+
+test('[HB20] a hub that says it has another node, or one of another kind, is not believed', async () => {
+  const { node, entry } = await made()
+  const [first] = entry.content
+  const link = { ...first!, value: { ...first!.value, target: 'f' } }
+  const lies = [
+    { ...entry, kind: 'symlink', content: [link] },
+    { ...entry, id: '9'.repeat(32) as NodeId },
+  ] as const
+  for (const accepted of lies) {
+    const claim = database.refusals.takeBack([{ node, dots: dotsOf(entry), ...WORDS, accepted }])
+    await expect(claim).rejects.toMatchObject({ code: 'BAD_REJECT' })
+  }
+})
+
+test('[HB20] the words of a hub fit into its frame', async () => {
+  const hub = await open('relay', 'b')
+  const { entry } = await made()
+  const long = () => ({ code: 'x'.repeat(2_000), message: '\u{1f600}'.repeat(2_000) })
+  const refusals = await hub.refusals.judge(PEER, [entry], long)
+  const frame = encodeMessage({ type: 'reject', channel: 1, refusals })
+  expect(decodeMessage(frame)).toMatchObject({ refusals: [{ node: entry.id }] })
 })

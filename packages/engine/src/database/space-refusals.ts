@@ -1,8 +1,10 @@
 import {
+  cutText,
   type DeviceId,
   maxHlc,
   type NodeEntry,
   type NodeId,
+  ProtocolError,
   type Refusal,
   ROOT,
   type SpaceName,
@@ -33,7 +35,7 @@ export interface HubWrite {
   path(): Promise<readonly string[]>
 }
 
-/** Why a hub does not take an entry. */
+/** Why a hub does not take an entry. Words of more than 256 characters are cut. */
 export interface RefusalReason {
   /** A stable word for programs. */
   readonly code: string
@@ -89,7 +91,8 @@ export class SpaceRefusals {
       const reason = await refuse({ space, device, write, held, path: () => paths.of(entry) })
       if (!reason) continue
       const dots = siblingsOf(write).map(({ dot }) => dot)
-      refusals.push({ node: entry.id, dots, ...reason, ...(held ? { accepted: held } : {}) })
+      const words = { code: cutText(reason.code), message: cutText(reason.message) }
+      refusals.push({ node: entry.id, dots, ...words, ...(held ? { accepted: held } : {}) })
     }
     return refusals
   }
@@ -114,6 +117,9 @@ export class SpaceRefusals {
         const node = held[i]
         const { accepted, dots, code, message } = refusal
         if (accepted) {
+          if (accepted.id !== refusal.node || (node && accepted.kind !== node.kind)) {
+            throw new ProtocolError('BAD_REJECT', `the hub says that ${refusal.node} is another node`)
+          }
           checkIncoming(accepted, store.incarnations.current, this.vectors.known())
           // Named by what is written now; not held.
           for (const { dot, ctx } of siblingsOf(accepted)) {
