@@ -1,6 +1,7 @@
 import {
   cutText,
   type DeviceId,
+  type Loc,
   maxHlc,
   type NodeEntry,
   type NodeId,
@@ -189,6 +190,8 @@ function refusedOf(
 /** Where nodes stand, by what a hub holds and what is about to come: it has no view. */
 class Paths {
   readonly #coming = new Map<NodeId, NodeEntry>()
+  /** Read once a frame: most of it stands in few directories. */
+  readonly #places = new Map<NodeId, Pick<Loc, 'parent' | 'name'> | undefined>()
 
   constructor(
     private readonly store: SpaceStore,
@@ -200,28 +203,33 @@ class Paths {
   async of(entry: NodeEntry): Promise<readonly string[]> {
     const names: string[] = []
     const seen = new Set<NodeId>([ROOT])
-    for (let at: NodeEntry | undefined = entry; at && !seen.has(at.id); ) {
-      seen.add(at.id)
-      const place = chosenLoc(at) ?? (await this.#placeHeld(at.id))
-      if (!place) break
-      names.unshift(place.value.name)
-      at = await this.#node(place.value.parent)
+    let place = placeOf(entry) ?? (await this.#placeHeld(entry.id))
+    for (let at = entry.id; place && !seen.has(at); place = await this.#place(at)) {
+      seen.add(at)
+      names.push(place.name)
+      at = place.parent
     }
-    return names
+    return names.reverse()
+  }
+
+  async #place(id: NodeId) {
+    if (id === ROOT) return undefined
+    if (!this.#places.has(id)) {
+      const coming = this.#coming.get(id)
+      this.#places.set(id, (coming && placeOf(coming)) ?? (await this.#placeHeld(id)))
+    }
+    return this.#places.get(id)
   }
 
   async #placeHeld(id: NodeId) {
-    const held = await this.#held(id)
-    return held && chosenLoc(held)
-  }
-
-  async #node(id: NodeId): Promise<NodeEntry | undefined> {
-    return this.#coming.get(id) ?? (await this.#held(id))
-  }
-
-  async #held(id: NodeId): Promise<NodeEntry | undefined> {
     const { received, options } = this.store
     const [node] = await received.nodes(options.storage, [id])
-    return node
+    return node && placeOf(node)
   }
+}
+
+function placeOf(node: NodeEntry): Pick<Loc, 'parent' | 'name'> | undefined {
+  const value = chosenLoc(node)?.value
+  // Not the rest of the sibling: it is kept for a whole frame.
+  return value && { parent: value.parent, name: value.name }
 }
