@@ -13,8 +13,10 @@ export function entryPolicy({
       return { code: 'FILE_TOO_LARGE', message: `files of more than ${fileBytesMax} bytes are not taken` }
     }
     // What is deleted, or edited where it is, gets no other name.
-    if (patterns.length === 0 || !write.loc.some(({ value }) => !value.dead)) return undefined
-    const names = (await path()).map(folded)
+    const places = write.loc.filter(({ value }) => !value.dead)
+    if (patterns.length === 0 || places.length === 0) return undefined
+    // Of several places at once the path has one; each may be where it stands later.
+    const names = [...(await path()), ...places.map(({ value }) => value.name)].map(folded)
     const hit = patterns.find(({ parts }) => names.some((name) => isLike(parts, name)))
     return hit && { code: 'NAME_REFUSED', message: `names like ${hit.name} are not taken` }
   }

@@ -50,6 +50,13 @@ test('names are held against patterns, those of directories above too, whatever 
   expect(fine).toEqual([undefined, undefined, undefined])
 })
 
+test('of several names at once each counts', async () => {
+  const both = write(['fine'])
+  const [first] = both.write.loc
+  const loc = [first!, { ...first!, value: { ...first!.value, name: 'x.exe' } }]
+  expect(await codesOf(['*.exe'], { ...both, write: { ...both.write, loc } })).toEqual(['NAME_REFUSED'])
+})
+
 test('an edit keeps a name that it has, and what has one may go', async () => {
   const [edit, deletion] = [write(['x.exe'], { isEdit: true }), write(['x.exe'], { dead: true })]
   expect(await codesOf(['*.exe'], edit, deletion)).toEqual([undefined, undefined])

@@ -3,7 +3,7 @@ import type { FileStat } from '../ports/file-system.js'
 import type { Fingerprint, Problem } from '../rows.js'
 import { sameIdentity, sameStamps } from './identity.js'
 
-/** How many a status lists; the rest is counted. */
+/** How many a status lists. */
 const LISTED_MAX = 1_000
 
 /** Why, as the hub says. */
@@ -71,7 +71,7 @@ export class RefusedFiles {
         path,
         cause: 'refused-by-hub',
         detail: `the hub refuses it (${code}): ${message}`,
-        fix: 'change or rename it; or ask who runs the hub, then rescan',
+        fix: 'change or rename it; or ask who runs the hub, then rescan or start the sync anew',
       })
     }
     return problems
