@@ -52,6 +52,8 @@ export interface Refused extends RefusalReason {
   readonly node: NodeId
   /** The last name of the node that was refused, or that it has. */
   readonly name: string
+  /** The hub has nothing of it. */
+  readonly isUnknown: boolean
   /** The contents that were refused. */
   readonly versions: readonly Pick<Version, 'root' | 'height' | 'size'>[]
   /** Roots of what they had replaced, which is there again. */
@@ -173,7 +175,7 @@ export interface TakenBack {
 
 function refusedOf(
   node: NodeEntry,
-  { dots }: Refusal,
+  { dots, accepted }: Refusal,
   reason: RefusalReason,
   { content }: NodeEntry,
 ): Refused {
@@ -184,7 +186,7 @@ function refusedOf(
     .filter(isRefused)
     .flatMap(({ value: { root, height, size } }) => (root === undefined ? [] : { root, height, size }))
   const restored = content.flatMap(({ value }) => value.root ?? [])
-  return { ...reason, node: node.id, name: place?.value.name ?? '', versions, restored }
+  return { ...reason, node: node.id, name: place?.value.name ?? '', isUnknown: !accepted, versions, restored }
 }
 
 /** Where nodes stand, by what a hub holds and what is about to come: it has no view. */

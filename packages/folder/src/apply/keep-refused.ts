@@ -44,8 +44,10 @@ export async function keepRefused(
   const notes: { readonly path: string; readonly row: SyncedRow; readonly refusal: Refused }[] = []
   for (const { key, row, want, nodes } of items) {
     const ids = new Set<string>([nodeOf(key), ...(row?.entry.backing ?? [])])
-    for (const id of ids) if (refused.has(id)) done.add(id)
     const refusal = [...ids].map((id) => refused.get(id)).find((each) => each !== undefined)
+    // Shown for what is in it, and not refused yet: it is looked at again when that goes.
+    if (want?.kind === 'dir' && refusal?.isUnknown) continue
+    for (const id of ids) if (refused.has(id)) done.add(id)
     if (!row || !refusal || !wasRefused(row, refusal)) continue
     if (want && !contentDiffers(row, want)) continue
     notes.push({ path: currentPath(row), row, refusal })
