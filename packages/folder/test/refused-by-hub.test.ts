@@ -184,3 +184,26 @@ test('[HB20] a directory that others delete stays for an edit in it that was ref
   await bothIdle(a, b)
   expect([causes(), readFileSync(b.path('d/f'), 'utf8')]).toEqual([[], 'x'.repeat(10)])
 })
+
+test('[HB20] what others make in a place where a refused directory stands waits with it', async () => {
+  let isOpen = false
+  const hub = await startHub({
+    refuse: ({ write, device }) =>
+      !isOpen && device === a.replica.device && write.loc.length > 0
+        ? { code: 'NO', message: 'no' }
+        : undefined,
+  })
+  const a = await bind({ hub })
+  const b = await bind({ hub })
+  mkdirSync(a.path('d'))
+  await expect.poll(() => refused(a), { timeout: 10_000 }).toEqual(['d'])
+  mkdirSync(b.path('d/deep'), { recursive: true })
+  writeFileSync(b.path('d/deep/f'), 'f')
+  writeFileSync(b.path('g'), 'g')
+  await expect.poll(() => existsSync(a.path('g')), { timeout: 10_000 }).toBe(true)
+  await bothIdle(a, b)
+  isOpen = true
+  a.binding.rescan()
+  await expect.poll(() => existsSync(a.path('d/deep/f')), { timeout: 10_000 }).toBe(true)
+  await bothIdle(a, b)
+})

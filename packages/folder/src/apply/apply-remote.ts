@@ -3,6 +3,7 @@ import type { EntryKey, Materialised, Refused, ViewEntry } from '@tidemark/engin
 import { RESERVED_NAME, ROOT } from '@tidemark/protocol'
 import type { ApplyContext } from '../apply-context.js'
 import { changeRows } from '../change-rows.js'
+import { parentOf } from '../parent-of.js'
 import type { FileStat } from '../ports/file-system.js'
 import type { SyncedRow } from '../rows.js'
 import type { RowChange } from '../rows-store.js'
@@ -13,7 +14,7 @@ import { type Gathered, gather } from './gather.js'
 import { contentDiffers, executableDiffers, type Item } from './item.js'
 import { batchDel } from './journal.js'
 import { keepRefused, readRefused } from './keep-refused.js'
-import { keptEntries } from './kept.js'
+import { keptEntries, withWaiting } from './kept.js'
 import { Locator, soundDirs } from './locator.js'
 import { pairRows } from './pair.js'
 import { type Applied, Report } from './report.js'
@@ -137,18 +138,20 @@ async function applyBatch(tools: BatchTools, batch: Gathered): Promise<readonly 
   return []
 }
 
-/** Items that are at, or go to, a place where something stands that the hub refused: they wait for a person. */
+/** Items that are at, or go to or below, a place where something stands that the hub refused: they wait for a person. */
 function behindRefused({ ctx, report }: BatchTools, items: readonly Item[], paths: WantedPaths): EntryKey[] {
   if (ctx.refused.size === 0) return []
   const isRefused = (path: string): boolean => {
     const stat = statIfAllowed(ctx, path)
     return stat !== undefined && ctx.refused.holds(path, stat)
   }
+  const isBelow = (path: string): boolean => path !== '' && (isRefused(path) || isBelow(parentOf(path)))
   const behind = items.filter(
-    (item) => (item.want && isRefused(paths.of(item))) || (item.row && isRefused(paths.current(item.row))),
+    (item) => (item.want && isBelow(paths.of(item))) || (item.row && isRefused(paths.current(item.row))),
   )
-  for (const { key } of behind) report.keep(key)
-  return behind.map(({ key }) => key)
+  const waiting = withWaiting(behind, items)
+  for (const key of waiting) report.keep(key)
+  return [...waiting]
 }
 
 function statIfAllowed({ files, directory }: ApplyContext, path: string): FileStat | undefined {

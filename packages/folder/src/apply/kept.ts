@@ -56,6 +56,29 @@ export function keptEntries(
   return kept
 }
 
+/** What is kept, with all that want the place of one of these, and so on. */
+export function withWaiting(kept: readonly Item[], items: readonly Item[]): ReadonlySet<EntryKey> {
+  const waiting = new Set(kept.map(({ key }) => key))
+  if (waiting.size === 0) return waiting
+  const wanting = new Map<string, Item[]>()
+  for (const item of items) {
+    const { row, want } = item
+    if (!want) continue
+    const place = placeText(want.parent as EntryKey, wantedLocalName(row, want))
+    wanting.set(place, [...(wanting.get(place) ?? []), item])
+  }
+  const open = [...kept]
+  for (let at = open.pop(); at; at = open.pop()) {
+    if (!at.row) continue
+    for (const item of wanting.get(placeText(at.row.dir, at.row.localName)) ?? []) {
+      if (waiting.has(item.key)) continue
+      waiting.add(item.key)
+      open.push(item)
+    }
+  }
+  return waiting
+}
+
 /** Whether anything in the directory is neither the space's nor something that a scan would send. */
 function holdsUnsynced({ ctx, locator }: Tools, dir: SyncedRow, known: ReadonlySet<string>): boolean {
   if (locator.unsound(dir.key) !== undefined) return false
