@@ -13,7 +13,7 @@ import { Downloads } from './downloads.js'
 import { type Gathered, gather } from './gather.js'
 import { contentDiffers, executableDiffers, type Item } from './item.js'
 import { batchDel } from './journal.js'
-import { keepRefused, readRefused } from './keep-refused.js'
+import { keepRefused, nodeOf, readRefused } from './keep-refused.js'
 import { keptEntries, withWaiting } from './kept.js'
 import { Locator, soundDirs } from './locator.js'
 import { pairRows } from './pair.js'
@@ -113,10 +113,11 @@ async function applyBatch(tools: BatchTools, batch: Gathered): Promise<readonly 
   if (visible === 'again') return batch.items.map(({ key }) => key)
   const items = pairRows([...batch.items.filter(mustWait), ...visible])
   const dirs = soundDirs(locator, batch.dirs)
+  const behind = behindRefused(tools, items, paths)
   const untouchable = new Set([
     ...items.filter(mustWait).map(({ key }) => key),
     ...keptEntries(tools, items, batch.settled),
-    ...behindRefused(tools, items, paths),
+    ...behind,
     ...changedOnDisk(tools, items),
   ])
   const free = items.filter(({ key }) => !untouchable.has(key))
@@ -134,6 +135,10 @@ async function applyBatch(tools: BatchTools, batch: Gathered): Promise<readonly 
     else for (const path of left()) ctx.abandoned.add(path)
     throw error
   }
+  const nodes = new Set(behind.map(nodeOf))
+  // Nothing but another entry of its node is what it waits for.
+  for (const { key, want } of items)
+    if (nodes.has(nodeOf(key)) && report.deferred.has(key) && (!want || staged.has(key))) report.keep(key)
   await remove(ctx, left())
   return []
 }

@@ -77,4 +77,4 @@ const wasRefused = ({ entry }: SyncedRow, { versions }: Refused): boolean =>
 const unlike = (fingerprint: Fingerprint): Fingerprint => ({ ...fingerprint, size: -1 })
 
 /** A key is a node, or a node and a root. */
-const nodeOf = (key: EntryKey): string => key.split(':')[0]!
+export const nodeOf = (key: EntryKey): string => key.split(':')[0]!
