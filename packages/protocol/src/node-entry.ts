@@ -68,6 +68,11 @@ export interface Content extends Extensible {
   readonly adopted?: boolean
   /** On a void that removed the winner: the dots of the conflict copies that must stay copies. */
   readonly copies?: readonly Dot[]
+  /**
+   * Written again by whoever took back what a hub refused, for the writes of these dots: whoever has replaced these,
+   * or has seen them when it deleted the file, has replaced or deleted this too.
+   */
+  readonly restores?: readonly Dot[]
 }
 
 export interface Attr extends Extensible {

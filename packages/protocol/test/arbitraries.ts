@@ -108,7 +108,8 @@ const held = fc.record(
     mtimeMs: fc.integer({ min: -8.64e15, max: 8.64e15 }),
     base: chunkId,
     adopted: fc.constant(true as const),
-    extra: extra(9),
+    restores: dots,
+    extra: extra(10),
   },
   { requiredKeys: ['root', 'height', 'size', 'mtimeMs'] },
 )

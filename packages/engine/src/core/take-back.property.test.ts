@@ -159,3 +159,26 @@ test('[HB20] what takes writes back is never refused, and leaves nothing of what
     { numRuns: 5_000 },
   )
 })
+
+test('[NR12] whoever replaced or deleted what is written again has replaced or deleted that too', () => {
+  const write = <V>(register: Register<V>, observed: Register<V>, rid: number, seq: number, value: V) =>
+    makeSibling({ register, observed, dot: { rid: RIDS[rid]!, seq }, hlc: { ms: seq, counter: 0 }, value })
+  const place = { parent: ROOT, name: 'f', dead: false }
+  const [loc, first] = [write([], [], 0, 1, place), write([], [], 0, 2, versionOf(1))]
+  const hub = entry([loc], [first])
+  const held = entry([loc], [first, write([first], [first], 1, 3, versionOf(2))])
+  const written = takeBack(held, [{ rid: RIDS[1]!, seq: 3 }], hub, clock())!
+  const after = joinEntries(held, written)
+  expect(versions(after).winner?.root).toBe(versionOf(1).root)
+  // Somebody else edited the first version, and did not know of anything else.
+  const edited = joinEntries(after, entry([], [write([first], [first], 2, 4, versionOf(3))]))
+  expect([versions(edited).winner?.root, versions(edited).copies]).toEqual([versionOf(3).root, []])
+  // Or deleted the file; a place that was taken back is no sign of life either.
+  const seen = { vector: new Map([[RIDS[0]!, 2]]), except: [] }
+  const tombstone = write<Loc>([loc], [loc], 2, 5, { ...place, dead: true, seen })
+  expect(isAlive(joinEntries(after, entry([tombstone], [])))).toBe(false)
+  const moved = entry([loc, write([loc], [loc], 1, 6, { ...place, name: 'g' })], [first])
+  const back = joinEntries(moved, takeBack(moved, [{ rid: RIDS[1]!, seq: 6 }], hub, clock())!)
+  expect(isAlive(back)).toBe(true)
+  expect(isAlive(joinEntries(back, entry([tombstone], [])))).toBe(false)
+})

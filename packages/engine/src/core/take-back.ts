@@ -50,14 +50,18 @@ interface Registers {
 function ofLoc(held: NodeEntry, { hub, refused, clock }: Registers): Register<Loc> {
   const undo = new Undo(held.loc, hub.loc, refused, clock)
   if (undo.isNothing) return []
-  if (undo.covered.length > 0) return undo.covered.map((sibling) => undo.again(sibling, sibling.value))
+  if (undo.covered.length > 0) return undo.covered.map((sibling) => undo.again(sibling, pinned(sibling)))
   const place = chosenLoc({ ...hub, loc: undo.left })
-  if (place) return [undo.again(place, place.value)]
+  if (place) return [undo.again(place, pinned(place))]
   const { parent, name } = maxSibling(undo.undone)!.value
   const gone = held.content.filter(isOneOf(refused))
   const seen = seenOf(gone, held.content)
   return [undo.write({ parent, name, dead: true, ...(seen.vector.size > 0 ? { seen } : {}) })]
 }
+
+/** Nobody's wish: a deletion that knew the place has taken this away too. */
+const pinned = ({ dot, value }: Sibling<Loc>): Loc =>
+  value.dead ? value : { ...value, pin: value.pin ?? [dot] }
 
 function ofContent(held: NodeEntry, { hub, refused, clock }: Registers): Register<Content> {
   const undo = new Undo(held.content, hub.content, refused, clock)
@@ -67,7 +71,8 @@ function ofContent(held: NodeEntry, { hub, refused, clock }: Registers): Registe
   const back = undo.covered
     .filter((sibling) => shown.has(sibling))
     .map((sibling) => {
-      const again = undo.again(sibling, sibling.value)
+      const restores = sibling.value.restores ?? [sibling.dot]
+      const again = undo.again(sibling, { ...sibling.value, restores })
       renamed.set(dotKey(sibling.dot), again.dot)
       return again
     })

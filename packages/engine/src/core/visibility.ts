@@ -6,6 +6,7 @@ import {
   type Loc,
   type NodeEntry,
   type NodeId,
+  type Register,
   type Sibling,
   sameDot,
 } from '@tidemark/protocol'
@@ -23,17 +24,29 @@ export function liveLocs(entry: NodeEntry): readonly Sibling<Loc>[] {
   })
 }
 
-/** Content siblings that the user sees: no voids, nothing that a deletion knew unless a move carried it. */
+/**
+ * Content siblings that the user sees: no voids, nothing that a deletion knew unless a move carried it, and nothing
+ * that was only written again (`restores`) in the place of what somebody else has replaced.
+ */
 export function visibleContents(entry: NodeEntry): readonly Sibling<Content>[] {
-  if (!entry.loc.some((sibling) => sibling.value.seen)) {
-    return entry.content.filter(({ value }) => value.root !== undefined)
-  }
+  const { content } = entry
+  const shown = content.filter(({ value }) => value.root !== undefined && !isReplaced(value, content))
+  if (!entry.loc.some((sibling) => sibling.value.seen)) return shown
   const held = liveLocs(entry).flatMap((sibling) => sibling.value.held ?? [])
-  return entry.content.filter(({ dot, value }) => {
-    if (value.root === undefined) return false
-    const seen = entry.loc.some((loc) => loc.value.seen !== undefined && contextHas(loc.value.seen, dot))
-    return !seen || held.some((carried) => sameDot(carried, dot))
+  return shown.filter(({ dot, value: { restores = [dot] } }) => {
+    const isSeen = (each: Dot): boolean =>
+      entry.loc.some((loc) => loc.value.seen !== undefined && contextHas(loc.value.seen, each))
+    if (!isSeen(dot) && !restores.every(isSeen)) return true
+    return held.some((carried) => sameDot(carried, dot) || restores.some((each) => sameDot(carried, each)))
   })
+}
+
+/** Who writes something again has seen it too, and replaces nothing by that. */
+function isReplaced({ restores }: Content, content: Register<Content>): boolean {
+  if (restores === undefined) return false
+  return content.some(
+    ({ ctx, value }) => value.restores === undefined && restores.every((dot) => contextHas(ctx, dot)),
+  )
 }
 
 export const holdsContent = (kind: NodeEntry['kind']): boolean => kind === 'file' || kind === 'symlink'

@@ -74,8 +74,16 @@ def chosen(node):
 def visible(node):
     held = [dot for x in live_locs(node) for dot in x['value'].get('held', [])]
     seen = [x['value']['seen'] for x in node['loc'] if 'seen' in x['value']]
-    return [x for x in node['content'] if 'root' in x['value'] and (
-        x['dot'] in held or not any(has(ctx, x['dot']) for ctx in seen))]
+    shown = []
+    for x in node['content']:
+        again = x['value'].get('restores')
+        others = [y for y in node['content'] if 'restores' not in y['value']]
+        if 'root' not in x['value'] or again and any(all(has(y['ctx'], d) for d in again) for y in others):
+            continue
+        gone = [any(has(ctx, d) for ctx in seen) for d in [x['dot']] + (again or [])]
+        if not gone[0] and not (again and all(gone[1:])) or any(d in held for d in [x['dot']] + (again or [])):
+            shown.append(x)
+    return shown
 
 
 def holds_bytes(node):

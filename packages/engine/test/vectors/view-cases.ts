@@ -213,4 +213,34 @@ export const VIEW_CASES: readonly ViewCase[] = [
       }),
     ],
   },
+  {
+    name: 'a version that was written again goes with the one that it stands for: replaced, deleted, or carried',
+    entries: [
+      file(1, {
+        loc: [loc('a1')],
+        content: [content('b1', 1, { ctx: 'a2', restores: 'a2' }), content('c1', 2, { ctx: 'a2' })],
+      }),
+      file(2, {
+        loc: [loc('c2', { name: 'g', dead: true, ctx: 'a3', seen: 'a4' })],
+        content: [content('b2', 1, { ctx: 'a4', restores: 'a4' })],
+      }),
+      file(3, {
+        loc: [loc('c3', { name: 'h', ctx: 'a5', seen: 'a6', held: 'a6' })],
+        content: [content('b3', 3, { ctx: 'a6', restores: 'a6' })],
+      }),
+    ],
+  },
+  {
+    name: 'two that wrote one version again do not replace each other',
+    entries: [
+      file(1, {
+        loc: [loc('a1')],
+        content: [
+          content('b1', 1, { ctx: 'a2 a3', restores: 'a2' }),
+          content('c1', 2, { ctx: 'a2 a3', restores: 'a3' }),
+          content('c2', 1, { ctx: 'a2 a3', restores: 'a2' }),
+        ],
+      }),
+    ],
+  },
 ]

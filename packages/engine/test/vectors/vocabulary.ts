@@ -73,11 +73,15 @@ export function loc(name: string, options: Place = {}): Sibling<Loc> {
   })
 }
 
-type Bytes = Stamped & Partial<Omit<Content, 'root' | 'copies'>> & { readonly copies?: string }
+type Bytes = Stamped &
+  Partial<Omit<Content, 'root' | 'copies' | 'restores'>> & {
+    readonly copies?: string
+    readonly restores?: string
+  }
 
 /** A content, or with `root` 0 a void. */
 export function content(name: string, root: number, options: Bytes = {}): Sibling<Content> {
-  const { ctx: observed, at, copies, ...rest } = options
+  const { ctx: observed, at, copies, restores, ...rest } = options
   return sibling(name, stamp(observed, at), {
     height: 0,
     size: root,
@@ -85,6 +89,7 @@ export function content(name: string, root: number, options: Bytes = {}): Siblin
     ...rest,
     ...(root === 0 ? {} : { root: c(root) }),
     ...(copies === undefined ? {} : { copies: dots(copies) }),
+    ...(restores === undefined ? {} : { restores: dots(restores) }),
   })
 }
 

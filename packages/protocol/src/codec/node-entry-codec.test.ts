@@ -95,6 +95,7 @@ describe('node entries that are refused', () => {
     ['a void with a size', content({ ...VOID, size: 1 })],
     ['a void with a height', content({ ...VOID, height: 1 })],
     ['copies on something that is no void', content({ ...FILE, copies: [dot(9)] })],
+    ['restores on a void', content({ height: 0, size: 0, mtimeMs: 0, restores: [dot(9)] })],
     ['a dot in its own context', entry({ loc: [sib(2, LOC, upTo(2))] })],
     ['a sibling that covers another', entry({ loc: [sib(1, LOC), sib(3, LOC, upTo(1))] })],
     ['one dot twice', entry({ loc: [sib(1, LOC), sib(1, { ...LOC, name: 'b' })] })],
@@ -149,7 +150,7 @@ describe('fields of later versions', () => {
         loc: [
           { ...sib(1, { ...LOC, extra: [extra(9, 0x2a), extra(300, 0xc0)] }), extra: [extra(5, 0xa1, 0x61)] },
         ],
-        content: [sib(1, { ...FILE, extra: [extra(9, 0x91, 1)] })],
+        content: [sib(1, { ...FILE, extra: [extra(10, 0x91, 1)] })],
         attr: [sib(1, { executable: false, extra: [extra(2, 0xc3)] })],
       }),
       extra: [extra(6, 0x81, 1, 2)],

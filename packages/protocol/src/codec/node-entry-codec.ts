@@ -84,14 +84,16 @@ export const contentRecord = record<Content>(
     base: optional(6, chunkId),
     adopted: optional(7, flag()),
     copies: optional(8, dotsCodec),
+    restores: optional(9, dotsCodec),
   },
   {
     unknown: 'keep',
     check: (content) => {
-      const { root, height, size, target, copies } = content
+      const { root, height, size, target, copies, restores } = content
       if (target?.includes('\0')) throw new DecodeError('content.target contains NUL')
       if (root !== undefined && copies !== undefined)
         throw new DecodeError('content.copies without being a void')
+      if (root === undefined && restores !== undefined) throw new DecodeError('content.restores on a void')
       if (root === undefined && (height !== 0 || size !== 0 || target !== undefined)) {
         throw new DecodeError('content: a void holds nothing')
       }

@@ -247,7 +247,8 @@ def record(fields, keeps=False):
 LOC = record({1: ('parent', hex_id(16)), 2: ('name', same), 3: ('from', hex_id(16)), 4: ('dead', same, False),
               5: ('seen', context), 6: ('held', dots), 7: ('pin', dots), 8: ('alt', same)}, True)
 CONTENT = record({1: ('root', hex_id(32)), 2: ('height', same, 0), 3: ('size', same, 0), 4: ('mtimeMs', same, 0),
-                  5: ('target', same), 6: ('base', hex_id(32)), 7: ('adopted', same), 8: ('copies', dots)}, True)
+                  5: ('target', same), 6: ('base', hex_id(32)), 7: ('adopted', same), 8: ('copies', dots),
+                  9: ('restores', dots)}, True)
 ATTR = record({1: ('executable', same, False)}, True)
 
 

@@ -16,7 +16,8 @@ interface Event {
 export class Contents {
   readonly #events = new Map<ChunkId, Event[]>()
   readonly #refused = new Set<string>()
-  readonly #revived = new Set<string>()
+  readonly #refusedDots = new Set<string>()
+  readonly #restored = new Map<string, Set<string>>()
 
   /**
    * @param changes What the commit changed in the view of its author.
@@ -53,15 +54,25 @@ export class Contents {
     for (const root of roots) this.#refused.add(root)
   }
 
-  /** A hub did not let it be taken away, perhaps. */
-  revived(root: ChunkId): void {
-    this.#revived.add(root)
+  /** A hub did not take these writes: what they took away may be shown again. */
+  undone(dots: readonly Dot[]): void {
+    for (const dot of dots) this.#refusedDots.add(textOf(dot))
+  }
+
+  /** It was written once more, because a hub did not take what had replaced it. */
+  restored(root: ChunkId, dot: Dot): void {
+    const dots = this.#restored.get(root) ?? new Set()
+    this.#restored.set(root, dots.add(textOf(dot)))
   }
 
   /** Whether anybody took it away, or out of sight; a hub too. */
   isTakenAway(root: ChunkId): boolean {
     if (this.#refused.has(root)) return true
     return (this.#events.get(root) ?? []).some(({ type }) => type === 'killed' || type === 'removed')
+  }
+
+  #isUndone(writes: readonly Write[]): boolean {
+    return writes.some(({ sibling }) => this.#refusedDots.has(textOf(sibling.dot)))
   }
 
   /**
@@ -72,7 +83,7 @@ export class Contents {
     const roots = byRoot(shown)
     for (const [root, all] of this.#events) {
       const events = all.filter(({ writes }) => writes.every(({ isDoubtful }) => !isDoubtful))
-      const kills = events.filter(({ type }) => type === 'killed')
+      const kills = events.filter(({ type, writes }) => type === 'killed' && !this.#isUndone(writes))
       const moves = all.filter(({ type }) => type === 'moved')
       const isShown = roots.has(root)
       const isMade = events.some(({ type }) => type === 'made')
@@ -86,9 +97,9 @@ export class Contents {
       }
       // No user wrote it as it is shown: a replica that began anew did, which had it and thought that nobody else has.
       const dots = new Set(all.flatMap(({ writes }) => writes.map(({ sibling }) => textOf(sibling.dot))))
+      for (const dot of this.#restored.get(root) ?? []) dots.add(dot)
       const versions = shown.flatMap(({ version }) => (version?.root === root ? version : []))
       if (!versions.some((version) => version.dots.some((dot) => dots.has(textOf(dot))))) continue
-      if (this.#revived.has(root)) continue
       const back = kills.some(({ knownMoves }) => moves.every((move) => knownMoves.has(move)))
       mustHold(!back, 'NR12', () => `content ${root.slice(0, 8)} came back: ${all.map(told).join('; ')}`)
     }

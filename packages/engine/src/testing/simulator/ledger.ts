@@ -49,6 +49,11 @@ export class Ledger {
     return this.#writes
   }
 
+  /** All writes of a node so far. */
+  of(node: NodeId): readonly Write[] {
+    return this.#byNode.get(node) ?? []
+  }
+
   /** The highest own write of this incarnation that its site saw done. */
   topOf(rid: ReplicaId): number {
     return this.#tops.get(rid) ?? 0

@@ -1,9 +1,18 @@
-import { dotKey, type NodeEntry } from '@tidemark/protocol'
+import {
+  contextHas,
+  type Dot,
+  dotKey,
+  type NodeEntry,
+  type NodeId,
+  type Refusal,
+  type Sibling,
+  sameDot,
+} from '@tidemark/protocol'
 import { siblingsOf } from '../../core/incoming.js'
 import type { RefusalReason, Refuse, TakenBack } from '../../database/space-refusals.js'
 import type { SeededRandom } from './random.js'
 import type { Site } from './site.js'
-import { stateOf, type World } from './world.js'
+import type { World } from './world.js'
 
 const REASON: RefusalReason = { code: 'NO', message: 'not this one' }
 
@@ -27,38 +36,41 @@ export class HubMoods {
     const { trace } = this.world
     const isRefused = this.#isHated(write) || this.#random.chance(this.#sometimesShare)
     if (!isRefused) return undefined
-    trace.add(
-      `0 refuses ${siblingsOf(write)
-        .map(({ dot }) => dotKey(dot))
-        .join(' ')}`,
-    )
+    trace.add(`0 refuses ${textOf(write)}`)
     return REASON
   }
 
   /** The site has taken back what the hub refused. */
-  tookBack(site: Site, taken: readonly TakenBack[], isDoubtful: boolean): void {
+  tookBack(site: Site, refusals: readonly Refusal[], taken: readonly TakenBack[], isDoubtful: boolean): void {
     const { ledger, contents, trace } = this.world
-    const state = stateOf(site)
+    for (const refusal of refusals) contents.undone(this.#undoneBy(refusal))
     for (const { written, refused } of taken) {
       ledger.committed(site.index, [written], isDoubtful)
-      trace.add(
-        `${site.index} takes back ${siblingsOf(written)
-          .map(({ dot }) => dotKey(dot))
-          .join(' ')}`,
-      )
+      trace.add(`${site.index} takes back ${textOf(written)}`)
       contents.refused(refused.versions.map(({ root }) => root))
-      // What the refused write had taken away is there again.
-      for (const { value } of [...written.content, ...(state.get(written.id)?.content ?? [])])
-        if (value.root !== undefined) contents.revived(value.root)
+      for (const { dot, value } of written.content) if (value.root) contents.restored(value.root, dot)
     }
   }
 
+  /** What was refused, and what of before it the hub has never had either. */
+  #undoneBy({ node, dots, accepted }: Refusal): Dot[] {
+    const writes = this.world.ledger.of(node as NodeId).map(({ sibling }) => sibling)
+    const refused = writes.filter(({ dot }) => dots.some((each) => sameDot(each, dot)))
+    const had = accepted ? siblingsOf(accepted) : []
+    const isIn = (dot: Dot, siblings: readonly Sibling<unknown>[]): boolean =>
+      siblings.some((each) => sameDot(each.dot, dot) || contextHas(each.ctx, dot))
+    return writes.map(({ dot }) => dot).filter((dot) => isIn(dot, refused) && !isIn(dot, had))
+  }
+
   #isHated(write: NodeEntry): boolean {
-    const text = siblingsOf(write)
-      .map(({ dot }) => dotKey(dot))
-      .join(' ')
+    const text = textOf(write)
     let hash = 0
     for (let i = 0; i < text.length; i++) hash = (hash * 31 + text.charCodeAt(i)) % 1_000_003
     return hash % 100 < this.#alwaysShare * 100
   }
 }
+
+const textOf = (entry: NodeEntry): string =>
+  siblingsOf(entry)
+    .map(({ dot }) => dotKey(dot))
+    .join(' ')

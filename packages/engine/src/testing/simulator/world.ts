@@ -83,7 +83,7 @@ export class World implements LinkHost {
         random: this.random.fork(),
         bug: this.bug,
         nowMs: () => this.nowMs,
-        tookBack: (taken, isDoubtful) => this.#moods?.tookBack(site, taken, isDoubtful),
+        tookBack: (...all) => this.#moods?.tookBack(site, ...all),
         ...(device ? { device } : {}),
       },
       store,
