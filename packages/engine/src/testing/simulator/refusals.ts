@@ -1,13 +1,4 @@
-import {
-  contextHas,
-  type Dot,
-  dotKey,
-  type NodeEntry,
-  type NodeId,
-  type Refusal,
-  type Sibling,
-  sameDot,
-} from '@tidemark/protocol'
+import { contextHas, type Dot, dotKey, type NodeEntry, type Sibling, sameDot } from '@tidemark/protocol'
 import { siblingsOf } from '../../core/incoming.js'
 import type { RefusalReason, Refuse, TakenBack } from '../../database/space-refusals.js'
 import type { SeededRandom } from './random.js'
@@ -31,19 +22,20 @@ export class HubMoods {
     this.#sometimesShare = this.#random.pick([0, 0.1, 0.4])
   }
 
-  readonly refuse: Refuse = async ({ write, path }) => {
+  readonly refuse: Refuse = async ({ write, held, path }) => {
     await path()
-    const { trace } = this.world
+    const { contents, trace } = this.world
     const isRefused = this.#isHated(write) || this.#random.chance(this.#sometimesShare)
     if (!isRefused) return undefined
     trace.add(`0 refuses ${textOf(write)}`)
+    // Whether or not anybody hears of it.
+    contents.undone(this.#undoneBy(write, held))
     return REASON
   }
 
   /** The site has taken back what the hub refused. */
-  tookBack(site: Site, refusals: readonly Refusal[], taken: readonly TakenBack[], isDoubtful: boolean): void {
+  tookBack(site: Site, taken: readonly TakenBack[], isDoubtful: boolean): void {
     const { ledger, contents, trace } = this.world
-    for (const refusal of refusals) contents.undone(this.#undoneBy(refusal))
     for (const { written, refused } of taken) {
       ledger.committed(site.index, [written], isDoubtful)
       trace.add(`${site.index} takes back ${textOf(written)}`)
@@ -53,10 +45,9 @@ export class HubMoods {
   }
 
   /** What was refused, and what of before it the hub has never had either. */
-  #undoneBy({ node, dots, accepted }: Refusal): Dot[] {
-    const writes = this.world.ledger.of(node as NodeId).map(({ sibling }) => sibling)
-    const refused = writes.filter(({ dot }) => dots.some((each) => sameDot(each, dot)))
-    const had = accepted ? siblingsOf(accepted) : []
+  #undoneBy(write: NodeEntry, held: NodeEntry | undefined): Dot[] {
+    const writes = this.world.ledger.of(write.id).map(({ sibling }) => sibling)
+    const [refused, had] = [siblingsOf(write), held ? siblingsOf(held) : []]
     const isIn = (dot: Dot, siblings: readonly Sibling<unknown>[]): boolean =>
       siblings.some((each) => sameDot(each.dot, dot) || contextHas(each.ctx, dot))
     return writes.map(({ dot }) => dot).filter((dot) => isIn(dot, refused) && !isIn(dot, had))

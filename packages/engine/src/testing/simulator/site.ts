@@ -1,4 +1,4 @@
-import { bytesToHex, type DeviceId, type Refusal, type SpaceName } from '@tidemark/protocol'
+import { bytesToHex, type DeviceId, type SpaceName } from '@tidemark/protocol'
 import { MemoryKeyValueStore } from '../../adapters/memory-store.js'
 import type { SpaceDatabase, SpaceMode } from '../../database/space-database.js'
 import type { TakenBack } from '../../database/space-refusals.js'
@@ -18,7 +18,7 @@ export interface SiteOptions {
   /** Milliseconds of the world's clock. */
   nowMs(): number
   /** What the hub refused was taken back here. @param isDoubtful The process is gone meanwhile. */
-  tookBack(refusals: readonly Refusal[], taken: readonly TakenBack[], isDoubtful: boolean): void
+  tookBack(taken: readonly TakenBack[], isDoubtful: boolean): void
 }
 
 /** One device: a real space database over a store that can crash, be copied and be put back. */
@@ -81,7 +81,7 @@ export class Site {
     const takeBack = refusals.takeBack.bind(refusals)
     refusals.takeBack = async (list) => {
       const taken = await takeBack(list)
-      this.#options.tookBack(list, taken, life !== this.life)
+      this.#options.tookBack(taken, life !== this.life)
       return taken
     }
   }
