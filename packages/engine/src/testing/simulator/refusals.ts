@@ -1,4 +1,4 @@
-import { contextHas, type Dot, dotKey, type NodeEntry, type Sibling, sameDot } from '@tidemark/protocol'
+import { contextHas, type Dot, dotKey, type NodeEntry, sameDot } from '@tidemark/protocol'
 import { siblingsOf } from '../../core/incoming.js'
 import type { RefusalReason, Refuse, TakenBack } from '../../database/space-refusals.js'
 import type { SeededRandom } from './random.js'
@@ -44,13 +44,14 @@ export class HubMoods {
     }
   }
 
-  /** What was refused, and what of before it the hub has never had either. */
-  #undoneBy(write: NodeEntry, held: NodeEntry | undefined): Dot[] {
-    const writes = this.world.ledger.of(write.id).map(({ sibling }) => sibling)
-    const [refused, had] = [siblingsOf(write), held ? siblingsOf(held) : []]
-    const isIn = (dot: Dot, siblings: readonly Sibling<unknown>[]): boolean =>
-      siblings.some((each) => sameDot(each.dot, dot) || contextHas(each.ctx, dot))
-    return writes.map(({ dot }) => dot).filter((dot) => isIn(dot, refused) && !isIn(dot, had))
+  /**
+   * All that the hub has not heard of the node: what was refused, what led to it (a deletion before a file was made
+   * again), and what others say at the same time.
+   */
+  #undoneBy({ id }: NodeEntry, held: NodeEntry | undefined): Dot[] {
+    const had = held ? siblingsOf(held) : []
+    const dots = this.world.ledger.of(id).map(({ sibling }) => sibling.dot)
+    return dots.filter((dot) => !had.some((each) => sameDot(each.dot, dot) || contextHas(each.ctx, dot)))
   }
 
   #isHated(write: NodeEntry): boolean {
