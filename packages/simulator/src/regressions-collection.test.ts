@@ -166,6 +166,31 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     start bob
     wait 60000
   `,
+  // Seed 440169: the name of the directory had become another's there, and the move was refused for ever.
+  'the same, and others gave its place to a file that had shared its name': `
+    seed 440169
+    devices ann bob
+    ann mkdir A
+    ann create A/f
+    ann create gone
+    wait 10000
+    slow ann 1000
+    ann mkdir x
+    wait 2000
+    bob create x
+    wait 2000
+    ann rename x A/x
+    wait 700
+    kill bob
+    wait 20000
+    fast ann
+    ann remove gone
+    wait 9000000
+    bob edit x#1
+    bob rename A x/A
+    start bob
+    wait 60000
+  `,
   // Seed 261175 of 300 steps, a mistake of the rule `frontier`: the copy that was looked at wrote itself.
   'a program begins anew, and its database is looked at before it has brought back what only it had': `
     seed 261175

@@ -17,6 +17,13 @@ const SYNC_POINT: Message = {
   lost: [],
   floor: new Map(),
 }
+const REJECT: Message = {
+  type: 'reject',
+  channel: 1,
+  refusals: [
+    { node: '0'.repeat(32) as never, dots: [{ rid: RID, seq: 1 }], code: 'REFUSED_BY_POLICY', message: '' },
+  ],
+}
 
 describe('[SE1] a line on which the protocol is broken', () => {
   test('what is garbled is never a message, whatever was decided', () => {
@@ -71,6 +78,22 @@ describe('[SE1] a line on which the protocol is broken', () => {
     expect(tampering.complaint).toBeUndefined()
     tampering.passed(encodeMessage(OPEN), 'device')
     tampering.passed(point, 'hub')
+    expect(tampering.complaint).toContain('goes on')
+  })
+
+  test('a false frontier that was not read, because the hub refused what came before it, is told again', () => {
+    const tampering = new Tampering()
+    tampering.plan('falsify', new SimRandom(1))
+    const point = encodeMessage(SYNC_POINT)
+    const open = encodeMessage(OPEN)
+    for (const end of ['hub', 'device'] as const) tampering.passed(open, end)
+    tampering.passed(point, 'device')
+    expect(tampering.complaint).toContain('goes on')
+    tampering.passed(encodeMessage(REJECT), 'hub')
+    expect(tampering.complaint).toBeUndefined()
+    expect(tampering.passed(point, 'device')).toEqual(point)
+    tampering.passed(open, 'device')
+    tampering.passed(point, 'device')
     expect(tampering.complaint).toContain('goes on')
   })
 

@@ -16,6 +16,7 @@ const EXTENDED_FRAMES = 20
 const NOBODY = parseReplicaId('00decea5ed000000')
 /** The second byte of a frame says which message it is: not every one needs to be decoded. */
 const OPEN_NUMBER = 2
+const REJECT_NUMBER = 9
 const SYNC_POINT_NUMBER = 5
 
 /** Somebody on a line who breaks the protocol. Whoever hears it must end the session, and be none the worse. */
@@ -27,6 +28,8 @@ export class Tampering {
   #extending: { readonly random: SimRandom; left: number } | undefined
   /** What each end last said that it has; `undefined`: it begins. */
   readonly #has: Record<End, Vector | undefined> = { device: undefined, hub: undefined }
+  /** The hub has refused something: what the device says before its next OPEN is not read. */
+  #isRefused = false
 
   /** @returns what was wrongly believed so far, if anything. */
   get complaint(): string | undefined {
@@ -50,6 +53,7 @@ export class Tampering {
   /** The connection is over. */
   ended(): void {
     this.#said = undefined
+    this.#isRefused = false
   }
 
   /**
@@ -64,18 +68,22 @@ export class Tampering {
   /** @returns what comes out at the other end. */
   passed(frame: Uint8Array, by: End): Uint8Array {
     const saysWhatItHas = frame[1] === OPEN_NUMBER || (frame[1] === SYNC_POINT_NUMBER && !this.#isBegun)
-    if (!saysWhatItHas && !this.#planned && !this.#said) return this.#extended(frame)
+    const isReject = frame[1] === REJECT_NUMBER
+    if (!saysWhatItHas && !isReject && !this.#planned && !this.#said) return this.#extended(frame)
     const message = decoded(frame)
     if (message?.type === 'open') this.#has[by] = message.anew ? undefined : message.frontier
     if (message?.type === 'sync-point') this.#has[by] = message.frontier
-    if (this.#said && by !== this.#said.by && message?.type === 'open' && message.anew) this.#sayAgain()
+    if (message?.type === 'reject') this.#isRefused = true
+    if (message?.type === 'open' && by === 'device') this.#isRefused = false
+    const isUnread = message?.type === 'reject' || (message?.type === 'open' && message.anew)
+    if (this.#said && by !== this.#said.by && isUnread) this.#sayAgain()
     if (this.#said) {
       // A typed failure is an answer, whichever came first; a defect of ours is none.
       if (by !== this.#said.by && message?.type === 'fault' && message.code === 'INTERNAL')
         this.#complaint ??= `${this.#said.lie} by ${this.#said.by}: ${message.code}`
       return frame
     }
-    const changed = this.#planned && this.#changed(frame, message, this.#planned)
+    const changed = this.#planned && this.#changed(frame, message, by, this.#planned)
     if (!changed || !this.#planned) return this.#extended(frame)
     // A request that fails is no reason to end a session.
     const isOfRequest = this.#planned.lie === 'accuse' && message !== undefined && isAnswer(message)
@@ -84,7 +92,7 @@ export class Tampering {
     return changed
   }
 
-  /** Whoever begins anew drops what was under way to it: it has not judged a claim in there. */
+  /** Whoever begins anew, or refuses, drops what was under way to it: it has not judged a claim in there. */
   #sayAgain(): void {
     if (this.#said?.lie !== 'falsify') return
     this.#planned = this.#said
@@ -105,11 +113,13 @@ export class Tampering {
   #changed(
     frame: Uint8Array,
     message: Message | undefined,
+    by: End,
     { lie, random }: { readonly lie: Lie; readonly random: SimRandom },
   ): Uint8Array | undefined {
     if (lie === 'garble') return garbled(frame, random)
     if (lie === 'accuse') return this.#accused(message, random)
     if (message?.type !== 'sync-point' || !this.#isBegun) return undefined
+    if (this.#isRefused && by === 'device') return undefined
     return encodeMessage({ ...message, frontier: new Map([...message.frontier, [NOBODY, 3]]) })
   }
 }

@@ -153,8 +153,12 @@ export class SpaceDatabase {
 
   /** What OPEN says of it to that peer: see `Open.basis`. */
   basisOf({ basis }: PeerMemory): RunId | undefined {
-    const isCut = this.#hasOnlyOwn && this.#store.vectors.isPartial
-    return isCut ? basis : undefined
+    return this.isCut ? basis : undefined
+  }
+
+  /** It holds entries of a round that has not come to its end here, and none did before. */
+  get isCut(): boolean {
+    return this.#hasOnlyOwn && this.#store.vectors.isPartial
   }
 
   /** No round of anybody has come to its end here. */

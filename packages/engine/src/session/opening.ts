@@ -1,4 +1,12 @@
-import type { DeviceId, Open } from '@tidemark/protocol'
+import {
+  type DeviceId,
+  NO_SWEEP,
+  type Open,
+  type SyncPoint,
+  type Vector,
+  vectorAtMost,
+} from '@tidemark/protocol'
+import { isBehind } from '../core/collectable.js'
 import type { SpaceDatabase } from '../database/space-database.js'
 import type { SpaceExchangeOptions } from './space-exchange-options.js'
 
@@ -53,4 +61,19 @@ export function yields(ends: SpaceExchangeOptions, areWe: boolean, areThey: bool
   const { database, peer, isHub = false, isPeerHub = false } = ends
   if (isHub !== isPeerHub) return isPeerHub
   return areWe && areThey ? database.device > peer : areWe
+}
+
+/**
+ * Whether the peer has collected in the middle of this session what may still be here.
+ *
+ * @param floorBefore What it had collected when it said OPEN: what a round brought whose end claimed nothing of it is
+ *   as old as that.
+ */
+export function isLeftBehind(
+  { isCut, frontier }: SpaceDatabase,
+  point: SyncPoint,
+  floorBefore: Vector,
+): boolean {
+  if (isCut && !vectorAtMost(point.floor, floorBefore)) return true
+  return isBehind({ frontier, remembered: new Map() }, { ...point, acked: new Map(), sweep: NO_SWEEP })
 }

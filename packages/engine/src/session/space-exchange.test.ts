@@ -57,11 +57,15 @@ async function exchangeWorld(
     sha256: (bytes) => hasher.sha256(bytes),
   })
   const sent: Message[] = []
+  const hooks: { sending?: (message: Message) => Promise<void> } = {}
   const exchange = new SpaceExchange({
     ...options,
     database,
     channel: 1,
-    send: async (message) => void sent.push(message),
+    send: async (message) => {
+      sent.push(message)
+      await hooks.sending?.(message)
+    },
     fail: (error) => {
       throw error
     },
@@ -89,7 +93,7 @@ async function exchangeWorld(
       sweep: NO_SWEEP,
       ...(readOnly ? { readOnly } : {}),
     })
-  const syncPoint = (lseq: number, frontier: Vector) =>
+  const syncPoint = (lseq: number, frontier: Vector, floor = NOTHING) =>
     exchange.receive({
       type: 'sync-point',
       channel: 1,
@@ -98,11 +102,11 @@ async function exchangeWorld(
       frontier,
       met: frontier,
       lost: [],
-      floor: NOTHING,
+      floor,
     })
   const entries = () =>
     exchange.receive({ type: 'entries', channel: 1, run: RUN, lseq: 1, entries: [directory], inline: [] })
-  return { database, exchange, sent, open, syncPoint, entries }
+  return { database, exchange, hooks, sent, open, syncPoint, entries }
 }
 
 test('[FB13] between entries and the sync point behind them the ends are not equal', async () => {
@@ -116,6 +120,32 @@ test('[FB13] between entries and the sync point behind them the ends are not equ
   expect(exchange.isEqual).toBe(false)
   await syncPoint(1, new Map([[RID, 1]]))
   await expect.poll(() => exchange.isEqual).toBe(true)
+})
+
+test('[EX6] what is left of a round is not sent when this side begins anew in the middle of it (seed 1881)', async () => {
+  const { database, hooks, sent, open } = await exchangeWorld({ entriesPerFrameMax: 1 })
+  await database.commit(
+    ['d', 'e', 'f'].map((name) => ({ type: 'create', ref: name, parent: { node: ROOT }, name, kind: 'dir' })),
+  )
+  hooks.sending = async ({ type }) => {
+    if (type === 'entries') await database.rejoin(OTHER, { frontier: NOTHING }, 'forget')
+  }
+  await open(false)
+  await expect.poll(() => sent.map(({ type }) => type)).toContain('open')
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  expect(sent.map(({ type }) => type)).toEqual(['entries', 'open'])
+})
+
+test('[GC15] who holds what no sync point claimed yet begins anew when the first that does tells of a collection (seed 2383)', async () => {
+  const { database, sent, open, syncPoint, entries } = await exchangeWorld({ isPeerHub: true })
+  await open(false)
+  await entries()
+  await syncPoint(1, NOTHING)
+  expect(await database.received.node(directory.id)).toBeDefined()
+  const all = new Map([[RID, 2]])
+  await syncPoint(1, all, all)
+  expect(await database.received.node(directory.id)).toBeUndefined()
+  await expect.poll(() => sent.at(-1)).toMatchObject({ type: 'open', anew: true })
 })
 
 test('[AC2] to a peer that takes nothing neither entries nor a sync point are sent, and what waits is known', async () => {

@@ -2,7 +2,6 @@ import {
   AccessError,
   type Entries,
   joinVectors,
-  NO_SWEEP,
   type NodeEntry,
   type NodeId,
   type Open,
@@ -24,7 +23,7 @@ import { isOfOld } from './custody.js'
 import { HintTalk } from './hint-talk.js'
 import { keepInline } from './keep-inline.js'
 import { MemberTalk } from './member-talk.js'
-import { openingOf, yields } from './opening.js'
+import { isLeftBehind, openingOf, yields } from './opening.js'
 import { RefusalTalk } from './refusal-talk.js'
 import { sendPage } from './send-page.js'
 import type { ExchangeMessage, SpaceEndpoint } from './session.js'
@@ -39,6 +38,8 @@ export class SpaceExchange implements SpaceEndpoint {
   readonly #stopListening: () => void
   /** What the peer truly has; `undefined` until its OPEN came. */
   #theirs: Vector | undefined
+  /** What the peer had collected when it last said OPEN. */
+  #theirFloor: Vector = new Map()
   /** Own log position up to which the peer was served. */
   #position = 0
   #sentFrontier: Vector | undefined
@@ -275,6 +276,7 @@ export class SpaceExchange implements SpaceEndpoint {
     this.#repairsBefore = undefined
     this.#mustSendAll = false
     this.#theirs = open.frontier
+    this.#theirFloor = open.floor
     this.#isReadOnly = open.readOnly === true
     this.#position = isGood ? open.cursor!.lseq : 0
     this.#sentFrontier = undefined
@@ -316,6 +318,8 @@ export class SpaceExchange implements SpaceEndpoint {
   #openAnew(): void {
     this.#rejoins = this.#options.database.rejoins
     if (this.#closed || !this.#said) return
+    // What is still to be sent of a round is of before: behind our OPEN its end would claim what was forgotten.
+    this.#streams += 1
     this.#awaitsOpen = true
     this.#judgesLater = false
     this.#theirs = undefined
@@ -389,14 +393,7 @@ export class SpaceExchange implements SpaceEndpoint {
   async #syncPoint(point: SyncPoint): Promise<void> {
     const { database, peer, onChange } = this.#options
     this.#mustWrite()
-    // Collected at the peer in the middle of this session, and never here.
-    if (
-      isBehind(
-        { frontier: database.frontier, remembered: new Map() },
-        { ...point, acked: new Map(), sweep: NO_SWEEP },
-      )
-    )
-      return this.#rejoinLate(point)
+    if (isLeftBehind(database, point, this.#theirFloor)) return this.#rejoinLate(point)
     await database.syncPoint(peer, {
       cursor: { run: point.run, lseq: point.lseq },
       frontier: point.frontier,

@@ -22,15 +22,21 @@ export async function withFreeNames(
       continue
     }
     const { node, ref } = item.dir
-    let name = item.entryName
-    for (let n = 2; ; n++) {
+    const isTaken = async (name: string): Promise<boolean> => {
+      if (taken.has(`${node ?? ref}/${name}`)) return true
       const occupant = node === undefined ? undefined : await synced.lookup(node, name)
-      const isFree = !occupant || leaving.has(entryKey(occupant))
-      if (isFree && !taken.has(`${node ?? ref}/${name}`)) break
-      name = numbered(item.entryName, n)
+      return occupant !== undefined && !leaving.has(entryKey(occupant))
     }
-    taken.add(`${node ?? ref}/${name}`)
-    result.push({ ...entry, item: { ...item, entryName: name } })
+    const entryName = await freeName(item.entryName, isTaken)
+    taken.add(`${node ?? ref}/${entryName}`)
+    result.push({ ...entry, item: { ...item, entryName } })
   }
   return result
+}
+
+/** @returns `name`, or the first `name (2)`, `name (3)` … that is not taken. */
+export async function freeName(name: string, isTaken: (name: string) => Promise<boolean>): Promise<string> {
+  let free = name
+  for (let n = 2; await isTaken(free); n++) free = numbered(name, n)
+  return free
 }

@@ -1,5 +1,6 @@
 import type { EntryKey, UserOp } from '@tidemark/engine'
 import { type NodeId, PathError, ROOT } from '@tidemark/protocol'
+import { freeName } from './free-names.js'
 import type { PushContext } from './push-context.js'
 
 /**
@@ -7,7 +8,7 @@ import type { PushContext } from './push-context.js'
  *
  * After the database began anew the tree may show one of them elsewhere: below something that was moved into
  * it here. Such a move can be told only with the place that it counted on, and what others did cannot be put
- * on disk before.
+ * on disk before. Where another thing has its name there it takes another one.
  *
  * @param moved What was moved, and was refused because the tree shows the place below it.
  * @param dir What it was moved into.
@@ -24,13 +25,13 @@ export async function assertPlacesAbove(
     const [row] = await rows.getMany([key])
     const shown = await space.synced.entry(key)
     if (!row || !shown) return false
-    if (shown.parent !== row.dir)
-      ops.push({
-        type: 'move',
-        entry: key,
-        parent: { node: row.dir as string as NodeId },
-        name: row.entry.name,
-      })
+    if (shown.parent !== row.dir) {
+      const node = row.dir as string as NodeId
+      const isTaken = async (name: string): Promise<boolean> =>
+        (await space.synced.lookup(node, name)) !== undefined
+      const name = await freeName(row.entry.name, isTaken)
+      ops.push({ type: 'move', entry: key, parent: { node }, name })
+    }
     key = row.dir
   }
   if (ops.length === 0) return false
@@ -38,7 +39,7 @@ export async function assertPlacesAbove(
     await space.commit(ops, async () => ({ ops: [], touch: ops.map(({ entry }) => entry) }))
     return true
   } catch (error) {
-    // Its name is taken there, perhaps.
+    // It is no more, perhaps.
     if (error instanceof PathError) return false
     throw error
   }
