@@ -28,4 +28,21 @@ describe('a run', () => {
     const [one, other] = [await simulate({ seed: 1, steps: 20 }), await simulate({ seed: 2, steps: 20 })]
     expect(other.traceHash).not.toBe(one.traceHash)
   })
+
+  test('a hub that dies as it starts, in the last moment, starts again (seed 461186)', async () => {
+    const { trace } = await replay(`
+      seed 461186
+      devices ann bob
+      ann create a
+      wait 1000
+      fill hub
+      ann create b
+      wait 500
+      trap hub 0 before
+      crash hub 336671
+      room hub
+    `)
+    expect(trace.join('\n')).toContain('the hub dies at a write')
+    expect(trace.at(-1)).toContain('"b"')
+  })
 })

@@ -101,6 +101,11 @@ export class World {
       if (device.isZombie) await device.kill()
       if (device.takeHasLost()) this.thrownBack.add(device.name)
     }
+    await this.#reviveHub()
+  }
+
+  /** If it died by itself, or had no room to start. */
+  async #reviveHub(): Promise<void> {
     while (this.hub.isZombie) {
       this.thrownBack.add('hub')
       await this.hub.revive()
@@ -123,7 +128,8 @@ export class World {
   async heal(): Promise<void> {
     this.parts.trace.note('healing')
     this.hub.heal()
-    if (this.hub.isOut) await this.hub.start()
+    // It died in the last moment.
+    await this.#reviveHub()
     for (const { device } of this.sites.values()) {
       device.database.trap.clear()
       device.storeTrap.clear()
