@@ -211,6 +211,7 @@ const NOTICED_BY: Readonly<Record<string, readonly [rule: Rule, script: string]>
     wait 2000
     `,
   ],
+  'refusals-unheeded': ['unseen', `${ONE_FILE}\nrefuse 100\nann edit f\nwait 5000`],
 }
 
 test('every planted mistake has something that notices it', () => {

@@ -1,4 +1,4 @@
-import type { ChunkedFile, KeyValueOp, SpaceBinding } from '@tidemark/engine'
+import { type ChunkedFile, type KeyValueOp, refusedRows, type SpaceBinding } from '@tidemark/engine'
 import type { FileStat, FileSystem } from '@tidemark/folder'
 import { corrupted } from './blob-link.js'
 import { hasher } from './hasher.js'
@@ -285,6 +285,19 @@ const noMarks: PlantedBug = {
     }),
 }
 
+const refusedUnheeded: PlantedBug = {
+  name: 'refusals-unheeded',
+  about: 'A folder does not read what the hub refused: it takes what was taken back for what others want.',
+  space: (space) =>
+    withMethods(space, {
+      rows: withMethods(space.rows, {
+        range: (range) => (range.gte === refusedRows.range.gte ? NO_PAGES : space.rows.range(range)),
+      }),
+    }),
+}
+
+const NO_PAGES = { async *[Symbol.asyncIterator]() {} }
+
 export const SPACE_BUGS: readonly PlantedBug[] = [
   rowsFirst,
   noIntent,
@@ -300,4 +313,5 @@ export const SPACE_BUGS: readonly PlantedBug[] = [
   goesOn,
   forgetsOwn,
   noMarks,
+  refusedUnheeded,
 ]

@@ -77,6 +77,39 @@ test('names that rotate, directories that swap levels and renames over a deleted
   expect(world.space.fetchedSmall).toBe(before)
 })
 
+/** An edit of this disk has lost, and its bytes can be had from nobody else. */
+async function loses(bytes: string): Promise<void> {
+  await shows([FILE(1, 'f', bytes)])
+  world.space.show([FILE(1, 'f', 'theirs'), { ...FILE(1, 'f (copy)', bytes), isCopy: true }])
+  world.space.chunks.delete(rootOf(bytes))
+}
+
+test.each([100, 150_000])(
+  '[FB11] an edit that lost becomes a conflict copy from what stands here (seed 463414), %i bytes',
+  async (size) => {
+    const bytes = 'M'.repeat(size)
+    await loses(bytes)
+    expect(await applyRemote(world.ctx(), never)).toMatchObject({ deferred: 0, problems: [] })
+    expect(world.disk()).toMatchObject({ f: 'theirs', 'f (copy)': bytes })
+    expect(fs.readdirSync(world.path('.tidemark/staging'))).toEqual([])
+  },
+)
+
+test('[FB11] while the last copy of a version cannot be copied what replaces it waits', async () => {
+  const bytes = 'M'.repeat(150_000)
+  await loses(bytes)
+  const files = intercepted(nodeFileSystem, (call, [path]) => {
+    if (call === 'open' && path === world.path('f')) throw Object.assign(new Error('no'), { code: 'EACCES' })
+  })
+  const { deferred, problems } = await applyRemote(world.ctx(files), never)
+  expect([deferred, problems.map(({ path, cause }) => `${path}: ${cause}`)]).toEqual([
+    2,
+    ['f (copy): waiting-for-bytes'],
+  ])
+  expect(world.disk()).toEqual({ f: bytes })
+  expect((await applyRemote(world.ctx(), never)).deferred).toBe(0)
+})
+
 test('a move and an edit of one file arrive together', async () => {
   await shows([DIR(1, 'd'), FILE(2, 'f', 'one', 1)])
   await shows([DIR(1, 'd'), FILE(2, 'g', 'two')])

@@ -122,7 +122,8 @@ async function applyBatch(tools: BatchTools, batch: Gathered): Promise<readonly 
   ])
   const free = items.filter(({ key }) => !untouchable.has(key))
   const pathOf = (item: Item) => paths.of(item)
-  const bytes = await stage(ctx, area, downloads, free, report, pathOf, signal)
+  const absolute = (row: SyncedRow) => join(ctx.directory, paths.current(row))
+  const bytes = await stage({ ctx, area, downloads, report, signal, pathOf, absolute }, free)
   const { staged } = bytes
   const left = () => unused(ctx, area, staged)
   try {

@@ -1,3 +1,5 @@
+import type { Item } from './item.js'
+
 /** Before the process's umask. */
 export const FILE_MODE = 0o644
 export const EXECUTABLE_MODE = 0o755
@@ -9,3 +11,10 @@ export const EXECUTABLE_MODE = 0o755
  */
 export const modeFor = (mode: number, executable: boolean): number =>
   executable ? (mode & 0o7777) | ((mode & 0o444) >> 2) : mode & 0o7666
+
+/** A file that is replaced keeps the permissions that its owner gave it, but for the executable bit. */
+export function modeOf({ row, want }: Item): number {
+  const executable = want!.executable
+  if (row) return modeFor(row.fingerprint.mode, executable)
+  return executable ? EXECUTABLE_MODE : FILE_MODE
+}

@@ -2,11 +2,12 @@ import type { EntryKey } from '@tidemark/engine'
 import type { ApplyContext } from '../apply-context.js'
 import { mustBeSystemError } from './disk.js'
 import type { Item } from './item.js'
+import { modeOf } from './mode.js'
 import { type Plan, type PlanInput, plan } from './plan.js'
 import { noSpace, refusedByDisk } from './problems.js'
 import type { Report } from './report.js'
 import { Room } from './room.js'
-import { modeOf, type StagingResult } from './stage.js'
+import type { StagingResult } from './stage.js'
 import type { StagingArea } from './staging.js'
 
 interface Tools {

@@ -1,11 +1,13 @@
 import type { EntryKey, Version } from '@tidemark/engine'
 import { type ChunkId, INLINE_BYTES_MAX, SyncError } from '@tidemark/protocol'
 import type { ApplyContext } from '../apply-context.js'
+import type { SyncedRow } from '../rows.js'
 import { mustBeSystemError } from './disk.js'
 import type { Downloads } from './downloads.js'
 import { fetchInGroups } from './fetch-small.js'
 import { contentDiffers, type Item } from './item.js'
-import { EXECUTABLE_MODE, FILE_MODE, modeFor } from './mode.js'
+import { modeOf } from './mode.js'
+import { copyOwnVersions, ownVersions } from './own-versions.js'
 import { noSpace, refusedByDisk, waitingForBytes, waitingForHub } from './problems.js'
 import type { Report } from './report.js'
 import { Room } from './room.js'
@@ -21,22 +23,43 @@ export interface StagingResult {
 
 const isSmall = ({ height, size }: Version): boolean => height === 0 && size <= INLINE_BYTES_MAX
 
+export interface StageTools {
+  readonly ctx: ApplyContext
+  readonly area: StagingArea
+  readonly downloads: Downloads
+  readonly report: Report
+  readonly signal: AbortSignal
+  /** Where it is to stand, relative: for problems. */
+  pathOf(item: Item): string
+  /** Where it stands. */
+  absolute(row: SyncedRow): string
+}
+
 /**
  * Brings the bytes that these items need into staging: small files at once, in groups; large ones are
- * asked of `downloads` and wait until they are complete.
- *
- * @param pathOf For problems.
+ * asked of `downloads` and wait until they are complete; what stands here already is copied.
  */
-export async function stage(
-  ctx: ApplyContext,
-  area: StagingArea,
-  downloads: Downloads,
-  items: readonly Item[],
-  report: Report,
-  pathOf: (item: Item) => string,
-  signal: AbortSignal,
-): Promise<StagingResult> {
+export async function stage(tools: StageTools, items: readonly Item[]): Promise<StagingResult> {
   const result: StagingResult = { staged: new Map(), waiting: new Set(), sharing: new Map() }
+  const own = ownVersions(items)
+  await fetchBytes(
+    tools,
+    items.filter(({ key }) => !own.has(key)),
+    result,
+  )
+  const copies = items.flatMap((item) => (own.has(item.key) ? [[item, own.get(item.key)!] as const] : []))
+  const left = await copyOwnVersions(tools, copies, result, tools.absolute)
+  await fetchBytes(tools, left, result)
+  // With what replaces it the last copy of a version could go.
+  for (const { key } of left) if (result.waiting.has(key)) result.waiting.add(own.get(key)!.key)
+  return result
+}
+
+async function fetchBytes(
+  { ctx, area, downloads, report, signal, pathOf }: StageTools,
+  items: readonly Item[],
+  result: StagingResult,
+): Promise<void> {
   const room = new Room(ctx.files, ctx.staging)
   const small = new Map<ChunkId, Item[]>()
   const sizes: { root: ChunkId; size: number }[] = []
@@ -73,18 +96,10 @@ export async function stage(
     result.waiting.add(item.key)
     report.problem(ctx.isConnected() ? waitingForBytes(pathOf(item)) : waitingForHub(pathOf(item)))
   }
-  return result
 }
 
 function needsBytes({ row, want }: Item): boolean {
   return want?.kind === 'file' && want.version !== undefined && (!row || contentDiffers(row, want))
-}
-
-/** A file that is replaced keeps the permissions that its owner gave it, but for the executable bit. */
-export function modeOf({ row, want }: Item): number {
-  const executable = want!.executable
-  if (row) return modeFor(row.fingerprint.mode, executable)
-  return executable ? EXECUTABLE_MODE : FILE_MODE
 }
 
 function write(
