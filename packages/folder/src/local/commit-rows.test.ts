@@ -82,6 +82,25 @@ test('of two files that change places one that stands where the space shows the 
   ])
 })
 
+test('a conflict copy that was edited is the file that the space makes of it, whatever that is called (seed 472108)', async () => {
+  const stat = { ...stamps, kind: 'file' as const }
+  const key = `${NODE}:${version('a').root}`
+  const copy: SyncedRow = { ...row, key, localName: 'f (abcd)', entry: entryOf('f (abc)', 'a') }
+  const made = entryOf('f (abc)', 'b', OTHER)
+  const changes = [
+    { key, before: copy.entry },
+    { key: OTHER, after: made },
+  ]
+  const read = { content: version('b'), stat, isRacy: false }
+  const edit: Planned = { item: { type: 'verify', path: 'f (abcd)', row: copy, stat }, read }
+  const plan = await planRows(await rowsWith(copy), [edit], { created: new Map(), changes })
+  expect(plan.changes.map(({ after }) => after && [after.key, after.localName, after.entry])).toEqual([
+    undefined,
+    [OTHER, 'f (abcd)', made],
+  ])
+  expect(plan.touch).toEqual([OTHER])
+})
+
 describe('two files that are one entry after an edit', () => {
   const second: SyncedRow = { ...row, key: OTHER, localName: 'f (2)', entry: entryOf('f (2)', 'b', OTHER) }
   const stat = { ...stamps, kind: 'file' as const }

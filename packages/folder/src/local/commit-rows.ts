@@ -160,12 +160,22 @@ class Planner {
     // Between two steps of an update it may stand where the space shows another one still.
     if (same || !this.#gone.has(row.key)) return same ?? row.entry
     const shown = this.#afterByPlace.get(placeOf(place.dir, place.localName.normalize('NFC')))
-    if (shown) return shown
+    const known = shown ?? (read && this.#madeOf(read, place.dir))
+    if (known) return known
     // With these bytes it is one with another: this file goes away as if others had removed it.
     const { version } = row.entry
     const entry = version && read ? { ...row.entry, version: { ...version, ...read.content } } : row.entry
     this.#touch.add(row.key).add(entryKey(entry))
     return entry
+  }
+
+  /** A conflict copy that was edited is a file of its own: under another name, where its own is longer here by now. */
+  #madeOf({ content: { root } }: ReadContent, dir: string): ViewEntry | undefined {
+    const made = this.commit.changes.find(({ key, before, after }) => {
+      const isFree = !before && !this.known.has(key) && !this.#changes.get(key)?.after
+      return isFree && after?.kind === 'file' && after.parent === dir && after.version?.root === root
+    })
+    return made?.after
   }
 
   /** Its bytes were not looked at: whatever the space shows, the disk has the version that the row says. */
