@@ -1,5 +1,6 @@
 import {
   type DeviceId,
+  joinVectors,
   NO_SWEEP,
   type Open,
   type SyncPoint,
@@ -74,6 +75,8 @@ export function isLeftBehind(
   point: SyncPoint,
   floorBefore: Vector,
 ): boolean {
-  if (isCut && !vectorAtMost(point.floor, floorBefore)) return true
+  // A false floor is for `syncPoint` to refuse; what is at or below the frontier was not cut.
+  if (!vectorAtMost(point.floor, point.frontier)) return false
+  if (isCut && !vectorAtMost(point.floor, joinVectors(floorBefore, frontier))) return true
   return isBehind({ frontier, remembered: new Map() }, { ...point, acked: new Map(), sweep: NO_SWEEP })
 }

@@ -148,6 +148,26 @@ test('[GC15] who holds what no sync point claimed yet begins anew when the first
   await expect.poll(() => sent.at(-1)).toMatchObject({ type: 'open', anew: true })
 })
 
+test('[GC15] who is past all that was collected does not begin anew for an entry whose round never ends', async () => {
+  const { database, open, syncPoint, entries } = await exchangeWorld({ isPeerHub: true })
+  await database.commit([{ type: 'create', ref: 'd', parent: { node: ROOT }, name: 'mine', kind: 'dir' }])
+  await open(false)
+  await entries()
+  const own = new Map(database.frontier)
+  await syncPoint(1, own)
+  await syncPoint(1, own, own)
+  expect(database.rejoins).toBe(0)
+})
+
+test('[GC15] nobody begins anew for the sake of a false floor', async () => {
+  const { database, open, syncPoint, entries } = await exchangeWorld({ isPeerHub: true })
+  await open(false)
+  await entries()
+  const refused = syncPoint(1, NOTHING, new Map([[RID, 7]]))
+  await expect(refused).rejects.toMatchObject({ code: 'FRONTIER_UNFOUNDED' })
+  expect(database.rejoins).toBe(0)
+})
+
 test('[AC2] to a peer that takes nothing neither entries nor a sync point are sent, and what waits is known', async () => {
   const { database, exchange, sent, open, syncPoint } = await exchangeWorld()
   await open(true)

@@ -1,13 +1,10 @@
+import { createHash } from 'node:crypto'
 import type { EntryKey } from '@tidemark/engine'
 import type { ChunkId } from '@tidemark/protocol'
-import type { ApplyContext } from '../apply-context.js'
+import type { FileSystem } from '../ports/file-system.js'
 import type { SyncedRow } from '../rows.js'
 import { matchesRow, mustBeSystemError } from './disk.js'
 import { contentDiffers, type Item } from './item.js'
-import { modeOf } from './mode.js'
-import { Room } from './room.js'
-import type { StagingResult } from './stage.js'
-import type { StagingArea } from './staging.js'
 
 /**
  * Versions that appear beside what replaces them (an edit that lost becomes a conflict copy), by key, with the item
@@ -36,46 +33,19 @@ export function ownVersions(items: readonly Item[]): ReadonlyMap<EntryKey, Item>
 }
 
 /**
- * Copies such versions into staging, instead of fetching them: their bytes may be nowhere else, where a hub was put
- * back to a backup and its peers have no more of them. Those that are not replaced yet wait with what replaces them.
+ * The bytes of such a version, read from where it stands, which is not fetched then: they may be nowhere else, where
+ * a hub was put back to a backup and its peers have no more of them.
  *
- * @param absolute Where a row stands.
- * @returns those that could not be copied.
- * @throws the signal's reason.
+ * @returns `undefined`: it is none of this disk, or cannot be read.
  */
-export async function copyOwnVersions(
-  {
-    ctx,
-    area,
-    signal,
-  }: { readonly ctx: ApplyContext; readonly area: StagingArea; readonly signal: AbortSignal },
-  own: readonly (readonly [Item, Item])[],
-  { staged, waiting }: StagingResult,
-  absolute: (row: SyncedRow) => string,
-): Promise<readonly Item[]> {
-  const left: Item[] = []
-  const room = new Room(ctx.files, ctx.staging)
-  for (const [item, replaced] of own) {
-    const { size, mtimeMs } = item.want!.version!
-    if (waiting.has(replaced.key)) {
-      waiting.add(item.key)
-      continue
-    }
-    const from = absolute(replaced.row!)
-    const isAsRow = () => matchesRow(ctx.files, from, replaced.row!)
-    try {
-      const copy =
-        isAsRow() && room.take(size) && (await area.copy(from, { mode: modeOf(item), mtimeMs }, signal))
-      if (copy && isAsRow()) staged.set(item.key, copy)
-      else {
-        if (copy) ctx.files.unlink(copy.path)
-        left.push(item)
-      }
-    } catch (error) {
-      signal.throwIfAborted()
-      mustBeSystemError(error)
-      left.push(item)
-    }
+export function readOwnVersion(files: FileSystem, path: string, row: SyncedRow): Uint8Array | undefined {
+  try {
+    if (!matchesRow(files, path, row)) return undefined
+    const bytes = files.readFile(path)
+    const root = createHash('sha256').update(bytes).digest('hex')
+    return root === row.entry.version?.root ? bytes : undefined
+  } catch (error) {
+    mustBeSystemError(error)
+    return undefined
   }
-  return left
 }

@@ -7,7 +7,7 @@ import type { Downloads } from './downloads.js'
 import { fetchInGroups } from './fetch-small.js'
 import { contentDiffers, type Item } from './item.js'
 import { modeOf } from './mode.js'
-import { copyOwnVersions, ownVersions } from './own-versions.js'
+import { ownVersions, readOwnVersion } from './own-versions.js'
 import { noSpace, refusedByDisk, waitingForBytes, waitingForHub } from './problems.js'
 import type { Report } from './report.js'
 import { Room } from './room.js'
@@ -37,21 +37,23 @@ export interface StageTools {
 
 /**
  * Brings the bytes that these items need into staging: small files at once, in groups; large ones are
- * asked of `downloads` and wait until they are complete; what stands here already is copied.
+ * asked of `downloads` and wait until they are complete; a small version that stands here is read.
  */
 export async function stage(tools: StageTools, items: readonly Item[]): Promise<StagingResult> {
+  const { ctx, area, report, pathOf, absolute } = tools
   const result: StagingResult = { staged: new Map(), waiting: new Set(), sharing: new Map() }
-  const own = ownVersions(items)
-  await fetchBytes(
-    tools,
-    items.filter(({ key }) => !own.has(key)),
-    result,
-  )
-  const copies = items.flatMap((item) => (own.has(item.key) ? [[item, own.get(item.key)!] as const] : []))
-  const left = await copyOwnVersions(tools, copies, result, tools.absolute)
+  const own = ownVersions(items.filter(({ row, want }) => row || (want?.version && isSmall(want.version))))
+  const room = new Room(ctx.files, ctx.staging)
+  const left: Item[] = []
+  for (const item of items) {
+    const row = own.get(item.key)?.row
+    const bytes = row && room.take(row.entry.version!.size) && readOwnVersion(ctx.files, absolute(row), row)
+    if (bytes) write(ctx, area, item, bytes, result, report, pathOf)
+    else left.push(item)
+  }
   await fetchBytes(tools, left, result)
   // With what replaces it the last copy of a version could go.
-  for (const { key } of left) if (result.waiting.has(key)) result.waiting.add(own.get(key)!.key)
+  for (const [key, { key: replacing }] of own) if (result.waiting.has(key)) result.waiting.add(replacing)
   return result
 }
 
