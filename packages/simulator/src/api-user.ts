@@ -77,37 +77,36 @@ export class ApiUser {
   }
 
   async #remove({ space, path }: Call): Promise<string> {
-    const entry = await space.stat(path)
-    if (!entry) return 'refused: nothing is there'
-    const texts: string[] = []
-    if (entry.kind === 'file') texts.push(...(await this.#textsUntilRemoved(space, path)))
-    else if (entry.kind === 'dir') {
-      for await (const below of space.walk(path)) {
-        if (below.entry.kind === 'file') texts.push(await this.#textOf(space, below.path))
-      }
-    }
+    if (!(await space.stat(path))) return 'refused: nothing is there'
+    const texts = await this.#textsUntilRemoved(space, path)
     for (const text of texts) this.ledger.gaveUp(text)
-    // What came there while it read, or was made there by itself, goes too: it removes what is shown then.
-    const now = await space.stat(path)
-    if (now?.version) this.ledger.givenUpKeys.add(now.version.root)
-    if (now?.kind === 'dir') {
-      for await (const { entry: below } of space.walk(path)) {
-        if (below.version) this.ledger.givenUpKeys.add(below.version.root)
-      }
-    }
+    // What came there in the last moment goes too: it removes what is shown then.
+    for (const root of (await this.#rootsAt(space, path)).values()) this.ledger.givenUpKeys.add(root)
     await space.remove(path, { recursive: true })
     return `${texts.map(brief).join(', ')} gone`
   }
 
-  /** It may take long to get the bytes, and what others wrote meanwhile is removed with the rest. */
+  /** It may take long to get the bytes, and what others wrote or made meanwhile is removed with the rest. */
   async #textsUntilRemoved(space: Space, path: string): Promise<string[]> {
-    const texts: string[] = []
     for (;;) {
-      const before = (await space.stat(path))?.version?.root
-      if (before === undefined) return texts
-      texts.push(await this.#textOf(space, path))
-      if ((await space.stat(path))?.version?.root === before) return texts
+      const texts: string[] = []
+      const before = await this.#rootsAt(space, path)
+      for (const each of before.keys()) texts.push(await this.#textOf(space, each))
+      const after = await this.#rootsAt(space, path)
+      if ([...after].every(([each, root]) => before.get(each) === root)) return texts
     }
+  }
+
+  /** What tells the bytes of files apart: of the one at a path, or of all below. */
+  async #rootsAt(space: Space, path: string): Promise<ReadonlyMap<string, string>> {
+    const entry = await space.stat(path)
+    const roots = new Map<string, string>()
+    const add = (at: string, { kind, version }: NonNullable<typeof entry>): void => {
+      if (kind === 'file' && version) roots.set(at, version.root)
+    }
+    if (entry) add(path, entry)
+    if (entry?.kind === 'dir') for await (const below of space.walk(path)) add(below.path, below.entry)
+    return roots
   }
 
   /** What is read is what somebody wrote. */

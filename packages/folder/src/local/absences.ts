@@ -51,6 +51,10 @@ export class Absences {
     this.#found.set(key, path)
   }
 
+  wasFound(key: EntryKey): boolean {
+    return this.#found.has(key)
+  }
+
   /**
    * Whether what is missing is where it was found: then it is not gone, however little of that can be told.
    * @param stands Whether it stands at this path.

@@ -206,15 +206,22 @@ class LocalPass {
         this.#occupied.push({ ...finding, dir, name: finding.row.localName })
         return
       case 'missing':
-        if (this.#standsElsewhere(finding.row)) return this.#lookAgain(dir.path, false)
+        if (await this.#standsElsewhere(finding.row)) return this.#lookAgain(dir.path, false)
         this.#missing.set(finding.row.key, { row: finding.row, directory: dir.path })
         return
     }
   }
 
-  #standsElsewhere(row: SyncedRow): boolean {
+  async #standsElsewhere(row: SyncedRow): Promise<boolean> {
     const { absences, context } = this.options
+    if (!absences.wasFound(row.key)) return false
+    // A file that it replaced goes on as that one, with its bytes.
+    const others = (await context.rows.byInode(row.fingerprint.dev, row.fingerprint.ino)).filter(
+      ({ key }) => key !== row.key,
+    )
+    const taken = new Set(await Promise.all(others.map((other) => context.rows.localPathOf(other))))
     return absences.isElsewhere(row.key, (path) => {
+      if (taken.has(path)) return false
       try {
         const stat = context.files.lstat(`${context.directory}/${path}`)
         return stat !== undefined && mayBeMoved(row, stat)
