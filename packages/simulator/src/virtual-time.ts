@@ -23,8 +23,14 @@ export class VirtualTime implements Clock, Timers {
   readonly #timers = new Set<Timer>()
   #count = 0
 
-  /** @param outside What adapters do in real time: it takes none of this one. */
-  constructor(private readonly outside: Outside) {}
+  /**
+   * @param outside What adapters do in real time: it takes none of this one.
+   * @param onMoment Called before each thing that was due at a time; what it throws ends the run.
+   */
+  constructor(
+    private readonly outside: Outside,
+    private readonly onMoment: () => void = () => {},
+  ) {}
 
   nowMs(): number {
     return this.#wallMs
@@ -48,7 +54,7 @@ export class VirtualTime implements Clock, Timers {
   /**
    * Lets `ms` pass; whatever is due happens in order.
    *
-   * @throws {RestlessError}
+   * @throws {RestlessError} and what `onMoment` throws
    */
   async pass(ms: number): Promise<void> {
     const endMs = this.#monotonicMs + ms
@@ -59,6 +65,7 @@ export class VirtualTime implements Clock, Timers {
       if (!next || next.atMs > endMs) break
       this.#timers.delete(next)
       this.#moveTo(next.atMs)
+      this.onMoment()
       next.fn()
     }
     this.#moveTo(endMs)

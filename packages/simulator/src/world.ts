@@ -13,7 +13,7 @@ import type { PlantedBug } from './planted-bug.js'
 import { SimRandom } from './random.js'
 import { type Act, type DeviceKind, formatAct, type Script, TROUBLES } from './script.js'
 import type { Trace } from './trace.js'
-import { VirtualTime } from './virtual-time.js'
+import { RestlessError, VirtualTime } from './virtual-time.js'
 
 const MS_PER_DAY = 24 * 3_600_000
 /** The path of `amid` that is whatever the call is about. */
@@ -39,6 +39,9 @@ export interface WorldParts {
 /** Months of sweeping teach nothing that hours do not. */
 const SWEPT_WAIT_MS_MAX = 3_600_000
 
+/** Of the trace: a run of 300 acts notes about a thousand. */
+const LINES_MAX = 20_000
+
 /** The devices, the hub, the time, and everything that can happen to them. */
 export class World {
   readonly time: VirtualTime
@@ -58,7 +61,7 @@ export class World {
   readonly thrownBack = new Set<string>()
 
   private constructor(private readonly parts: WorldParts) {
-    this.time = new VirtualTime(parts.adapters.outside)
+    this.time = new VirtualTime(parts.adapters.outside, () => this.#mustEnd())
     this.hub = new SimHub(
       this.time,
       parts.script.seed,
@@ -92,6 +95,13 @@ export class World {
 
   get folders(): FolderDevice[] {
     return this.devices.filter((device) => device instanceof FolderDevice)
+  }
+
+  /** Who does one thing over and over, with pauses, would keep the run from its end. @throws {RestlessError} */
+  #mustEnd(): void {
+    const { trace } = this.parts
+    if (trace.lines.length < LINES_MAX) return
+    throw new RestlessError(`no end after ${LINES_MAX} lines, the last: ${trace.lines.at(-1)}`)
   }
 
   /** Does it, and notes it. What makes no sense here and now is refused: scripts are cut to pieces. */
