@@ -46,6 +46,29 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     banish app
     app remove A
   `,
+  // Seed 501277: what is below such a link cannot be looked at, and what was under way there waited for ever.
+  'a program dies while a directory comes, and a link to itself stands in its place then': `
+    seed 501277
+    devices ann bob cyd
+    cyd create y.txt
+    ann create y.txt
+    bob create b
+    wait 550
+    cyd create a
+    ann rename b a
+    cyd mkdir A
+    cyd mkdir A/y.txt
+    cyd edit y.txt#1
+    demote ann
+    cyd rename A c
+    wait 291
+    kill ann
+    start ann
+    ann symlink c c
+    trap ann 11
+    wait 173
+    bob case c
+  `,
 }
 
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {

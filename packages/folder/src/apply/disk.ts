@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { join, sep } from 'node:path'
 import type { FileKind, FileStat, FileSystem } from '../ports/file-system.js'
 import type { Fingerprint, SyncedRow } from '../rows.js'
 import { suffixedName } from '../suffixed-name.js'
@@ -24,6 +25,24 @@ export const sameFile = (a: Fingerprint, b: Fingerprint): boolean =>
 /** Nothing happened to it at all. */
 export const untouched = (a: Fingerprint, b: Fingerprint): boolean =>
   sameFile(a, b) && a.ctimeNs === b.ctimeNs
+
+/**
+ * What stands at a path below `directory` itself: what a symlink on the way leads to stands elsewhere, if it leads
+ * anywhere.
+ *
+ * @param path Relative; `''` for the directory.
+ */
+export function lstatBelow(files: FileSystem, directory: string, path: string): FileStat | undefined {
+  const names = path === '' ? [] : join(path).split(sep)
+  const name = names.pop()
+  if (name === undefined) return files.lstat(directory)
+  let above = directory
+  for (const each of names) {
+    above = join(above, each)
+    if (files.lstat(above)?.kind !== 'dir') return undefined
+  }
+  return files.lstat(join(above, name))
+}
 
 /** Largest racy file that is read to compare: a chunk at most. */
 const RACY_BYTES_MAX = 1 << 20

@@ -60,6 +60,19 @@ test('[CR18] a start after a crash does not fail where the directory was renamed
   expect(fs.readFileSync(world.path('.tidemark/trash/f'), 'utf8')).toBe('old')
 })
 
+test.each([
+  ['to itself', 'd'],
+  ['to where the directory is now', 'e'],
+])('[CR18] nothing is settled by way of a symlink that its user put there: %s', async (_, target) => {
+  await interruptedReplace([2, 'f'])
+  fs.renameSync(world.path('d'), world.path('e'))
+  fs.symlinkSync(target, world.path('d'))
+  expect(await recover(world.ctx())).toEqual([])
+  expect(world.disk()).toMatchObject({ e: '/', 'e/g': 'old too' })
+  expect(fs.existsSync(world.path('e/f'))).toBe(false)
+  expect(fs.readFileSync(world.path('.tidemark/trash/f'), 'utf8')).toBe('old')
+})
+
 test('[CR18] what its user had written is given back above a directory that is gone', async () => {
   await interruptedReplace([2, 'f'])
   fs.renameSync(world.path('d'), world.path('e'))

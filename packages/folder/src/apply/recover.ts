@@ -5,7 +5,7 @@ import type { ApplyContext } from '../apply-context.js'
 import { changeRows } from '../change-rows.js'
 import { type Problem, STAGING_DIR, type SyncedRow } from '../rows.js'
 import type { RowChange } from '../rows-store.js'
-import { isInode, mustBeSystemError, namesBeside, putBack, sameFile } from './disk.js'
+import { isInode, lstatBelow, mustBeSystemError, namesBeside, putBack, sameFile } from './disk.js'
 import { makeDurable } from './durable.js'
 import { heldRow } from './held-row.js'
 import {
@@ -168,7 +168,7 @@ async function isAnothersDirectory(
   { files, rows, directory }: ApplyContext,
   { type, to }: Intent,
 ): Promise<boolean> {
-  const stat = type === 'mkdir' ? files.lstat(join(directory, to!)) : undefined
+  const stat = type === 'mkdir' ? lstatBelow(files, directory, to!) : undefined
   if (!stat) return false
   const known = await rows.byInode(stat.dev, stat.ino)
   return known.some(({ fingerprint }) => fingerprint.birthtimeNs === stat.birthtimeNs)
@@ -215,7 +215,7 @@ async function settleLift(ctx: ApplyContext, { row, path }: Lift): Promise<void>
   const stored = await ctx.rows.get(row.key)
   const above = await ctx.rows.pathOfDirectory(row.dir)
   const dir =
-    above === undefined || ctx.files.lstat(join(ctx.directory, above))?.kind !== 'dir' ? ROOT : row.dir
+    above === undefined || lstatBelow(ctx.files, ctx.directory, above)?.kind !== 'dir' ? ROOT : row.dir
   const directory = dir === ROOT ? ctx.directory : join(ctx.directory, above!)
   // A place has one row: its own may have been given to another meanwhile.
   const claimed = await ctx.rows.inDirectory(dir)

@@ -2,7 +2,8 @@ import { basename, dirname, join } from 'node:path'
 import type { ApplyContext } from '../apply-context.js'
 import type { FileStat } from '../ports/file-system.js'
 import type { Fingerprint, SyncedRow } from '../rows.js'
-import { isInode, placeNew, putBack, sameFile } from './disk.js'
+import { isInode, lstatBelow, placeNew, putBack, sameFile } from './disk.js'
+import { relativeTo } from './effects.js'
 import type { Intent } from './journal.js'
 import { stamps } from './stamps.js'
 
@@ -226,7 +227,9 @@ export class Settling {
   }
 
   #stat(path: string | undefined): FileStat | undefined {
-    return path === undefined ? undefined : this.ctx.files.lstat(path)
+    if (path === undefined) return undefined
+    const { files, directory } = this.ctx
+    return lstatBelow(files, directory, path === directory ? '' : relativeTo(directory, path))
   }
 
   #hasRowsInode(stat: Fingerprint): boolean {
