@@ -49,13 +49,16 @@ export class PrivateFiles {
     const { disk } = this.device
     const outside = this.device.texts()
     const gone = [...this.#texts].filter((text) => !outside.has(text) && !this.ledger.givenUp.has(text))
-    for (const { path, kind, data } of [...disk.below(ROOT, (path) => path === '.tidemark')]) {
-      if (kind !== 'file' || !isPrivate(path)) continue
+    const all = [...disk.below(ROOT, (path) => path === '.tidemark')].filter(({ path }) => isPrivate(path))
+    // What is in a directory before the directory.
+    for (const { path, kind, data } of all.sort((a, b) => b.path.length - a.path.length)) {
+      if (kind === 'dir') disk.rmdir(`${ROOT}/${path}`)
+      else disk.unlink(`${ROOT}/${path}`)
+      if (kind !== 'file') continue
       const text = Buffer.from(data).toString()
       // It may be one that others were told of, before there were rules, and moved.
       this.ledger.moved(text)
       this.ledger.gaveUp(text)
-      disk.unlink(`${ROOT}/${path}`)
     }
     for (const text of this.#texts) this.ledger.gaveUp(text)
     this.#texts.clear()

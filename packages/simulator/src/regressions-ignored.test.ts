@@ -43,6 +43,19 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     ann create d
     wait 3000
   `,
+  // Seed 502386: a mistake of the checks. It holds the directory in place as long as it is there.
+  'what a user shares with nobody becomes a directory, where others remove the one that holds it': `
+    seed 502386
+    devices ann bob
+    bob ignore .
+    wait 362
+    ann mkdir y.txt
+    ann mine y.txt
+    wait 190
+    bob rmdir y.txt
+    amid ann 3 wrap .
+    wait 2117
+  `,
 }
 
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {

@@ -11,6 +11,8 @@ export class Inode {
   data: Uint8Array = new Uint8Array()
   /** Of a file: what a power cut leaves at least. */
   durable: Uint8Array = new Uint8Array()
+  /** How often its bytes and attributes were made durable. */
+  syncs = 0
   /** Of a directory, by name. */
   readonly children = new Map<string, Inode>()
   #stat: FileStat | undefined
@@ -27,6 +29,14 @@ export class Inode {
   ) {
     this.mtimeNs = birthtimeNs
     this.ctimeNs = birthtimeNs
+  }
+
+  /** @returns what gives it back these attributes, unless all of them were made durable before. */
+  giveBack(attributes: Partial<Pick<Inode, 'mode' | 'mtimeNs' | 'ctimeNs'>>): () => void {
+    const { syncs } = this
+    return () => {
+      if (this.syncs === syncs) Object.assign(this, attributes)
+    }
   }
 
   stat(): FileStat {

@@ -162,6 +162,22 @@ describe('a power cut', () => {
     expect(Buffer.from(disk.readFile('/d/kept')).toString()).toBe('kept')
   })
 
+  test('gives no stamps back to a file that was made durable, whatever is undone', () => {
+    const disk = new SimulatedDisk({ clock: { nowMs: () => 1_700_000_000_000 } })
+    disk.writeNew('/f', Buffer.from('old'), { mode: 0o644 })
+    disk.fsync('/')
+    disk.setMtime('/f', 1_600_000_000_000)
+    disk.link('/f', '/g')
+    disk.chmod('/f', 0o755)
+    disk.overwrite('/f', Buffer.from('new'))
+    disk.fsync('/f')
+    const { mtimeNs, ctimeNs, mode } = disk.lstat('/f')!
+    disk.powerCut(never)
+    expect(disk.lstat('/g')).toBeUndefined()
+    expect(disk.lstat('/f')).toMatchObject({ mtimeNs, ctimeNs, mode, nlink: 1 })
+    expect(Buffer.from(disk.readFile('/f')).toString()).toBe('new')
+  })
+
   test('may leave a name whose bytes are lost', () => {
     const disk = new SimulatedDisk({ clock: { nowMs: () => 1_700_000_000_000 } })
     disk.writeNew('/new', Buffer.from('bytes'), { mode: 0o644 })

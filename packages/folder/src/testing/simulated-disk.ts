@@ -159,7 +159,7 @@ export class SimulatedDisk implements FileSystem {
     const { mode: before, ctimeNs } = inode
     inode.mode = mode & 0o7777
     inode.ctimeNs = this.#now()
-    this.#journal.add([], () => Object.assign(inode, { mode: before, ctimeNs }))
+    this.#journal.add([], inode.giveBack({ mode: before, ctimeNs }))
     this.#tellOfContent(inode)
     // As inotify: whoever watches a directory is told of its own attributes too.
     this.#tellWatchers(inode)
@@ -320,7 +320,7 @@ export class SimulatedDisk implements FileSystem {
   #touched(inode: Inode): () => void {
     const { ctimeNs } = inode
     inode.ctimeNs = this.#now()
-    return () => Object.assign(inode, { ctimeNs })
+    return inode.giveBack({ ctimeNs })
   }
 
   /** @returns its undoing. */
@@ -360,7 +360,7 @@ export class SimulatedDisk implements FileSystem {
     const step = BigInt(this.#options.stampNs)
     inode.mtimeNs = ((BigInt(Math.floor(mtimeMs)) * NS_PER_MS) / step) * step
     inode.ctimeNs = this.#now()
-    this.#journal.add([], () => Object.assign(inode, { mtimeNs, ctimeNs }))
+    this.#journal.add([], inode.giveBack({ mtimeNs, ctimeNs }))
   }
 
   #write(inode: Inode, offset: number, bytes: Uint8Array, path: string): void {
@@ -383,6 +383,7 @@ export class SimulatedDisk implements FileSystem {
 
   #sync(inode: Inode): void {
     inode.durable = inode.data
+    inode.syncs++
     this.#unsynced.delete(inode)
     if (inode.kind === 'dir') this.#journal.sync(inode)
   }
