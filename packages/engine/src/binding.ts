@@ -166,11 +166,20 @@ export interface OrphanedEntry {
   readonly replaces: ViewEntry | undefined
 }
 
+/** Bytes that a hub shows and lacks. */
+export interface WantedContent {
+  readonly root: ChunkId
+  /** Bytes. */
+  readonly size: number
+}
+
 /** Kept in the database until the binder has looked. */
 export interface WantedByHub {
   isEmpty(): Promise<boolean>
   /** Those of these roots that are wanted. */
   among(roots: readonly ChunkId[]): Promise<ReadonlySet<ChunkId>>
+  /** All, in pages. */
+  all(): AsyncIterable<readonly WantedContent[]>
   /** The hub has these now. */
   settle(roots: Iterable<ChunkId>): Promise<void>
   /** The binder does not hold what is left. */

@@ -13,6 +13,7 @@ export type {
   TransferOptions,
   Upload,
   WantedByHub,
+  WantedContent,
 } from './binding.js'
 export type { ChunkList } from './chunking/chunk-list.js'
 export { beginsLikeManifestNode, decodeManifestNode } from './chunking/manifest-node.js'

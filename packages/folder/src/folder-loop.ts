@@ -69,7 +69,7 @@ export class FolderLoop {
       onBegun: () => this.status$.next(this.#status()),
       onSettled: (directory) => this.hint(directory),
     })
-    this.#wanted = new WantedFiles(push, () => this.#publish())
+    this.#wanted = new WantedFiles(push, options.apply.trash, () => this.#publish())
     this.#subscriptions.push(push.space.link$.subscribe((link) => this.#onLink(link)))
     this.#subscriptions.push(push.space.changed$.subscribe(() => this.#onChanged()))
     this.#subscriptions.push(push.space.wanted$.subscribe(() => this.#wanted.wake()))

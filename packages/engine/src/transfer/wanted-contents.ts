@@ -1,9 +1,11 @@
 import type { ChunkId, WantedVersion } from '@tidemark/protocol'
+import type { WantedContent } from '../binding.js'
 import type { SpaceDatabase } from '../database/space-database.js'
 import type { KeyValueOp } from '../ports/key-value-store.js'
 
 const PREFIX = 'want/'
-const NOTHING = new Uint8Array()
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
 
 /**
  * Contents that a hub shows and lacks, until this device has looked whether it holds them. In the database:
@@ -17,7 +19,9 @@ export class WantedContents {
   }
 
   async add(versions: readonly WantedVersion[]): Promise<void> {
-    const ops = versions.map(({ root }): KeyValueOp => ({ type: 'put', key: PREFIX + root, value: NOTHING }))
+    const ops = versions.map(
+      ({ root, size }): KeyValueOp => ({ type: 'put', key: PREFIX + root, value: encoder.encode(`${size}`) }),
+    )
     await this.#database.writeRows(ops, { sync: false })
   }
 
@@ -30,6 +34,15 @@ export class WantedContents {
   async among(roots: readonly ChunkId[]): Promise<ReadonlySet<ChunkId>> {
     const values = await this.#database.rows.getMany(roots.map((root) => PREFIX + root))
     return new Set(roots.filter((_, i) => values[i] !== undefined))
+  }
+
+  /** All of them, in pages. */
+  async *all(): AsyncIterable<readonly WantedContent[]> {
+    for await (const page of this.#range())
+      yield page.map(([key, value]) => ({
+        root: key.slice(PREFIX.length) as ChunkId,
+        size: Number(decoder.decode(value)),
+      }))
   }
 
   /** The hub has them now. */

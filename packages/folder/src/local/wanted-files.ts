@@ -1,7 +1,7 @@
 import type { Upload } from '@tidemark/engine'
 import { type ChunkId, SourceChangedError } from '@tidemark/protocol'
 import { errnoOf } from '../adapters/node-file-system.js'
-import type { SyncedRow } from '../rows.js'
+import { filesBelow } from './files-below.js'
 import type { PushContext } from './push-context.js'
 import { readContent } from './read-content.js'
 
@@ -10,19 +10,37 @@ const GROUP_FILES = 256
 const GROUP_BYTES = 32 * 1024 * 1024
 /** Of problems. */
 const SOURCE = 'wanted'
+/** Wanted contents that one walk through the trash looks for. */
+const WALK_CONTENTS = 100_000
+/** Files of the trash between two turns of the event loop. */
+const SLICE_FILES = 256
+
+/** A file that may hold something wanted. */
+interface Candidate {
+  readonly absolute: string
+  /** Where it stands, or stood, in the folder. */
+  readonly path: string
+  readonly size: number
+  /** Whether this content is wanted of it. */
+  takes(root: ChunkId): boolean
+}
 
 /**
  * Stores again what the hub lacks and this folder holds: beside the control loop, because it can be much.
- * Rows say which file has which content; what is read decides.
+ * Rows say which file has which content, and in the trash the size tells where to look; what is read decides.
  */
 export class WantedFiles {
   readonly #abort = new AbortController()
   #running: Promise<void> | undefined
   #isMore = false
 
-  /** @param onChange It began, or ended. */
+  /**
+   * @param trash Absolute path of what was deleted or replaced here.
+   * @param onChange It began, or ended.
+   */
   constructor(
     private readonly context: PushContext,
+    private readonly trash: string,
     private readonly onChange: () => void,
   ) {}
 
@@ -66,32 +84,62 @@ export class WantedFiles {
   }
 
   async #storeAll(): Promise<void> {
-    const { rows, space } = this.context
-    let group: { root: ChunkId; upload: Upload }[] = []
-    let bytes = 0
-    const store = async (): Promise<void> => {
-      const stored = group
-      group = []
-      bytes = 0
-      if (stored.length > 0) await this.#store(stored)
+    await this.#storeThose(this.#shown())
+    await this.#storeThose(this.#trashed())
+  }
+
+  async #storeThose(candidates: AsyncIterable<Candidate>): Promise<void> {
+    const group = new Group((found) => this.#store(found))
+    for await (const candidate of candidates) {
+      this.#abort.signal.throwIfAborted()
+      const found = await this.#read(candidate)
+      if (found) await group.add(found)
     }
+    await group.end()
+  }
+
+  async *#shown(): AsyncIterable<Candidate> {
+    const { rows, space, directory } = this.context
     for await (const page of rows.all()) {
       const files = page.filter(({ entry }) => entry.kind === 'file' && entry.version)
       const wanted = await space.wanted.among(files.map(({ entry }) => entry.version!.root))
       for (const row of files) {
-        if (!wanted.has(row.entry.version!.root)) continue
-        this.#abort.signal.throwIfAborted()
-        const found = await this.#read(row)
-        if (!found) continue
-        group.push(found)
-        bytes += found.upload.file.size
-        if (group.length === GROUP_FILES || bytes >= GROUP_BYTES) await store()
+        const { root, size } = row.entry.version!
+        const path = wanted.has(root) ? await rows.localPathOf(row) : undefined
+        if (path === undefined) continue
+        yield { absolute: `${directory}/${path}`, path, size, takes: (each) => each === root }
       }
     }
-    await store()
   }
 
-  async #store(group: readonly { root: ChunkId; upload: Upload }[]): Promise<void> {
+  /** What was replaced or deleted here may be the last of what a hub that went back shows. */
+  async *#trashed(): AsyncIterable<Candidate> {
+    let bySize = new Map<number, Set<ChunkId>>()
+    let count = 0
+    for await (const page of this.context.space.wanted.all()) {
+      for (const { root, size } of page) bySize.set(size, (bySize.get(size) ?? new Set()).add(root))
+      count += page.length
+      if (count < WALK_CONTENTS) continue
+      yield* this.#trashedOf(bySize)
+      bySize = new Map()
+      count = 0
+    }
+    if (count > 0) yield* this.#trashedOf(bySize)
+  }
+
+  async *#trashedOf(bySize: ReadonlyMap<number, Set<ChunkId>>): AsyncIterable<Candidate> {
+    const { trash } = this
+    let count = 0
+    for (const { path, size } of filesBelow(this.context.files, trash)) {
+      if (++count % SLICE_FILES === 0) await new Promise((resolve) => setImmediate(resolve))
+      const roots = bySize.get(size)
+      if (!roots) continue
+      const name = path.slice(path.indexOf('/') + 1)
+      yield { absolute: `${trash}/${path}`, path: name, size, takes: (root) => roots.delete(root) }
+    }
+  }
+
+  async #store(group: readonly Found[]): Promise<void> {
     const { space } = this.context
     const { signal } = this.#abort
     try {
@@ -108,23 +156,19 @@ export class WantedFiles {
     await space.wanted.settle(group.map(({ root }) => root))
   }
 
-  /** The file of a row as it is on disk, if it still has the row's content. */
-  async #read(row: SyncedRow): Promise<{ root: ChunkId; upload: Upload } | undefined> {
-    const { rows, files, directory, onEvent } = this.context
-    const path = await rows.localPathOf(row)
-    if (path === undefined) return undefined
-    const absolute = `${directory}/${path}`
-    const { root } = row.entry.version!
+  /** @returns what is on disk, if it is wanted. */
+  async #read({ absolute, path, size, takes }: Candidate): Promise<Found | undefined> {
+    const { files, onEvent } = this.context
     try {
       const stat = files.lstat(absolute)
-      if (stat?.kind !== 'file' || stat.size !== row.entry.version!.size) return undefined
+      if (stat?.kind !== 'file' || stat.size !== size) return undefined
       const { content, upload } = await readContent(
         { ...this.context, path: absolute, signal: this.#abort.signal },
         stat,
       )
-      if (content.root !== root || !upload) return undefined
+      if (!upload || !takes(content.root)) return undefined
       onEvent({ type: 'sent', path, detail: 'stored again: the hub had lost its bytes' })
-      return { root, upload }
+      return { root: content.root, upload }
     } catch (error) {
       this.#abort.signal.throwIfAborted()
       // It is being changed, or cannot be read: the local side says so.
@@ -142,6 +186,32 @@ export class WantedFiles {
       fix: 'it is tried again with the next connection to the hub',
     }
     this.context.problems.set(SOURCE, [problem])
+  }
+}
+
+interface Found {
+  readonly root: ChunkId
+  readonly upload: Upload
+}
+
+/** What is stored with one call. */
+class Group {
+  #found: Found[] = []
+  #bytes = 0
+
+  constructor(private readonly store: (found: readonly Found[]) => Promise<void>) {}
+
+  async add(found: Found): Promise<void> {
+    this.#found.push(found)
+    this.#bytes += found.upload.file.size
+    if (this.#found.length === GROUP_FILES || this.#bytes >= GROUP_BYTES) await this.end()
+  }
+
+  async end(): Promise<void> {
+    const found = this.#found
+    this.#found = []
+    this.#bytes = 0
+    if (found.length > 0) await this.store(found)
   }
 }
 
