@@ -23,20 +23,9 @@ export interface StatusReport {
 /** The status of a running `sync`. */
 export function statusReport(
   status: FolderStatus,
-  {
-    offline,
-    ...bound
-  }: {
-    readonly folder: string
-    readonly space: string
-    readonly hub: string
-    /** Why there is no connection, where the last attempt said so. */
-    readonly offline?: string | undefined
-  },
+  bound: { readonly folder: string; readonly space: string; readonly hub: string },
 ): StatusReport {
-  const { state, connected, pending, held, transfer, problems } = status
-  const detail =
-    state === 'offline' && offline ? `not connected: ${offline}; changes wait here` : status.detail
+  const { state, connected, pending, detail, held, transfer, problems } = status
   return {
     state,
     connected,

@@ -211,6 +211,8 @@ export interface CommitResult {
 export interface LinkState {
   readonly configured: boolean
   readonly connected: boolean
+  /** Why it is not: what the last attempt, or session, ended with. */
+  readonly error?: Error
   /** A sync point was reached at least once in the life of this database. */
   readonly everSynced: boolean
   /** The hub's frontier covers ours and ours covers the hub's; where this device may only read, the latter. */

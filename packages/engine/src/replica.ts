@@ -61,7 +61,7 @@ export interface ConnectOptions {
 export interface PeerStatus {
   readonly label: string
   readonly phase: LinkPhase['name']
-  /** Why the last session ended. */
+  /** Why the last attempt, or session, ended, until one opens. */
   readonly error?: Error
 }
 
@@ -164,7 +164,7 @@ export class Replica implements AsyncDisposable {
         // The first phase is entered while the link is constructed.
         queueMicrotask(() => {
           if (!open) return
-          open.status = statusOf(transport, phase)
+          open.status = statusOf(transport, phase, open.status)
           if (phase.name === 'open') void this.#openSpaces(phase.session, client)
           this.#publish()
         })
@@ -209,6 +209,7 @@ export class Replica implements AsyncDisposable {
         collectEveryMs,
         ...(blobs ? { blobs } : {}),
         isConfigured: () => this.#links.size > 0,
+        linkError: () => this.#peers.value.find(({ error }) => error !== undefined)?.error,
       })
       opening.catch(() => this.#spaces.delete(space))
       this.#spaces.set(space, opening)
@@ -291,7 +292,14 @@ export class Replica implements AsyncDisposable {
   }
 
   #publish(): void {
-    if (!this.#closed) this.#peers.next([...this.#links].map(({ status }) => status))
+    if (this.#closed) return
+    this.#peers.next([...this.#links].map(({ status }) => status))
+    for (const opening of this.#spaces.values()) {
+      opening.then(
+        (space) => space.linkChanged(),
+        () => undefined,
+      )
+    }
   }
 
   #mustBeOpen(): void {
@@ -299,10 +307,8 @@ export class Replica implements AsyncDisposable {
   }
 }
 
-function statusOf(transport: Transport, phase: LinkPhase): PeerStatus {
-  return {
-    label: transport.label,
-    phase: phase.name,
-    ...(phase.name === 'backoff' ? { error: phase.error } : {}),
-  }
+function statusOf(transport: Transport, phase: LinkPhase, before?: PeerStatus): PeerStatus {
+  const isTrying = phase.name === 'dialing' || phase.name === 'handshaking'
+  const error = phase.name === 'backoff' ? phase.error : isTrying ? before?.error : undefined
+  return { label: transport.label, phase: phase.name, ...(error ? { error } : {}) }
 }

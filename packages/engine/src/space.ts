@@ -58,6 +58,8 @@ interface OpenSpaceParts extends SpaceOptions {
   readonly collectEveryMs?: number | undefined
   /** Whether this replica has a link to anybody. */
   isConfigured(): boolean
+  /** What the last attempt of a link that is not open ended with. */
+  linkError(): Error | undefined
 }
 
 export interface WriteOptions {
@@ -458,7 +460,9 @@ export class Space implements AsyncDisposable {
 
   #linkState(): LinkState {
     const hub = this.peers?.hub
+    const error = hub ? undefined : this.#parts.linkError()
     return {
+      ...(error ? { error } : {}),
       configured: this.#parts.isConfigured(),
       connected: hub !== undefined,
       everSynced: this.#database.everSynced,
@@ -467,6 +471,11 @@ export class Space implements AsyncDisposable {
       unsent: hub?.exchange.isReadOnly === true && hub.exchange.hasUnsent,
       uploading: !this.#parts.bound && !this.#pending.isEmpty,
     }
+  }
+
+  /** For its replica: a link has come, gone, or failed. */
+  linkChanged(): void {
+    this.#publishLink()
   }
 
   #publishLink(): void {
@@ -480,7 +489,8 @@ export class Space implements AsyncDisposable {
       next.equal === last.equal &&
       next.readOnly === last.readOnly &&
       next.unsent === last.unsent &&
-      next.uploading === last.uploading
+      next.uploading === last.uploading &&
+      next.error?.message === last.error?.message
     if (isSame) return
     // Refused bytes are worth another attempt.
     if (next.connected && !next.readOnly && !this.#parts.bound) this.#pending.retryFailed()

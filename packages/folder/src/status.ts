@@ -1,4 +1,5 @@
 import type { LinkState } from '@tidemark/engine'
+import { SyncError } from '@tidemark/protocol'
 import type { FolderStatus } from './folder-binding.js'
 import type { Hold } from './holds.js'
 import type { Item } from './local/item.js'
@@ -74,7 +75,7 @@ function stateOf(facts: StatusFacts): [state: FolderStatus['state'], detail: str
   const { link, hold, error, local, remotePending } = facts
   if (hold) return ['held', hold.reason]
   if (error) return ['error', error.message]
-  if (link.configured && !link.connected) return ['offline', 'the hub cannot be reached; changes wait here']
+  if (link.configured && !link.connected) return ['offline', `${notConnected(link)}; changes wait here`]
   if (link.configured && !link.everSynced) return ['busy', 'waiting for the first sync with the hub']
   if (facts.isPaused) return ['busy', 'this device was away for too long: it waits for the state of the hub']
   if (facts.isRunning) return ['busy', facts.isImported ? 'working' : 'first scan of the folder']
@@ -89,6 +90,11 @@ function stateOf(facts: StatusFacts): [state: FolderStatus['state'], detail: str
   if (remotePending > 0) return ['busy', `${remotePending} change(s) of others are not on disk yet`]
   if (link.configured && !link.equal) return ['busy', 'the hub and this device are exchanging changes']
   return ['idle', 'both sides are equal']
+}
+
+function notConnected({ error }: LinkState): string {
+  if (!error) return 'not connected yet'
+  return `not connected: ${error instanceof SyncError ? `${error.code}: ` : ''}${error.message}`
 }
 
 /** Written when this device could write, and not arrived. */

@@ -1,4 +1,5 @@
 import * as fs from 'node:fs'
+import { webSocketTransport } from '@tidemark/transport-ws'
 import { expect, test } from 'vitest'
 import { type BindOptions, type Bound, bind, hub, onDisk, temporaryDirectory } from './fixture.js'
 
@@ -192,6 +193,19 @@ test('edit here, delete there: the edit survives', async () => {
   await settle(a, b)
   expect(onDisk(a.directory)).toEqual({ f: 'edited' })
   expect(onDisk(b.directory)).toEqual({ f: 'edited' })
+})
+
+test('the status says why there is no connection, and forgets it when there is one', async () => {
+  const theHub = await hub({ tokens: [{ token: 'right', subject: 'a', spaces: '*', access: 'write' }] })
+  const a = await bind({ hub: theHub, token: 'wrong' })
+  await expect.poll(() => a.binding.status.detail).toMatch(/^not connected: [A-Z_]+: .*; changes wait here$/)
+  expect(a.binding.status.state).toBe('offline')
+  const links: (string | undefined)[] = []
+  a.space.status$.subscribe(({ error }) => links.push(error?.message))
+  a.replica.connect(webSocketTransport(theHub.url), { token: 'right' })
+  await expect.poll(() => a.binding.status.state).toBe('idle')
+  expect(links[0]).toBeDefined()
+  expect(links.at(-1)).toBeUndefined()
 })
 
 test('changes made while the hub is away wait on disk, and are sent when it is back', async () => {

@@ -1,4 +1,4 @@
-import type { Replica, TransferLimits } from '@tidemark/engine'
+import type { TransferLimits } from '@tidemark/engine'
 import type { FolderStatus } from '@tidemark/folder'
 import { SyncError } from '@tidemark/protocol'
 import { flag, type Invocation, mustTextOption, textOption } from '../args.js'
@@ -50,12 +50,7 @@ export async function runSync(invocation: Invocation): Promise<number> {
     },
   })
   const report = (): StatusReport =>
-    statusReport(bound.binding.status, {
-      folder: bound.binding.directory,
-      space,
-      hub,
-      offline: offlineReason(bound.replica),
-    })
+    statusReport(bound.binding.status, { folder: bound.binding.directory, space, hub })
   const statusFile = new StatusFile(paths.statusFile, report)
   const control = await serveControl(paths.socket, controlRoutes({ ...bound, report }))
   const watched = watch(bound, progress, statusFile, `${hub} (space "${space}")`)
@@ -89,16 +84,6 @@ function limitsOf(invocation: Invocation): TransferLimits {
 async function refuseSecond(socket: string): Promise<void> {
   const running = (await askControl(socket, '/status')) as StatusReport | undefined
   if (running) throw new Error(`process ${running.pid} keeps ${running.folder} in sync already`)
-}
-
-/** Why there is no connection: what the last attempt ended with. */
-function offlineReason(replica: Replica): string | undefined {
-  let error: Error | undefined
-  const now = replica.peers$.subscribe((peers) => {
-    error = peers.find((peer) => peer.error !== undefined)?.error
-  })
-  now.unsubscribe()
-  return error && wordsOf(error)
 }
 
 const wordsOf = (error: Error): string =>
