@@ -17,6 +17,11 @@ const MOODY_RUNS_ONE_IN = 3
 const MOODY_ONE_IN = 25
 /** Of a hundred writes. */
 const MOODS = [0, 0, 10, 40, 100]
+/** In one of so many runs somebody dies at a call to a blob store, in one of so many steps. */
+const STORE_DEATH_RUNS_ONE_IN = 2
+const STORE_DEATH_ONE_IN = 25
+/** Within so many calls. */
+const STORE_CALLS_MAX = 6
 const DICE = 1_000_000
 /** More than messages carry: goes in packs, by grant. */
 const LARGE_BYTES = 1_300_000
@@ -33,6 +38,9 @@ export class OddActs {
   /** Apart from these, too: what the hub refuses. */
   readonly #moods: SimRandom
   readonly #isMoody: boolean
+  /** Apart from these, too: who dies at a call to a blob store. */
+  readonly #mortal: SimRandom
+  readonly #hasStoreDeaths: boolean
 
   constructor(seed: number) {
     this.#random = SimRandom.of(seed, 'odd')
@@ -40,6 +48,8 @@ export class OddActs {
     this.#hasPrivate = this.#private.chance(PRIVATE_RUNS_ONE_IN)
     this.#moods = SimRandom.of(seed, 'hub moods')
     this.#isMoody = this.#moods.chance(MOODY_RUNS_ONE_IN)
+    this.#mortal = SimRandom.of(seed, 'mortal at stores')
+    this.#hasStoreDeaths = this.#mortal.chance(STORE_DEATH_RUNS_ONE_IN)
   }
 
   /** Between two steps of everybody else. */
@@ -47,6 +57,7 @@ export class OddActs {
     if (this.#hasPrivate && this.#private.chance(PRIVATE_ONE_IN)) yield this.#keepPrivate(world)
     if (this.#isMoody && this.#moods.chance(MOODY_ONE_IN))
       yield { verb: 'refuse', args: [String(this.#moods.pick(MOODS)!)] }
+    if (this.#hasStoreDeaths && this.#mortal.chance(STORE_DEATH_ONE_IN)) yield this.#storeDeath(world)
     if (!this.#random.chance(ONE_IN)) return
     const act = this.#act(world)
     if (act) yield act
@@ -59,6 +70,13 @@ export class OddActs {
     const directory = new Eyes(device, random, NAMES).directory()
     const isAtTop = directory === undefined || random.below(4) < (verb === 'ignore' ? 3 : 1)
     return { verb, args: [device.name, isAtTop ? TOP : directory] }
+  }
+
+  #storeDeath(world: World): Act {
+    const random = this.#mortal
+    const name = random.pick(['hub', ...world.devices.map((device) => device.name)])!
+    const count = String(random.below(STORE_CALLS_MAX))
+    return { verb: 'trap', args: [name, 'store', count, random.pick(['before', 'after'])!] }
   }
 
   #act(world: World): Act | undefined {
