@@ -4,7 +4,7 @@ import { MemoryBlobStore } from '@tidemark/protocol/memory'
 import { Device, type DeviceParts, SPACE } from './device.js'
 import { hasher } from './hasher.js'
 import type { Life } from './life.js'
-import { contentKey, EXECUTABLE, isPrivate, type Shown, SMALL_BYTES, sortedByPath } from './shown.js'
+import { contentKey, EXECUTABLE, isPrivate, keyOf, type Shown, sortedByPath } from './shown.js'
 
 /** A device without a folder: its programs use the verbs of the space. */
 export class ApiDevice extends Device {
@@ -15,6 +15,8 @@ export class ApiDevice extends Device {
   /** The bytes of what was written are at the hub too; counted, because an older answer says nothing. */
   #isSettled = false
   #settlings = 0
+  /** Of what its programs wrote, by text. */
+  readonly #roots = new Map<string, string>()
   /** What the program waits for: the end of each verb that it called. */
   readonly #underWay = new Set<Promise<void>>()
   #last: Promise<void> = Promise.resolve()
@@ -39,7 +41,7 @@ export class ApiDevice extends Device {
     this.#last = Promise.resolve()
     // A program has what it wrote from elsewhere.
     space.refused$.subscribe(({ versions }) => {
-      for (const { root, size } of versions) this.parts.onRefused(size > SMALL_BYTES ? `${size} bytes` : root)
+      for (const { root, size } of versions) this.parts.onRefused(keyOf({ root, size }))
     })
     space.status$.subscribe(({ connected, equal }) => {
       if (!life.isAlive) return
@@ -99,19 +101,23 @@ export class ApiDevice extends Device {
       if (kind === 'dir') shown[path] = '/'
       else if (kind === 'symlink') shown[path] = `→ ${version?.target}`
       else if (version) {
-        const key = version.size > SMALL_BYTES ? `${version.size} bytes` : version.root
-        shown[path] = key + (executable ? EXECUTABLE : '')
+        shown[path] = keyOf(version) + (executable ? EXECUTABLE : '')
       }
     }
     return sortedByPath(shown)
   }
 
-  /** A small text is a blob of its own, whose id is its hash. */
+  /** A program has written it, as a file of this root. */
+  wrote(text: string, root: string): void {
+    this.#roots.set(text, root)
+  }
+
+  /** The root of a file is a blob of its own: the hash of a small text, the last that is stored of a large one. */
   override async holds(texts: readonly string[]): Promise<readonly string[]> {
     const held: string[] = []
     for (const text of texts) {
-      if ((await this.#blobs.stat(SPACE as SpaceName, contentKey(text) as BlobId)) !== undefined)
-        held.push(text)
+      const root = this.#roots.get(text) ?? contentKey(text)
+      if ((await this.#blobs.stat(SPACE as SpaceName, root as BlobId)) !== undefined) held.push(text)
     }
     return held
   }

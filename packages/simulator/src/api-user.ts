@@ -1,7 +1,8 @@
-import type { Space, WriteOptions } from '@tidemark/engine'
+import type { Space, Version, WriteOptions } from '@tidemark/engine'
 import type { ApiDevice } from './api-device.js'
 import { brief, type Ledger } from './ledger.js'
 import type { Life } from './life.js'
+import { keyOf } from './shown.js'
 
 interface Call {
   readonly space: Space
@@ -61,10 +62,11 @@ export class ApiUser {
     return `${brief(before)} -> ${await this.#write(call, { basedOn })}`
   }
 
-  async #write({ space, life, path }: Call, options: WriteOptions): Promise<string> {
-    const text = this.ledger.text(this.device.name, 0)
+  async #write({ space, life, path, second = '0' }: Call, options: WriteOptions): Promise<string> {
+    const text = this.ledger.text(this.device.name, Number(second))
     this.ledger.known.add(text)
-    await space.write(path, text, options)
+    const { version } = await space.write(path, text, options)
+    if (version) this.device.wrote(text, version.root)
     // Only what was acknowledged to a program that still runs must be kept.
     if (life.isAlive) this.ledger.wrote(text)
     return brief(text)
@@ -72,7 +74,7 @@ export class ApiUser {
 
   async #rename({ space, path, second = '' }: Call): Promise<string> {
     const entry = await space.stat(path)
-    if (entry?.version) this.ledger.movedKey(entry.version.root)
+    if (entry?.version) this.ledger.movedKey(keyOf(entry.version))
     return (await space.move(path, second)).name
   }
 
@@ -81,7 +83,8 @@ export class ApiUser {
     const texts = await this.#textsUntilRemoved(space, path)
     for (const text of texts) this.ledger.gaveUp(text)
     // What came there in the last moment goes too: it removes what is shown then.
-    for (const root of (await this.#rootsAt(space, path)).values()) this.ledger.givenUpKeys.add(root)
+    for (const version of (await this.#versionsAt(space, path)).values())
+      this.ledger.givenUpKeys.add(keyOf(version))
     await space.remove(path, { recursive: true })
     return `${texts.map(brief).join(', ')} gone`
   }
@@ -90,23 +93,23 @@ export class ApiUser {
   async #textsUntilRemoved(space: Space, path: string): Promise<string[]> {
     for (;;) {
       const texts: string[] = []
-      const before = await this.#rootsAt(space, path)
+      const before = await this.#versionsAt(space, path)
       for (const each of before.keys()) texts.push(await this.#textOf(space, each))
-      const after = await this.#rootsAt(space, path)
-      if ([...after].every(([each, root]) => before.get(each) === root)) return texts
+      const after = await this.#versionsAt(space, path)
+      if ([...after].every(([each, { root }]) => before.get(each)?.root === root)) return texts
     }
   }
 
-  /** What tells the bytes of files apart: of the one at a path, or of all below. */
-  async #rootsAt(space: Space, path: string): Promise<ReadonlyMap<string, string>> {
+  /** Of the file at a path, or of all below. */
+  async #versionsAt(space: Space, path: string): Promise<ReadonlyMap<string, Version>> {
     const entry = await space.stat(path)
-    const roots = new Map<string, string>()
+    const versions = new Map<string, Version>()
     const add = (at: string, { kind, version }: NonNullable<typeof entry>): void => {
-      if (kind === 'file' && version) roots.set(at, version.root)
+      if (kind === 'file' && version) versions.set(at, version)
     }
     if (entry) add(path, entry)
     if (entry?.kind === 'dir') for await (const below of space.walk(path)) add(below.path, below.entry)
-    return roots
+    return versions
   }
 
   /** What is read is what somebody wrote. */

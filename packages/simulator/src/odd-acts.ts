@@ -22,6 +22,8 @@ const STORE_DEATH_RUNS_ONE_IN = 2
 const STORE_DEATH_ONE_IN = 25
 /** Within so many calls. */
 const STORE_CALLS_MAX = 6
+/** A program without a folder writes something large, in one of so many steps. */
+const LARGE_WRITE_ONE_IN = 60
 const DICE = 1_000_000
 /** More than messages carry: goes in packs, by grant. */
 const LARGE_BYTES = 1_300_000
@@ -41,6 +43,8 @@ export class OddActs {
   /** Apart from these, too: who dies at a call to a blob store. */
   readonly #mortal: SimRandom
   readonly #hasStoreDeaths: boolean
+  /** Apart from these, too: what programs without a folder write. */
+  readonly #programs: SimRandom
 
   constructor(seed: number) {
     this.#random = SimRandom.of(seed, 'odd')
@@ -50,6 +54,7 @@ export class OddActs {
     this.#isMoody = this.#moods.chance(MOODY_RUNS_ONE_IN)
     this.#mortal = SimRandom.of(seed, 'mortal at stores')
     this.#hasStoreDeaths = this.#mortal.chance(STORE_DEATH_RUNS_ONE_IN)
+    this.#programs = SimRandom.of(seed, 'programs')
   }
 
   /** Between two steps of everybody else. */
@@ -58,6 +63,10 @@ export class OddActs {
     if (this.#isMoody && this.#moods.chance(MOODY_ONE_IN))
       yield { verb: 'refuse', args: [String(this.#moods.pick(MOODS)!)] }
     if (this.#hasStoreDeaths && this.#mortal.chance(STORE_DEATH_ONE_IN)) yield this.#storeDeath(world)
+    if (this.#programs.chance(LARGE_WRITE_ONE_IN)) {
+      const act = this.#largeWrite(world)
+      if (act) yield act
+    }
     if (!this.#random.chance(ONE_IN)) return
     const act = this.#act(world)
     if (act) yield act
@@ -97,10 +106,19 @@ export class OddActs {
     }
   }
 
+  #largeWrite(world: World): Act | undefined {
+    const random = this.#programs
+    const program = random.pick(programsIn(world))
+    if (!program) return undefined
+    const eyes = new Eyes(random.pick(world.folders)!, random, NAMES)
+    const file = random.chance(2) ? eyes.file() : undefined
+    const verb = file === undefined ? 'create' : 'edit'
+    return { verb, args: [program.name, file ?? eyes.fresh(), String(LARGE_BYTES)] }
+  }
+
   #bad(world: World): Act | undefined {
     const random = this.#random
-    const programs = world.devices.filter((device) => device instanceof ApiDevice)
-    const program = random.pick(programs)
+    const program = random.pick(programsIn(world))
     const verb = random.pick(['create', 'mkdir', 'rename'])!
     const path = random.pick(BAD_PATHS)!
     if (!program) return undefined
@@ -120,6 +138,9 @@ export class OddActs {
     return { verb, args: [device.name, file, String(mtimeMs)] }
   }
 }
+
+const programsIn = (world: World): ApiDevice[] =>
+  world.devices.filter((device) => device instanceof ApiDevice)
 
 /** What no space takes, and no program may get around. */
 export const BAD_PATHS: readonly string[] = [

@@ -14,6 +14,10 @@ export function contentKey(text: string): string {
   return text.length > SMALL_BYTES ? `${text.length} bytes` : hashOf(text)
 }
 
+/** The same of a file by what the space says of it. */
+export const keyOf = ({ root, size }: { readonly root: string; readonly size: number }): string =>
+  size > SMALL_BYTES ? `${size} bytes` : root
+
 /** Files that people share with nobody, once rules say so; an oracle for trees passes them over. */
 export const PRIVATE_SUFFIX = '.mine'
 export const RULES_FILE = '.tidemarkignore'

@@ -183,9 +183,11 @@ function stillThere(planned: Planned, options: PushOptions): Planned | undefined
   return isSame ? { item, isUnread: true } : undefined
 }
 
-function isStillThere({ item, read }: Planned, { context, retries, monotonicMs }: PushOptions): boolean {
+function isStillThere({ item, read }: Planned, options: PushOptions): boolean {
+  const { retries, monotonicMs } = options
+  const path = item.type === 'delete' ? item.top.path : item.path
   // Below a directory that is gone a path may lead through a link to what was never here.
-  const stat = lstatIfAllowed(context, item.type === 'delete' ? item.top.path : item.path)
+  const stat = lstatIfAllowed(options.context, path, (error) => refuse(path, error, options))
   if (stat === 'unknown') return false
   switch (item.type) {
     case 'delete': {
@@ -206,11 +208,16 @@ function isStillThere({ item, read }: Planned, { context, retries, monotonicMs }
   }
 }
 
-function lstatIfAllowed({ files, directory }: PushContext, path: string): FileStat | undefined | 'unknown' {
+function lstatIfAllowed(
+  { files, directory }: PushContext,
+  path: string,
+  onRefused: (error: unknown) => void = () => {},
+): FileStat | undefined | 'unknown' {
   try {
     return files.lstat(`${directory}/${path}`)
   } catch (error) {
     if (errnoOf(error) === undefined) throw error
+    onRefused(error)
     return 'unknown'
   }
 }
