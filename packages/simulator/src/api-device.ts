@@ -15,7 +15,7 @@ export class ApiDevice extends Device {
   /** The bytes of what was written are at the hub too; counted, because an older answer says nothing. */
   #isSettled = false
   #settlings = 0
-  /** Of what its programs wrote, by text. */
+  /** Of what its programs wrote that is large, by text. */
   readonly #roots = new Map<string, string>()
   /** What the program waits for: the end of each verb that it called. */
   readonly #underWay = new Set<Promise<void>>()
@@ -107,7 +107,7 @@ export class ApiDevice extends Device {
     return sortedByPath(shown)
   }
 
-  /** A program has written it, as a file of this root. */
+  /** A program has written something large, as a file of this root. */
   wrote(text: string, root: string): void {
     this.#roots.set(text, root)
   }

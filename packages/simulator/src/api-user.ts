@@ -2,7 +2,7 @@ import type { Space, Version, WriteOptions } from '@tidemark/engine'
 import type { ApiDevice } from './api-device.js'
 import { brief, type Ledger } from './ledger.js'
 import type { Life } from './life.js'
-import { keyOf } from './shown.js'
+import { keyOf, SMALL_BYTES } from './shown.js'
 
 interface Call {
   readonly space: Space
@@ -66,9 +66,11 @@ export class ApiUser {
     const text = this.ledger.text(this.device.name, Number(second))
     this.ledger.known.add(text)
     const { version } = await space.write(path, text, options)
-    if (version) this.device.wrote(text, version.root)
+    // What is shown there may be the version of another, and this one beside it.
+    const isShown = text.length <= SMALL_BYTES || (await this.#textOf(space, path)) === text
+    if (text.length > SMALL_BYTES && isShown) this.device.wrote(text, version!.root)
     // Only what was acknowledged to a program that still runs must be kept.
-    if (life.isAlive) this.ledger.wrote(text)
+    if (life.isAlive && isShown) this.ledger.wrote(text)
     return brief(text)
   }
 
