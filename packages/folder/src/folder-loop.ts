@@ -69,7 +69,16 @@ export class FolderLoop {
       onBegun: () => this.status$.next(this.#status()),
       onSettled: (directory) => this.hint(directory),
     })
-    this.#wanted = new WantedFiles(push, options.apply.trash, () => this.#publish())
+    const { wakeups } = options
+    this.#wanted = new WantedFiles(
+      push,
+      options.apply.trash,
+      () => wakeups.monotonicMs(),
+      () => {
+        this.#publish()
+        wakeups.wake()
+      },
+    )
     this.#subscriptions.push(push.space.link$.subscribe((link) => this.#onLink(link)))
     this.#subscriptions.push(push.space.changed$.subscribe(() => this.#onChanged()))
     this.#subscriptions.push(push.space.wanted$.subscribe(() => this.#wanted.wake()))
@@ -245,6 +254,8 @@ export class FolderLoop {
   async #turn(root: BoundRoot): Promise<void> {
     const { hints, wakeups } = this.options
     const { signal } = this.#abort
+    // While there is no hub nothing is stored, and the next one asks anew.
+    if (this.#link.connected && this.#wanted.dueInMs() === 0) this.#wanted.wake()
     // What the first scan finds must be compared with what the space holds, not with nothing.
     if (!root.imported && this.#link.configured && !this.#link.everSynced) return
     // What others deleted while this device was away goes first: what is new beside it would bring it back.
@@ -321,7 +332,8 @@ export class FolderLoop {
     if (this.#hold.current?.kind === 'folder') return HELD_LOOK_MS
     const canScan = this.#isImported || !this.#link.configured || this.#link.everSynced
     if (!canScan || this.#isPaused) return SLEEP_MS_MAX
-    return Math.min(SLEEP_MS_MAX, this.#local.dueInMs(nowMs), this.#remote.dueInMs ?? SLEEP_MS_MAX)
+    const storeMs = (this.#link.connected ? this.#wanted.dueInMs() : undefined) ?? SLEEP_MS_MAX
+    return Math.min(SLEEP_MS_MAX, storeMs, this.#local.dueInMs(nowMs), this.#remote.dueInMs ?? SLEEP_MS_MAX)
   }
 
   /** Between turns; a turn publishes itself. */

@@ -128,16 +128,16 @@ export class Incarnations {
     return lost
   }
 
-  /** @returns those that were not known to be lost. */
-  declareLost(txn: Transaction, lost: Vector): ReplicaId[] {
-    const fresh: ReplicaId[] = []
-    for (const [rid, seq] of lost) {
-      if (this.#lost.has(rid) || rid === this.#current) continue
-      this.#lost.set(rid, seq)
-      txn.put(`${this.#prefix}lost/${rid}`, encodeJson(seq))
-      fresh.push(rid)
+  /** @returns those that were not known to be lost; they are once `publish` is called, after the batch. */
+  declareLost(txn: Transaction, lost: Vector): { readonly fresh: Vector; publish(): void } {
+    const fresh = new Map([...lost].filter(([rid]) => !this.#lost.has(rid) && rid !== this.#current))
+    for (const [rid, seq] of fresh) txn.put(`${this.#prefix}lost/${rid}`, encodeJson(seq))
+    return {
+      fresh,
+      publish: () => {
+        for (const [rid, seq] of fresh) this.#lost.set(rid, seq)
+      },
     }
-    return fresh
   }
 
   #newId<T extends string>(): T {

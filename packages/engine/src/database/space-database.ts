@@ -321,8 +321,9 @@ export class SpaceDatabase {
         sync: true,
         vectors: change,
         counters: this.#store.counters,
-        ...(rises || lost.length > 0 || endsRejoin ? { change: { view: [] } } : {}),
-        publish: both(
+        ...(rises || lost.fresh.size > 0 || endsRejoin ? { change: { view: [] } } : {}),
+        publish: all(
+          lost.publish,
           isTaken ? this.gc.raiseFloor(txn, point.floor) : undefined,
           endsRejoin ? this.#rejoin.end(txn) : undefined,
         ),
@@ -397,12 +398,13 @@ export class SpaceDatabase {
       const memory = { ...before, basis: (this.#store.vectors.isPartial && before.basis) || sweep }
       this.#store.peers.write(txn, peer, memory)
       for (const rid of memory.disowned) this.#disowned.add(rid)
-      const declared = this.#declareLost(txn, met, this.#known)
+      const { fresh, publish } = this.#declareLost(txn, met, this.#known)
       return {
         value: undefined,
         sync: true,
         counters: this.#store.counters,
-        ...(declared.length > 0 ? { change: { view: [] } } : {}),
+        publish,
+        ...(fresh.size > 0 ? { change: { view: [] } } : {}),
       }
     })
   }
@@ -410,7 +412,7 @@ export class SpaceDatabase {
   /**
    * With `more`: own ids of which somebody met more than is known, and disowned replica ids that did write.
    *
-   * @returns those that were not known to be lost.
+   * @returns as `Incarnations.declareLost`.
    */
   #declareLost(txn: Transaction, met: Vector, known: Vector, more: Iterable<[ReplicaId, number]> = []) {
     const { incarnations } = this.#store
@@ -482,7 +484,7 @@ export class SpaceDatabase {
   }
 }
 
-const both = (...publishes: readonly ((() => void) | undefined)[]): (() => void) => {
+const all = (...publishes: readonly ((() => void) | undefined)[]): (() => void) => {
   return () => {
     for (const publish of publishes) publish?.()
   }

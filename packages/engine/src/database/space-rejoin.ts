@@ -166,15 +166,17 @@ export class SpaceRejoin implements BegunAnew {
     await this.#steps.writeAlone(async (txn) => {
       const publish = this.#rejoin.moveTo(txn, 'wait')
       const { state } = this
+      let publishLost = (): void => {}
       if (state?.mode === 'relearn') {
         // What is kept is as old as the peer's last collection of which this one heard: the bases stay.
         await this.#store.peers.forgetCursors(txn)
-        this.#store.incarnations.declareLost(txn, doubtOf(state))
+        publishLost = this.#store.incarnations.declareLost(txn, doubtOf(state)).publish
       } else await this.#steps.forgetCursors(txn)
       return {
         view: [],
         publish: () => {
           publish()
+          publishLost()
           this.#count++
         },
       }

@@ -4,10 +4,13 @@ import { errnoOf } from '../adapters/node-file-system.js'
 import { filesBelow } from './files-below.js'
 import type { PushContext } from './push-context.js'
 import { readContent } from './read-content.js'
+import { DELAYS_MS } from './retries.js'
 
 /** Files stored with one call, and their bytes: small ones stay in memory until then. */
 const GROUP_FILES = 256
 const GROUP_BYTES = 32 * 1024 * 1024
+/** Groups that fail in a row: then it is the store, or the hub. */
+const FAILURES_MAX = 3
 /** Of problems. */
 const SOURCE = 'wanted'
 /** Wanted contents that one walk through the trash looks for. */
@@ -33,6 +36,9 @@ export class WantedFiles {
   readonly #abort = new AbortController()
   #running: Promise<void> | undefined
   #isMore = false
+  /** Attempts in a row that failed, and when the next one is due. */
+  #failures = 0
+  #retryAtMs: number | undefined
 
   /**
    * @param trash Absolute path of what was deleted or replaced here.
@@ -41,6 +47,7 @@ export class WantedFiles {
   constructor(
     private readonly context: PushContext,
     private readonly trash: string,
+    private readonly monotonicMs: () => number,
     private readonly onChange: () => void,
   ) {}
 
@@ -53,10 +60,11 @@ export class WantedFiles {
   wake(): void {
     if (this.#abort.signal.aborted) return
     this.#isMore = true
+    this.#retryAtMs = undefined
     if (this.#running) return
     this.#running = this.#run()
       .then(
-        () => this.context.problems.set(SOURCE, []),
+        () => this.#succeeded(),
         (error: Error) => this.#failed(error),
       )
       .finally(() => {
@@ -64,6 +72,11 @@ export class WantedFiles {
         this.onChange()
       })
     this.onChange()
+  }
+
+  /** Milliseconds until what failed is to be tried again; `undefined`: nothing is. */
+  dueInMs(): number | undefined {
+    return this.#retryAtMs === undefined ? undefined : Math.max(0, this.#retryAtMs - this.monotonicMs())
   }
 
   /** Ends what runs; what is left is known at the next start. */
@@ -84,12 +97,15 @@ export class WantedFiles {
   }
 
   async #storeAll(): Promise<void> {
-    await this.#storeThose(this.#shown())
-    await this.#storeThose(this.#trashed())
+    const attempts = new Attempts()
+    await this.#storeThose(this.#shown(), attempts)
+    await this.#storeThose(this.#trashed(), attempts)
+    attempts.end()
   }
 
-  async #storeThose(candidates: AsyncIterable<Candidate>): Promise<void> {
-    const group = new Group((found) => this.#store(found))
+  async #storeThose(candidates: AsyncIterable<Candidate>, attempts: Attempts): Promise<void> {
+    const { signal } = this.#abort
+    const group = new Group((found) => attempts.make(() => this.#store(found), signal))
     for await (const candidate of candidates) {
       this.#abort.signal.throwIfAborted()
       const found = await this.#read(candidate)
@@ -177,13 +193,20 @@ export class WantedFiles {
     }
   }
 
+  #succeeded(): void {
+    this.#failures = 0
+    this.context.problems.set(SOURCE, [])
+  }
+
   #failed(error: Error): void {
     if (this.#abort.signal.aborted) return
+    const delayMs = DELAYS_MS[Math.min(this.#failures++, DELAYS_MS.length - 1)]!
+    this.#retryAtMs = this.monotonicMs() + delayMs
     const problem = {
       path: '',
       cause: 'hub-lacks-bytes',
       detail: `the hub has lost bytes that are here, and they could not be stored again: ${error.message}`,
-      fix: 'it is tried again with the next connection to the hub',
+      fix: 'nothing here; it is tried again by itself',
     }
     this.context.problems.set(SOURCE, [problem])
   }
@@ -192,6 +215,29 @@ export class WantedFiles {
 interface Found {
   readonly root: ChunkId
   readonly upload: Upload
+}
+
+/** One that fails does not keep the others from being made, as long as not all do. */
+class Attempts {
+  #inARow = 0
+  #error: unknown
+
+  /** @throws the error of the last of FAILURES_MAX that failed in a row, and the signal's reason. */
+  async make(attempt: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    try {
+      await attempt()
+      this.#inARow = 0
+    } catch (error) {
+      signal.throwIfAborted()
+      this.#error ??= error
+      if (++this.#inARow === FAILURES_MAX) throw error
+    }
+  }
+
+  /** @throws the error of the first that failed. */
+  end(): void {
+    if (this.#error !== undefined) throw this.#error
+  }
 }
 
 /** What is stored with one call. */
