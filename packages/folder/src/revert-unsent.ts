@@ -1,4 +1,5 @@
 import type { EntryKey } from '@tidemark/engine'
+import { lstatBelow } from './apply/disk.js'
 import { Trash } from './apply/trash.js'
 import { changeRows } from './change-rows.js'
 import { sameIdentity } from './local/identity.js'
@@ -29,8 +30,8 @@ export async function revertUnsent(
   const trash = new Trash(files, trashDirectory, () => clock.nowMs())
   for (const path of plan.discarded) {
     const absolute = `${directory}/${path}`
-    // It may have gone with its directory.
-    if (!files.lstat(absolute)) continue
+    // It may have gone with its directory; and what a link in its place leads to is none of this folder's.
+    if (!lstatBelow(files, directory, path)) continue
     const place = trash.placeFor(path)
     files.rename(absolute, place)
     onEvent({ type: 'applied', path, detail: `reverted; the local version is now ${place}` })
@@ -48,13 +49,14 @@ async function planOf({ rows, files, directory }: PushContext, items: readonly I
   const discarded: string[] = []
   const drop = (row: SyncedRow): void => void changes.set(row.key, { before: row, after: undefined })
   for (const item of items) {
-    const stat = files.lstat(`${directory}/${item.type === 'delete' ? item.top.path : item.path}`)
+    const stat = lstatBelow(files, directory, item.type === 'delete' ? item.top.path : item.path)
     if ('row' in item && !(await isCurrent(rows, item.row))) continue
     switch (item.type) {
       case 'create':
         if (stat && sameIdentity(stat, item.stat)) discarded.push(item.path)
         break
       case 'verify':
+        if (stat && !sameIdentity(stat, item.stat)) break
         if (stat) discarded.push(item.path)
         drop(item.row)
         break

@@ -73,6 +73,19 @@ test.each([
   expect(fs.readFileSync(world.path('.tidemark/trash/f'), 'utf8')).toBe('old')
 })
 
+test.each(['.tidemark', '.tidemark/staging', '.tidemark/trash'])(
+  '[CR18] what was under way is settled where %s is a symlink to another disk',
+  async (home) => {
+    const away = `${world.path('')}-away`
+    fs.renameSync(world.path(home), away)
+    fs.symlinkSync(away, world.path(home))
+    await interruptedReplace([2, 'f'])
+    await recover(world.ctx())
+    expect(world.disk()).toMatchObject({ 'd/f': 'new f' })
+    fs.rmSync(away, { recursive: true })
+  },
+)
+
 test('[CR18] what its user had written is given back above a directory that is gone', async () => {
   await interruptedReplace([2, 'f'])
   fs.renameSync(world.path('d'), world.path('e'))

@@ -5,7 +5,7 @@ import type { ApplyContext } from '../apply-context.js'
 import { changeRows } from '../change-rows.js'
 import type { FileStat } from '../ports/file-system.js'
 import { batches } from './batches.js'
-import { mustBeSystemError, putBack, untouched } from './disk.js'
+import { lstatBelow, mustBeSystemError, putBack, untouched } from './disk.js'
 import { makeDurable } from './durable.js'
 import { attempt, Effects, type Outcome, pathOf, relativeTo, type Spot } from './effects.js'
 import type { Item } from './item.js'
@@ -248,6 +248,8 @@ export class Run {
     for (const { path, at, dir, stat } of asides) {
       const now = ctx.files.lstat(path)
       if (!now || untouched(now, stat)) continue
+      // Its directory went meanwhile: the trash has it.
+      if (lstatBelow(ctx.files, ctx.directory, dir)?.kind !== 'dir') continue
       putBack(ctx.files, path, at.directory, at.name)
       directories.push(at.directory)
       report.rescan(dir)

@@ -1,4 +1,5 @@
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, sep } from 'node:path'
+import { RESERVED_NAME } from '@tidemark/protocol'
 import type { ApplyContext } from '../apply-context.js'
 import type { FileStat } from '../ports/file-system.js'
 import type { Fingerprint, SyncedRow } from '../rows.js'
@@ -229,7 +230,11 @@ export class Settling {
   #stat(path: string | undefined): FileStat | undefined {
     if (path === undefined) return undefined
     const { files, directory } = this.ctx
-    return lstatBelow(files, directory, path === directory ? '' : relativeTo(directory, path))
+    const relative = path === directory ? '' : relativeTo(directory, path)
+    // Where staging and trash are is their owner's affair: they may have been moved to another disk.
+    return relative.split(sep)[0] === RESERVED_NAME
+      ? files.lstat(path)
+      : lstatBelow(files, directory, relative)
   }
 
   #hasRowsInode(stat: Fingerprint): boolean {
