@@ -14,11 +14,15 @@ const decoder = new TextDecoder()
 export class WantedContents {
   readonly #database: Pick<SpaceDatabase, 'rows' | 'writeRows'>
 
+  /** While all are forgotten: those that are asked for in the meantime, and stay. */
+  #asked: Set<string> | undefined
+
   constructor(database: Pick<SpaceDatabase, 'rows' | 'writeRows'>) {
     this.#database = database
   }
 
   async add(versions: readonly WantedVersion[]): Promise<void> {
+    for (const { root } of versions) this.#asked?.add(root)
     const ops = versions.map(
       ({ root, size }): KeyValueOp => ({ type: 'put', key: PREFIX + root, value: encoder.encode(`${size}`) }),
     )
@@ -52,7 +56,14 @@ export class WantedContents {
 
   /** This device does not hold the others: the hub asks again when it is connected to next. */
   async clear(): Promise<void> {
-    for await (const page of this.#range()) await this.#delete(page.map(([key]) => key))
+    const asked = new Set<string>()
+    this.#asked = asked
+    try {
+      for await (const page of this.#range())
+        await this.#delete(page.map(([key]) => key).filter((key) => !asked.has(key.slice(PREFIX.length))))
+    } finally {
+      this.#asked = undefined
+    }
   }
 
   #range() {

@@ -1,10 +1,11 @@
 import type { Upload } from '@tidemark/engine'
-import { type ChunkId, SourceChangedError } from '@tidemark/protocol'
+import { type ChunkId, SourceChangedError, SyncError } from '@tidemark/protocol'
 import { errnoOf } from '../adapters/node-file-system.js'
-import { filesBelow } from './files-below.js'
+import type { FileStat } from '../ports/file-system.js'
 import type { PushContext } from './push-context.js'
 import { readContent } from './read-content.js'
 import { DELAYS_MS } from './retries.js'
+import { thingsBelow } from './things-below.js'
 
 /** Files stored with one call, and their bytes: small ones stay in memory until then. */
 const GROUP_FILES = 256
@@ -15,8 +16,10 @@ const FAILURES_MAX = 3
 const SOURCE = 'wanted'
 /** Wanted contents that one walk through the trash looks for. */
 const WALK_CONTENTS = 100_000
-/** Files of the trash between two turns of the event loop. */
-const SLICE_FILES = 256
+/** Looks at the trash between two turns of the event loop. */
+const SLICE_LOOKS = 256
+/** Roots of files in the trash. */
+const REMEMBERED_MAX = 100_000
 
 /** A file that may hold something wanted. */
 interface Candidate {
@@ -39,6 +42,8 @@ export class WantedFiles {
   /** Attempts in a row that failed, and when the next one is due. */
   #failures = 0
   #retryAtMs: number | undefined
+  /** What was read in the trash. */
+  readonly #trashed = new Map<string, ChunkId>()
 
   /**
    * @param trash Absolute path of what was deleted or replaced here.
@@ -99,7 +104,7 @@ export class WantedFiles {
   async #storeAll(): Promise<void> {
     const attempts = new Attempts()
     await this.#storeThose(this.#shown(), attempts)
-    await this.#storeThose(this.#trashed(), attempts)
+    await this.#storeThose(this.#thrownAway(), attempts)
     attempts.end()
   }
 
@@ -129,34 +134,48 @@ export class WantedFiles {
   }
 
   /** What was replaced or deleted here may be the last of what a hub that went back shows. */
-  async *#trashed(): AsyncIterable<Candidate> {
+  async *#thrownAway(): AsyncIterable<Candidate> {
     let bySize = new Map<number, Set<ChunkId>>()
     let count = 0
     for await (const page of this.context.space.wanted.all()) {
       for (const { root, size } of page) bySize.set(size, (bySize.get(size) ?? new Set()).add(root))
       count += page.length
       if (count < WALK_CONTENTS) continue
-      yield* this.#trashedOf(bySize)
+      yield* this.#thrownAwayOf(bySize)
       bySize = new Map()
       count = 0
     }
-    if (count > 0) yield* this.#trashedOf(bySize)
+    if (count > 0) yield* this.#thrownAwayOf(bySize)
   }
 
-  async *#trashedOf(bySize: ReadonlyMap<number, Set<ChunkId>>): AsyncIterable<Candidate> {
+  async *#thrownAwayOf(bySize: Map<number, Set<ChunkId>>): AsyncIterable<Candidate> {
     const { trash } = this
-    let count = 0
-    for (const { path, size } of filesBelow(this.context.files, trash)) {
-      if (++count % SLICE_FILES === 0) await new Promise((resolve) => setImmediate(resolve))
-      const roots = bySize.get(size)
-      if (!roots) continue
-      const name = path.slice(path.indexOf('/') + 1)
-      yield { absolute: `${trash}/${path}`, path: name, size, takes: (root) => roots.delete(root) }
+    let looks = 0
+    for (const { path, stat } of thingsBelow(this.context.files, trash)) {
+      if (++looks % SLICE_LOOKS === 0) await new Promise((resolve) => setImmediate(resolve))
+      this.#abort.signal.throwIfAborted()
+      const { kind, size } = stat
+      const roots = kind === 'file' ? bySize.get(size) : undefined
+      // Nobody writes there: what was read once is known.
+      const known = this.#trashed.get(stampOf(path, stat))
+      if (!roots || (known !== undefined && !roots.has(known))) continue
+      const takes = (root: ChunkId): boolean => {
+        this.#remember(stampOf(path, stat), root)
+        const isTaken = roots.delete(root)
+        if (roots.size === 0) bySize.delete(size)
+        return isTaken
+      }
+      yield { absolute: `${trash}/${path}`, path: path.slice(path.indexOf('/') + 1), size, takes }
     }
   }
 
+  #remember(stamp: string, root: ChunkId): void {
+    if (this.#trashed.size >= REMEMBERED_MAX) this.#trashed.clear()
+    this.#trashed.set(stamp, root)
+  }
+
   async #store(group: readonly Found[]): Promise<void> {
-    const { space } = this.context
+    const { space, onEvent } = this.context
     const { signal } = this.#abort
     try {
       await space.ensureStored(
@@ -164,31 +183,31 @@ export class WantedFiles {
         { signal },
       )
     } catch (error) {
-      // One that is edited now must not hold the others back.
-      if (!(error instanceof SourceChangedError) || group.length === 1) throw error
-      for (const one of group) await this.#store([one]).catch(mustBeChanged)
+      signal.throwIfAborted()
+      // One that is edited now, or gone, must not hold the others back.
+      if (!isOfItsFile(error)) throw error
+      if (group.length > 1) for (const one of group) await this.#store([one])
       return
     }
+    for (const { path } of group)
+      onEvent({ type: 'sent', path, detail: 'stored again: the hub had lost its bytes' })
     await space.wanted.settle(group.map(({ root }) => root))
   }
 
   /** @returns what is on disk, if it is wanted. */
   async #read({ absolute, path, size, takes }: Candidate): Promise<Found | undefined> {
-    const { files, onEvent } = this.context
     try {
-      const stat = files.lstat(absolute)
+      const stat = this.context.files.lstat(absolute)
       if (stat?.kind !== 'file' || stat.size !== size) return undefined
       const { content, upload } = await readContent(
         { ...this.context, path: absolute, signal: this.#abort.signal },
         stat,
       )
-      if (!upload || !takes(content.root)) return undefined
-      onEvent({ type: 'sent', path, detail: 'stored again: the hub had lost its bytes' })
-      return { root: content.root, upload }
+      return upload && takes(content.root) ? { path, root: content.root, upload } : undefined
     } catch (error) {
       this.#abort.signal.throwIfAborted()
       // It is being changed, or cannot be read: the local side says so.
-      if (error instanceof SourceChangedError || errnoOf(error) !== undefined) return undefined
+      if (isOfItsFile(error)) return undefined
       throw error
     }
   }
@@ -213,6 +232,7 @@ export class WantedFiles {
 }
 
 interface Found {
+  readonly path: string
   readonly root: ChunkId
   readonly upload: Upload
 }
@@ -261,6 +281,7 @@ class Group {
   }
 }
 
-function mustBeChanged(error: Error): void {
-  if (!(error instanceof SourceChangedError)) throw error
-}
+const isOfItsFile = (error: unknown): boolean =>
+  error instanceof SourceChangedError || (!(error instanceof SyncError) && errnoOf(error) !== undefined)
+
+const stampOf = (path: string, { size, mtimeNs }: FileStat): string => `${size} ${mtimeNs} ${path}`

@@ -1,22 +1,23 @@
 import { errnoOf } from '../adapters/node-file-system.js'
-import type { FileSystem } from '../ports/file-system.js'
+import type { FileStat, FileSystem } from '../ports/file-system.js'
 
 /**
- * Regular files at any depth, by no symlink. What may not be looked at is left out.
+ * All at any depth, directories before what is in them, by no symlink. What may not be looked at is left out.
  *
  * @returns paths relative to the directory.
  */
-export function* filesBelow(
+export function* thingsBelow(
   files: FileSystem,
   directory: string,
   above = '',
-): Generator<{ readonly path: string; readonly size: number }> {
+): Generator<{ readonly path: string; readonly stat: FileStat }> {
   const names = ifAllowed(() => files.readdir(`${directory}/${above}`)) ?? []
   for (const bytes of names) {
     const path = above + Buffer.from(bytes).toString('utf8')
     const stat = ifAllowed(() => files.lstat(`${directory}/${path}`))
-    if (stat?.kind === 'dir') yield* filesBelow(files, directory, `${path}/`)
-    else if (stat?.kind === 'file') yield { path, size: stat.size }
+    if (!stat) continue
+    yield { path, stat }
+    if (stat.kind === 'dir') yield* thingsBelow(files, directory, `${path}/`)
   }
 }
 
