@@ -18,7 +18,7 @@ const REFUSED = new Set([
   'ENAMETOOLONG',
 ])
 /** Verbs that need no room on the disk. */
-const SHRINKS = new Set(['remove', 'rmdir', 'rename', 'case', 'truncate'])
+const SHRINKS = new Set(['remove', 'rmdir', 'rename', 'case', 'truncate', 'chmod'])
 
 /** Names the folder itself, where a verb takes a directory. */
 export const TOP = '.'

@@ -1,4 +1,4 @@
-import { describe, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { replay } from './simulate.js'
 
 /** As `regressions.test.ts`: what is done on disk while another version of the same file waits for its bytes. */
@@ -48,8 +48,42 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
   `,
 }
 
+/** Others made `C` executable, and its other version has no room. */
+const HELD = `
+  devices ann bob cyd
+  ann create C
+  wait 3000
+  kill ann
+  cyd edit C
+  wait 3000
+  ann edit C
+  start ann
+  wait 3000
+  kill ann
+  bob chmod C 755
+  wait 3000
+  cyd edit C#1
+  wait 3000
+  start ann
+  fill ann
+  wait 10000
+`
+
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {
   test.each(Object.entries(REGRESSIONS))('%s', async (_, script) => {
     await replay(script)
   })
+
+  test.each([
+    ['is renamed', 'ann rename C D', 'D', true],
+    ['is not to be executed after all, as its user sees it', 'ann chmod C 644', 'C', false],
+    ['is edited', 'ann truncate C', 'C', true],
+  ])(
+    'a file that others made executable %s, while its other version waits',
+    async (_, act, name, isExecutable) => {
+      const { trace } = await replay(`${HELD}\n${act}\nwait 60000\nroom ann\nwait 60000`)
+      const end = JSON.parse(trace.at(-1)!.replace(/^.*in the end: /, '')) as Record<string, string>
+      expect([name, end[name]?.endsWith(' x')]).toEqual([name, isExecutable])
+    },
+  )
 })

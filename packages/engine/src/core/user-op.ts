@@ -16,6 +16,15 @@ export interface NewContent {
  */
 export type ParentRef = { readonly node: NodeId } | { readonly ref: string }
 
+interface OfShown {
+  readonly entry: EntryKey
+  /**
+   * Whether the user saw a file that may be executed. A binder says so: it may show that before the rest of its
+   * node. @default as the synced tree has it
+   */
+  readonly sawExecutable?: boolean
+}
+
 /** What a user did, in terms of the entries that the user saw. The order in a batch does not matter. */
 export type UserOp =
   | {
@@ -30,9 +39,9 @@ export type UserOp =
       /** Deterministic id, for imports: two devices that import equal trees write equal nodes. */
       readonly import?: boolean
     }
-  | { readonly type: 'edit'; readonly entry: EntryKey; readonly content: NewContent }
-  | { readonly type: 'attr'; readonly entry: EntryKey; readonly executable: boolean }
-  | { readonly type: 'move'; readonly entry: EntryKey; readonly parent: ParentRef; readonly name: string }
+  | (OfShown & { readonly type: 'edit'; readonly content: NewContent })
+  | (OfShown & { readonly type: 'attr'; readonly executable: boolean })
+  | (OfShown & { readonly type: 'move'; readonly parent: ParentRef; readonly name: string })
   | { readonly type: 'delete'; readonly entry: EntryKey }
   /**
    * Imports local bytes that stand where the tree shows a file that this device never had: a sibling

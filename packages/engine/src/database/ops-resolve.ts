@@ -15,7 +15,8 @@ export interface Target {
 /** All that a batch does to one entry that the user saw. */
 export interface EntryOps {
   readonly key: EntryKey
-  readonly entry: ViewEntry
+  /** As the user saw it. */
+  entry: ViewEntry
   edit?: NewContent
   move?: Target
   executable?: boolean
@@ -78,6 +79,8 @@ async function addEntryOp(
     all = { key: entryKey(entry), entry }
     entries.set(op.entry, all)
   }
+  if ('sawExecutable' in op && op.sawExecutable !== undefined)
+    all.entry = { ...all.entry, executable: op.sawExecutable }
   const { entry } = all
   switch (op.type) {
     case 'edit':

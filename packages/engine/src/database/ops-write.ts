@@ -207,7 +207,8 @@ export class OpsWriter {
   async #setExecutable(entry: ViewEntry, executable: boolean): Promise<void> {
     for (const id of entry.backing) {
       const draft = await this.#drafts.get(id)
-      if (executable !== isExecutable(draft.synced)) draft.writeAttr({ executable }, draft.synced.attr)
+      if (executable !== isExecutable(draft.synced) || executable !== entry.executable)
+        draft.writeAttr({ executable }, draft.synced.attr)
     }
   }
 

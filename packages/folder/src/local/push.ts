@@ -417,6 +417,7 @@ function opsOf({ item, read, isUnread }: Planned, isImport: boolean): UserOp[] {
         entry: item.row.key,
         parent: item.dir.asParent,
         name: item.entryName,
+        sawExecutable: item.row.entry.executable,
       }
       if (read) return [move, ...changesOf(item.row, read)]
       return isUnread ? [move] : [move, ...modeOf(item.row, item.stat)]
@@ -432,14 +433,19 @@ function changesOf(row: SyncedRow, read: ReadContent | undefined): UserOp[] {
   if (!read) return []
   const ops: UserOp[] = []
   if (row.entry.version?.root !== read.content.root)
-    ops.push({ type: 'edit', entry: row.key, content: read.content })
+    ops.push({
+      type: 'edit',
+      entry: row.key,
+      content: read.content,
+      sawExecutable: row.entry.executable,
+    })
   return [...ops, ...modeOf(row, read.stat)]
 }
 
 function modeOf({ key, entry }: SyncedRow, stat: FileStat): UserOp[] {
   const executable = isExecutable(stat)
   return entry.kind === 'file' && entry.executable !== executable
-    ? [{ type: 'attr', entry: key, executable }]
+    ? [{ type: 'attr', entry: key, executable, sawExecutable: entry.executable }]
     : []
 }
 
