@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { nodeFileSystem } from '../adapters/node-file-system.js'
 import type { FileSystem } from '../ports/file-system.js'
 import { applyRemote } from './apply-remote.js'
-import { batchPut, type Intent } from './journal.js'
+import { batchPut, type Intent, liftPut } from './journal.js'
 import { recover, settleUnderWay } from './recover.js'
 import { nodeId } from './testing/fake-space.js'
 import { intercepted, World } from './testing/world.js'
@@ -163,4 +163,20 @@ test('[CR18] a place where a move ended is no longer that of another row, as in 
   expect((await ctx.rows.get(key))!.localName).toBe('g')
   expect(await ctx.rows.get(left.key)).toBeUndefined()
   expect(await ctx.rows.count()).toBe(2)
+})
+
+test('[CR18] what its user makes executable as it goes back to its place is for the next scan to see (seed 641642)', async () => {
+  const ctx = world.ctx()
+  const row = (await ctx.rows.get(nodeId(2)))!
+  const lifted = '.tidemark/staging/lift-f'
+  fs.renameSync(world.path('d/f'), world.path(lifted))
+  await ctx.space.writeRows([liftPut({ row, path: lifted })], { sync: true })
+  const meddled = intercepted(nodeFileSystem, (_, paths) => {
+    const isBack = paths.some((path) => path.endsWith('d/f')) && fs.existsSync(world.path('d/f'))
+    if (isBack) fs.chmodSync(world.path('d/f'), 0o755)
+  })
+  expect(await recover(world.ctx(meddled))).toEqual([])
+  const after = (await world.ctx().rows.get(nodeId(2)))!
+  expect(fs.statSync(world.path('d/f')).mode & 0o777).toBe(0o755)
+  expect(after.fingerprint.mode).toBe(row.fingerprint.mode)
 })

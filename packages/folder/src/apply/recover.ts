@@ -227,7 +227,13 @@ async function settleLift(ctx: ApplyContext, { row, path }: Lift): Promise<void>
   if (localName !== undefined) {
     const stat = ctx.files.lstat(join(directory, localName))!
     const isOurs = stat.kind === 'dir' || sameFile(stat, row.fingerprint)
-    const after = { ...row, dir, localName, fingerprint: isOurs ? stamps(stat) : row.fingerprint }
+    const { mode } = row.fingerprint
+    const after = {
+      ...row,
+      dir,
+      localName,
+      fingerprint: isOurs ? { ...stamps(stat), mode } : row.fingerprint,
+    }
     await makeDurable(ctx.files, [directory], ctx.directory)
     changes.push({ before: stored, after })
   } else if (stored?.dir === STAGING_DIR) {

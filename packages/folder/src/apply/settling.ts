@@ -223,7 +223,9 @@ export class Settling {
   #rowOf(stat: FileStat | undefined, ours: Fingerprint): SyncedRow {
     const { dir, localName, entry } = this.intent.after!
     const isOurs = stat !== undefined && (stat.kind === 'dir' ? isInode(stat, ours) : sameFile(stat, ours))
-    const row = { key: this.intent.key, dir, localName, entry, fingerprint: stamps(isOurs ? stat : ours) }
+    // Whether it may be executed now is its user's doing, for the next scan to see.
+    const fingerprint = { ...stamps(isOurs ? stat : ours), mode: ours.mode }
+    const row = { key: this.intent.key, dir, localName, entry, fingerprint }
     return entry.kind === 'file' ? { ...row, racy: true } : row
   }
 
