@@ -39,7 +39,7 @@ export interface WorldParts {
 /** Months of sweeping teach nothing that hours do not. */
 const SWEPT_WAIT_MS_MAX = 3_600_000
 
-/** Of the trace: a run of 300 acts notes about a thousand. */
+/** Of the trace, behind one act, or once all is healed: a run of 300 acts notes about a thousand. */
 const LINES_MAX = 20_000
 
 /** The devices, the hub, the time, and everything that can happen to them. */
@@ -59,6 +59,9 @@ export class World {
   hasPowerCuts = false
   /** Whoever holds one of these may have an older database since somebody last asked. */
   readonly thrownBack = new Set<string>()
+
+  /** Of the trace, when the last act began. */
+  #linesBefore = 0
 
   private constructor(private readonly parts: WorldParts) {
     this.time = new VirtualTime(parts.adapters.outside, () => this.#mustEnd())
@@ -100,12 +103,13 @@ export class World {
   /** Who does one thing over and over, with pauses, would keep the run from its end. @throws {RestlessError} */
   #mustEnd(): void {
     const { trace } = this.parts
-    if (trace.lines.length < LINES_MAX) return
+    if (trace.lines.length - this.#linesBefore < LINES_MAX) return
     throw new RestlessError(`no end after ${LINES_MAX} lines, the last: ${trace.lines.at(-1)}`)
   }
 
   /** Does it, and notes it. What makes no sense here and now is refused: scripts are cut to pieces. */
   async perform(act: Act): Promise<void> {
+    this.#linesBefore = this.parts.trace.lines.length
     await this.#do(act)
     for (const device of this.devices) {
       if (device.isZombie) await device.kill()
