@@ -255,7 +255,7 @@ export class FolderLoop {
     const { hints, wakeups } = this.options
     const { signal } = this.#abort
     // While there is no hub nothing is stored, and the next one asks anew.
-    if (this.#link.connected && this.#wanted.dueInMs() === 0) this.#wanted.wake()
+    if (this.#storesInMs() === 0) this.#wanted.wake()
     // What the first scan finds must be compared with what the space holds, not with nothing.
     if (!root.imported && this.#link.configured && !this.#link.everSynced) return
     // What others deleted while this device was away goes first: what is new beside it would bring it back.
@@ -332,8 +332,18 @@ export class FolderLoop {
     if (this.#hold.current?.kind === 'folder') return HELD_LOOK_MS
     const canScan = this.#isImported || !this.#link.configured || this.#link.everSynced
     if (!canScan || this.#isPaused) return SLEEP_MS_MAX
-    const storeMs = (this.#link.connected ? this.#wanted.dueInMs() : undefined) ?? SLEEP_MS_MAX
-    return Math.min(SLEEP_MS_MAX, storeMs, this.#local.dueInMs(nowMs), this.#remote.dueInMs ?? SLEEP_MS_MAX)
+    return Math.min(
+      SLEEP_MS_MAX,
+      this.#storesInMs() ?? SLEEP_MS_MAX,
+      this.#local.dueInMs(nowMs),
+      this.#remote.dueInMs ?? SLEEP_MS_MAX,
+    )
+  }
+
+  /** Until what the hub lacks is offered again; a reader stores nothing. */
+  #storesInMs(): number | undefined {
+    const { connected, readOnly } = this.#link
+    return connected && !readOnly ? this.#wanted.dueInMs() : undefined
   }
 
   /** Between turns; a turn publishes itself. */

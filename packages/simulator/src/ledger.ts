@@ -1,5 +1,5 @@
 import { SimRandom } from './random.js'
-import { contentKey } from './shown.js'
+import { contentKey, SMALL_BYTES } from './shown.js'
 
 /** Shorter than any chunk of a file of more than one. */
 const BLOCK_BYTES = 4_096
@@ -42,7 +42,9 @@ export class Ledger {
 
   /** A text that no other file has. @param sizeBytes About how long it is. */
   text(author: string, sizeBytes: number): string {
-    return `${author} ${this.#count}|${filling(this.#count++, sizeBytes)}`
+    const number = this.#count++
+    // Of large ones the length is all that tells them apart where only the space says what they are.
+    return `${author} ${number}|${filling(number, sizeBytes > SMALL_BYTES ? sizeBytes + number : sizeBytes)}`
   }
 
   wrote(text: string): void {

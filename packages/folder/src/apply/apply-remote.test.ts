@@ -267,6 +267,19 @@ test('[FB9] old content that is written to through an open handle comes back bes
   expect(world.bytes().has('old and late')).toBe(true)
 })
 
+test('[FB9] whoever writes to an open file that goes with its directory gets it back above that', async () => {
+  await shows([DIR(1, 'd'), FILE(2, 'f', 'old', 1)])
+  const handle = fs.openSync(world.path('d/f'), 'a')
+  const files = intercepted(nodeFileSystem, (call) => {
+    if (call === 'rmdir') fs.writeSync(handle, ' and late')
+  })
+  world.space.show([])
+  const result = await applyRemote(world.ctx(files), never)
+  fs.closeSync(handle)
+  expect(world.disk()).toEqual({ f: 'old and late' })
+  expect(result.rescan).toContain('')
+})
+
 test('a large file is fetched beside the small ones, and an interrupted one goes on where it stopped', async () => {
   const large = 'x'.repeat(300_000)
   world.space.show([FILE(1, 'large', large), FILE(2, 'small', 's')])

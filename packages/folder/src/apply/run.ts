@@ -248,11 +248,14 @@ export class Run {
     for (const { path, at, dir, stat } of asides) {
       const now = ctx.files.lstat(path)
       if (!now || untouched(now, stat)) continue
-      // Its directory went meanwhile: the trash has it.
-      if (lstatBelow(ctx.files, ctx.directory, dir)?.kind !== 'dir') continue
-      putBack(ctx.files, path, at.directory, at.name)
-      directories.push(at.directory)
-      report.rescan(dir)
+      // Where its directory is gone, or leads elsewhere by now, to the nearest one above.
+      let nearest = dir
+      while (nearest !== '' && lstatBelow(ctx.files, ctx.directory, nearest)?.kind !== 'dir')
+        nearest = relativeTo(ctx.directory, dirname(join(ctx.directory, nearest)))
+      const directory = join(ctx.directory, nearest)
+      putBack(ctx.files, path, directory, at.name)
+      directories.push(directory)
+      report.rescan(nearest)
     }
     return directories
   }

@@ -4,7 +4,6 @@ import { errnoOf } from '../adapters/node-file-system.js'
 import type { FileStat } from '../ports/file-system.js'
 import type { PushContext } from './push-context.js'
 import { readContent } from './read-content.js'
-import { DELAYS_MS } from './retries.js'
 import { thingsBelow } from './things-below.js'
 
 /** Files stored with one call, and their bytes: small ones stay in memory until then. */
@@ -12,6 +11,9 @@ const GROUP_FILES = 256
 const GROUP_BYTES = 32 * 1024 * 1024
 /** Groups that fail in a row: then it is the store, or the hub. */
 const FAILURES_MAX = 3
+/** Time until what failed is tried again: all of it is read again then. Doubled each time. */
+const RETRY_MS_MIN = 1_000
+const RETRY_MS_MAX = 3_600_000
 /** Of problems. */
 const SOURCE = 'wanted'
 /** Wanted contents that one walk through the trash looks for. */
@@ -207,7 +209,7 @@ export class WantedFiles {
     } catch (error) {
       this.#abort.signal.throwIfAborted()
       // It is being changed, or cannot be read: the local side says so.
-      if (isOfItsFile(error)) return undefined
+      if (error instanceof SourceChangedError || errnoOf(error) !== undefined) return undefined
       throw error
     }
   }
@@ -219,8 +221,10 @@ export class WantedFiles {
 
   #failed(error: Error): void {
     if (this.#abort.signal.aborted) return
-    const delayMs = DELAYS_MS[Math.min(this.#failures++, DELAYS_MS.length - 1)]!
-    this.#retryAtMs = this.monotonicMs() + delayMs
+    // What is refused for good is asked for again with the next connection.
+    const isFinal = error instanceof SyncError && error.retry === 'never'
+    const delayMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** this.#failures++)
+    this.#retryAtMs = isFinal ? undefined : this.monotonicMs() + delayMs
     const problem = {
       path: '',
       cause: 'hub-lacks-bytes',
@@ -281,7 +285,10 @@ class Group {
   }
 }
 
+/** Of a file that is gone, or may not be opened any more; others are of the machine. */
+const ERRNOS_OF_A_FILE = new Set<string | undefined>(['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'EPERM'])
+
 const isOfItsFile = (error: unknown): boolean =>
-  error instanceof SourceChangedError || (!(error instanceof SyncError) && errnoOf(error) !== undefined)
+  error instanceof SourceChangedError || ERRNOS_OF_A_FILE.has(errnoOf(error))
 
 const stampOf = (path: string, { size, mtimeNs }: FileStat): string => `${size} ${mtimeNs} ${path}`
