@@ -100,6 +100,20 @@ export async function hub(
   return running
 }
 
+/** A hub, who may write at it, and who may only read. */
+export async function writerAndReader(): Promise<{ readonly writer: Bound; readonly reader: Bound }> {
+  const theHub = await hub({
+    tokens: [
+      { token: 'writer', subject: 'writer', spaces: '*', access: 'write' },
+      { token: 'reader', subject: 'reader', spaces: '*', access: 'read' },
+    ],
+  })
+  return {
+    writer: await bind({ hub: theHub, token: 'writer' }),
+    reader: await bind({ hub: theHub, token: 'reader' }),
+  }
+}
+
 /** Relative path → text, `→ target` or `/`, of everything on disk but the tool's own directory. */
 export function onDisk(directory: string): Record<string, string> {
   const tree: Record<string, string> = {}

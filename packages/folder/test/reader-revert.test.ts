@@ -1,17 +1,10 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { bind, hub, onDisk, temporaryDirectory } from './fixture.js'
+import { onDisk, temporaryDirectory, writerAndReader } from './fixture.js'
 
 test('[AC2] revert takes nothing that a symlink in the place of a directory leads to', async () => {
-  const theHub = await hub({
-    tokens: [
-      { token: 'writer', subject: 'writer', spaces: '*', access: 'write' },
-      { token: 'reader', subject: 'reader', spaces: '*', access: 'read' },
-    ],
-  })
-  const writer = await bind({ hub: theHub, token: 'writer' })
-  const reader = await bind({ hub: theHub, token: 'reader' })
+  const { writer, reader } = await writerAndReader()
   fs.mkdirSync(writer.path('d'))
   fs.writeFileSync(writer.path('d/f'), 'text')
   await writer.binding.settled()

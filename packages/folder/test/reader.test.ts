@@ -1,7 +1,7 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { bind, hub, onDisk } from './fixture.js'
+import { onDisk, writerAndReader } from './fixture.js'
 import { act, generator } from './random-hands.js'
 
 /** Replay one failure: `TIDEMARK_SEED=…`; look for others: `TIDEMARK_SEEDS=<count>`. */
@@ -26,14 +26,7 @@ test.each(SEEDS)(
   '[AC2] random hands on the folder of a reader change nothing elsewhere, and revert leaves no trace (TIDEMARK_SEED=%i)',
   async (seed) => {
     const random = generator(seed)
-    const theHub = await hub({
-      tokens: [
-        { token: 'writer', subject: 'writer', spaces: '*', access: 'write' },
-        { token: 'reader', subject: 'reader', spaces: '*', access: 'read' },
-      ],
-    })
-    const writer = await bind({ hub: theHub, token: 'writer' })
-    const reader = await bind({ hub: theHub, token: 'reader' })
+    const { writer, reader } = await writerAndReader()
     const log: string[] = []
     const settled = () => AbortSignal.timeout(20_000)
     try {

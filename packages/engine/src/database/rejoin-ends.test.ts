@@ -160,3 +160,28 @@ test('[GC17] to a hub that went back nothing is claimed that may have been colle
   await database.receive(HUB, [alive], { run: 'f'.repeat(16) as RunId, lseq: 1 })
   expect(await names(database)).toEqual(['x', 'y'])
 })
+
+class Full extends MemoryKeyValueStore {
+  isFull = false
+  override async batch(...args: Parameters<MemoryKeyValueStore['batch']>) {
+    if (this.isFull) throw new Error('no room')
+    return super.batch(...args)
+  }
+}
+
+test('[GC17] a lost incarnation is known for good, though there was no room for it at first (seed 640619)', async () => {
+  const storage = new Full()
+  const first = await open(storage)
+  await first.commit([{ type: 'create', ref: 'd', parent: { node: ROOT }, name: 'd', kind: 'dir' }])
+  const [[rid, seq]] = [...first.frontier] as [[ReplicaId, number]]
+  const database = await open(storage)
+  // The database went back: the peer met more of the earlier run than it knows.
+  const word = { met: new Map([[rid, seq + 3]]), sweep: 'c'.repeat(16) as RunId }
+  storage.isFull = true
+  await expect(database.noteOpen(HUB, word)).rejects.toThrow('no room')
+  expect(database.lost).toEqual(new Map())
+  storage.isFull = false
+  await database.noteOpen(HUB, word)
+  expect(database.lost).toEqual(new Map([[rid, seq]]))
+  expect((await open(storage)).lost).toEqual(new Map([[rid, seq]]))
+})

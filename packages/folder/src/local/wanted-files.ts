@@ -1,10 +1,9 @@
 import type { Upload } from '@tidemark/engine'
 import { type ChunkId, SourceChangedError, SyncError } from '@tidemark/protocol'
 import { errnoOf } from '../adapters/node-file-system.js'
-import type { FileStat } from '../ports/file-system.js'
 import type { PushContext } from './push-context.js'
 import { readContent } from './read-content.js'
-import { thingsBelow } from './things-below.js'
+import { type Candidate, WantedCandidates } from './wanted-candidates.js'
 
 /** Files stored with one call, and their bytes: small ones stay in memory until then. */
 const GROUP_FILES = 256
@@ -16,22 +15,6 @@ const RETRY_MS_MIN = 1_000
 const RETRY_MS_MAX = 3_600_000
 /** Of problems. */
 const SOURCE = 'wanted'
-/** Wanted contents that one walk through the trash looks for. */
-const WALK_CONTENTS = 100_000
-/** Looks at the trash between two turns of the event loop. */
-const SLICE_LOOKS = 256
-/** Roots of files in the trash. */
-const REMEMBERED_MAX = 100_000
-
-/** A file that may hold something wanted. */
-interface Candidate {
-  readonly absolute: string
-  /** Where it stands, or stood, in the folder. */
-  readonly path: string
-  readonly size: number
-  /** Whether this content is wanted of it. */
-  takes(root: ChunkId): boolean
-}
 
 /**
  * Stores again what the hub lacks and this folder holds: beside the control loop, because it can be much.
@@ -44,8 +27,7 @@ export class WantedFiles {
   /** Attempts in a row that failed, and when the next one is due. */
   #failures = 0
   #retryAtMs: number | undefined
-  /** What was read in the trash. */
-  readonly #trashed = new Map<string, ChunkId>()
+  readonly #candidates: WantedCandidates
 
   /**
    * @param trash Absolute path of what was deleted or replaced here.
@@ -53,10 +35,12 @@ export class WantedFiles {
    */
   constructor(
     private readonly context: PushContext,
-    private readonly trash: string,
+    trash: string,
     private readonly monotonicMs: () => number,
     private readonly onChange: () => void,
-  ) {}
+  ) {
+    this.#candidates = new WantedCandidates(context, trash)
+  }
 
   /** Whether something may have to be stored. */
   get isBusy(): boolean {
@@ -94,19 +78,19 @@ export class WantedFiles {
 
   async #run(): Promise<void> {
     const { wanted } = this.context.space
-    while (this.#isMore && !(await wanted.isEmpty())) {
+    while (this.#isMore) {
       this.#isMore = false
+      if (await wanted.isEmpty()) continue
       await this.#storeAll()
       // What came meanwhile may be in rows that were passed already.
       if (!this.#isMore) await wanted.clear()
     }
-    this.#isMore = false
   }
 
   async #storeAll(): Promise<void> {
     const attempts = new Attempts()
-    await this.#storeThose(this.#shown(), attempts)
-    await this.#storeThose(this.#thrownAway(), attempts)
+    await this.#storeThose(this.#candidates.shown(), attempts)
+    await this.#storeThose(this.#candidates.thrownAway(this.#abort.signal), attempts)
     attempts.end()
   }
 
@@ -119,61 +103,6 @@ export class WantedFiles {
       if (found) await group.add(found)
     }
     await group.end()
-  }
-
-  async *#shown(): AsyncIterable<Candidate> {
-    const { rows, space, directory } = this.context
-    for await (const page of rows.all()) {
-      const files = page.filter(({ entry }) => entry.kind === 'file' && entry.version)
-      const wanted = await space.wanted.among(files.map(({ entry }) => entry.version!.root))
-      for (const row of files) {
-        const { root, size } = row.entry.version!
-        const path = wanted.has(root) ? await rows.localPathOf(row) : undefined
-        if (path === undefined) continue
-        yield { absolute: `${directory}/${path}`, path, size, takes: (each) => each === root }
-      }
-    }
-  }
-
-  /** What was replaced or deleted here may be the last of what a hub that went back shows. */
-  async *#thrownAway(): AsyncIterable<Candidate> {
-    let bySize = new Map<number, Set<ChunkId>>()
-    let count = 0
-    for await (const page of this.context.space.wanted.all()) {
-      for (const { root, size } of page) bySize.set(size, (bySize.get(size) ?? new Set()).add(root))
-      count += page.length
-      if (count < WALK_CONTENTS) continue
-      yield* this.#thrownAwayOf(bySize)
-      bySize = new Map()
-      count = 0
-    }
-    if (count > 0) yield* this.#thrownAwayOf(bySize)
-  }
-
-  async *#thrownAwayOf(bySize: Map<number, Set<ChunkId>>): AsyncIterable<Candidate> {
-    const { trash } = this
-    let looks = 0
-    for (const { path, stat } of thingsBelow(this.context.files, trash)) {
-      if (++looks % SLICE_LOOKS === 0) await new Promise((resolve) => setImmediate(resolve))
-      this.#abort.signal.throwIfAborted()
-      const { kind, size } = stat
-      const roots = kind === 'file' ? bySize.get(size) : undefined
-      // Nobody writes there: what was read once is known.
-      const known = this.#trashed.get(stampOf(path, stat))
-      if (!roots || (known !== undefined && !roots.has(known))) continue
-      const takes = (root: ChunkId): boolean => {
-        this.#remember(stampOf(path, stat), root)
-        const isTaken = roots.delete(root)
-        if (roots.size === 0) bySize.delete(size)
-        return isTaken
-      }
-      yield { absolute: `${trash}/${path}`, path: path.slice(path.indexOf('/') + 1), size, takes }
-    }
-  }
-
-  #remember(stamp: string, root: ChunkId): void {
-    if (this.#trashed.size >= REMEMBERED_MAX) this.#trashed.clear()
-    this.#trashed.set(stamp, root)
   }
 
   async #store(group: readonly Found[]): Promise<void> {
@@ -290,5 +219,3 @@ const ERRNOS_OF_A_FILE = new Set<string | undefined>(['ENOENT', 'ENOTDIR', 'ELOO
 
 const isOfItsFile = (error: unknown): boolean =>
   error instanceof SourceChangedError || ERRNOS_OF_A_FILE.has(errnoOf(error))
-
-const stampOf = (path: string, { size, mtimeNs }: FileStat): string => `${size} ${mtimeNs} ${path}`
