@@ -59,7 +59,7 @@ export class ByteCustody implements Custody {
       return { result: await receive(), lacking }
     })
     // Not awaited: a slow peer must not hold up the one that speaks.
-    void this.#askAll(lacking)
+    void this.#guarded(() => this.#askAll(lacking))
     return result
   }
 

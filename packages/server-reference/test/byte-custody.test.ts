@@ -76,8 +76,10 @@ async function custodyWorld() {
     done: async () => undefined,
     onLost: () => undefined,
   }
-  const peers = { all: new Set() } as unknown as SpacePeers
-  const custody = new ByteCustody({ space: SPACE, database, peers, storage, audit, logger: keptLog().logger })
+  const attached = new Set<{ exchange: { want: () => Promise<void> } }>()
+  const peers = { all: attached } as unknown as SpacePeers
+  const { logger, lines } = keptLog()
+  const custody = new ByteCustody({ space: SPACE, database, peers, storage, audit, logger })
   let lseq = 0
   const tell = (...entries: NodeEntry[]) =>
     custody.catchUp(entries, () => database.receive(DEVICE, entries, { run: RUN, lseq: ++lseq }))
@@ -89,7 +91,7 @@ async function custodyWorld() {
     await custody.close()
     return all
   }
-  return { audit, lacked, inStore, seen, tell, write, asked, custody }
+  return { audit, attached, lacked, inStore, lines, seen, tell, write, asked, custody }
 }
 
 test('[BG22] a hub that lost nothing looks at nothing when a device connects', async () => {
@@ -164,4 +166,15 @@ test('[BG22] a hub that stops does not wait until everything that its store has 
   await new Promise((done) => setTimeout(done, 10))
   await custody.close()
   expect(await told).toMatchObject({ name: 'AbortError' })
+})
+
+test('[BG22] a peer that cannot be asked does not end the hub', async () => {
+  const { attached, lacked, lines, tell } = await custodyWorld()
+  const want = async () => {
+    throw new Error('not now')
+  }
+  attached.add({ exchange: { want } })
+  lacked.add(rootOf(1))
+  await tell(file(1, 1, 1))
+  await expect.poll(() => lines.map(({ event }) => event)).toContain('byte-audit-failed')
 })

@@ -10,6 +10,7 @@ import {
   HEARTBEAT_INTERVAL_MS,
   HEARTBEAT_TIMEOUT_MS,
   type Hello,
+  IDS_PER_REQUEST_MAX,
   type Message,
   NO_SWEEP,
   PROTOCOL_MINORS,
@@ -18,6 +19,7 @@ import {
 import { createMemoryConnectionPair } from '@tidemark/protocol/memory'
 import { describe, expect, test } from 'vitest'
 import type { Timers } from '../ports/clock.js'
+import type { BlobAuthority } from '../transfer/blob-authority.js'
 import { type ExchangeMessage, Session, type SessionHost, type SpaceEndpoint } from './session.js'
 
 /** Time that moves when told to. */
@@ -77,6 +79,7 @@ const open = (channel = 1): Message => ({
 class Endpoint implements SpaceEndpoint {
   readonly got: ExchangeMessage['type'][] = []
   closedCount = 0
+  blobs: BlobAuthority | undefined
   constructor(readonly hold: Promise<void> = Promise.resolve()) {}
   start = async (): Promise<void> => undefined
   receive = async (message: ExchangeMessage): Promise<void> => {
@@ -252,6 +255,18 @@ describe('an open session', () => {
     await settle()
     await stage.far.drained()
     expect(stage.endpoint.got.length).toBeGreaterThan(accepted)
+  })
+
+  test('[SE6] an answer that does not fit into a frame is a fault of its request, and the session goes on', async () => {
+    const stage = await new Stage().greet()
+    const grant = { method: 'PUT', url: 'u'.repeat(2_000), headers: {}, expiresAtMs: 1 } as const
+    stage.endpoint.blobs = {
+      grantPuts: async () => new Array(IDS_PER_REQUEST_MAX).fill(grant),
+    } as Partial<BlobAuthority> as BlobAuthority
+    await stage.say(open(), { type: 'grant-puts', request: 7, channel: 1, blobs: [] })
+    expect(stage.said.at(-1)).toMatchObject({ type: 'fault', request: 7, code: 'LIMIT' })
+    await stage.say({ type: 'ping', nonce: 5 })
+    expect(stage.said.at(-1)).toEqual({ type: 'pong', nonce: 5 })
   })
 
   test('[SE6] requests fail when the session ends, none hangs', async () => {

@@ -332,10 +332,10 @@ export class Session {
       // Not awaited: answers go out of order, a slow one holds nothing up.
       this.#inboxBytes += bytes
       answerBlobRequest(authority, message, this.#abort.signal)
-        .then(
-          (reply) => this.send(reply),
-          (error: Error) => this.send({ ...errorToFault(error), request: message.request }),
-        )
+        .then((reply) => this.send(reply))
+        // Also where the answer does not fit into a frame.
+        .catch((error: Error) => this.send({ ...errorToFault(error), request: message.request }))
+        .catch((error: Error) => this.#fail(error))
         .finally(() => this.#release(bytes))
     })
   }

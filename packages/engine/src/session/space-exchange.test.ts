@@ -1,6 +1,8 @@
 import {
+  type ChunkId,
   type DeviceId,
   EPOCHS_AHEAD_MAX,
+  IDS_PER_REQUEST_MAX,
   type Message,
   NO_SWEEP,
   type NodeEntry,
@@ -307,4 +309,13 @@ test('[HB20] what takes back goes in frames of its own', async () => {
     m.type === 'entries' ? [m.entries.map(({ loc }) => loc[0]!.value.name)] : [],
   )
   expect(frames).toEqual([['d'], ['e']])
+})
+
+test('[BG22] what a peer is asked for goes in messages that may be as long', async () => {
+  const { exchange, sent, open } = await exchangeWorld()
+  await open(false)
+  const root = 'b'.repeat(64) as ChunkId
+  await exchange.want(new Array(IDS_PER_REQUEST_MAX + 1).fill({ root, height: 0, size: 5 }))
+  const counts = sent.flatMap((m) => (m.type === 'want' ? [m.versions.length] : []))
+  expect(counts).toEqual([IDS_PER_REQUEST_MAX, 1])
 })

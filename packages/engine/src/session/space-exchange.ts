@@ -1,6 +1,7 @@
 import {
   AccessError,
   type Entries,
+  IDS_PER_REQUEST_MAX,
   joinVectors,
   type NodeEntry,
   type NodeId,
@@ -218,8 +219,9 @@ export class SpaceExchange implements SpaceEndpoint {
   /** Asks the peer for bytes, if it may upload and has opened the space. */
   async want(versions: readonly WantedVersion[]): Promise<void> {
     const { channel, mayWrite, send } = this.#options
-    if (this.#closed || !this.#theirs || !mayWrite || versions.length === 0) return
-    await send({ type: 'want', channel, versions })
+    if (this.#closed || !this.#theirs || !mayWrite) return
+    for (let from = 0; from < versions.length; from += IDS_PER_REQUEST_MAX)
+      await send({ type: 'want', channel, versions: versions.slice(from, from + IDS_PER_REQUEST_MAX) })
   }
 
   /** Tells the peer of a file that is on its way to the hub. A peer that is slow to listen hears of some parts only. */
