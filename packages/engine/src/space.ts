@@ -15,7 +15,7 @@ import {
 import { BehaviorSubject, type Observable, Subject } from 'rxjs'
 import type { ChunkedFile, LinkState, SpaceBinding, StoreOptions } from './binding.js'
 import { chunkSource } from './chunking/chunk-source.js'
-import type { NewContent } from './core/user-op.js'
+import { checkMtime, type NewContent } from './core/user-op.js'
 import type { Version, ViewChange, ViewEntry } from './core/view-entry.js'
 import { SpaceDatabase } from './database/space-database.js'
 import type { Refused } from './database/space-refusals.js'
@@ -65,7 +65,7 @@ interface OpenSpaceParts extends SpaceOptions {
 export interface WriteOptions {
   /** The version that the new bytes were made from, as `stat` returned it. @default the one shown now */
   readonly basedOn?: Version
-  /** Milliseconds since 1970. @default now */
+  /** Whole milliseconds since 1970, as a Date can say them. @default now */
   readonly mtimeMs?: number
   readonly executable?: boolean
   /**
@@ -306,7 +306,7 @@ export class Space implements AsyncDisposable {
    *
    * A write that is based on another version than the one shown becomes a conflict copy beside it.
    *
-   * @throws {PathError} NOT_FOUND: no parent; IS_A_DIRECTORY; INVALID_NAME.
+   * @throws {PathError} NOT_FOUND: no parent; IS_A_DIRECTORY; INVALID_NAME. {RangeError} `mtimeMs` is out of bounds.
    */
   async write(
     path: string,
@@ -314,6 +314,7 @@ export class Space implements AsyncDisposable {
     options: WriteOptions = {},
   ): Promise<ViewEntry> {
     this.#mustBeDirect()
+    if (options.mtimeMs !== undefined) checkMtime(options.mtimeMs)
     const basedOn = options.basedOn ?? (await this.stat(path))?.version
     const source = typeof data === 'object' && 'read' in data ? data : bytesSource(data)
     const { file, isPending } = await this.#keep(source, options)

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openReplica, type Replica, type Space } from '@tidemark/engine'
 import { nodePlatform, openLevelStore } from '@tidemark/engine/node'
+import { MTIME_MS_MAX } from '@tidemark/protocol'
 import { fsBlobStore } from '@tidemark/store-fs'
 import { webSocketTransport } from '@tidemark/transport-ws'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -172,3 +173,14 @@ test('[CR18] a hub that was restarted goes on where it was', async () => {
   await settle(a, b)
   expect(await text(b, 'two.txt')).toBe('two')
 })
+
+test.each([0.5, MTIME_MS_MAX + 1, -MTIME_MS_MAX - 1, Number.NaN])(
+  'a modification time of %d is refused, and the file can still be written',
+  async (mtimeMs) => {
+    const { space } = await device('ann', { offline: true })
+    await space.write('a.txt', 'one', { mtimeMs: MTIME_MS_MAX })
+    await expect(space.write('a.txt', 'two', { mtimeMs })).rejects.toThrow(RangeError)
+    await space.write('a.txt', 'three')
+    expect(await text(space, 'a.txt')).toBe('three')
+  },
+)

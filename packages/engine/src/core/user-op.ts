@@ -1,4 +1,4 @@
-import type { ChunkId, NodeId } from '@tidemark/protocol'
+import { type ChunkId, MTIME_MS_MAX, type NodeId } from '@tidemark/protocol'
 import type { EntryKey } from './view-entry.js'
 
 /** Content that a user made; its chunks are known. */
@@ -6,8 +6,15 @@ export interface NewContent {
   readonly root: ChunkId
   readonly height: number
   readonly size: number
+  /** Whole milliseconds since 1970; at most MTIME_MS_MAX, either side. */
   readonly mtimeMs: number
   readonly target?: string
+}
+
+/** @throws {RangeError} no file may have this time. */
+export function checkMtime(mtimeMs: number): void {
+  if (Number.isInteger(mtimeMs) && Math.abs(mtimeMs) <= MTIME_MS_MAX) return
+  throw new RangeError(`mtimeMs is not in whole milliseconds that a Date can say: ${mtimeMs}`)
 }
 
 /**

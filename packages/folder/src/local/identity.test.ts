@@ -1,6 +1,7 @@
+import { MTIME_MS_MAX } from '@tidemark/protocol'
 import { expect, test } from 'vitest'
 import type { Fingerprint } from '../rows.js'
-import { isRacy } from './identity.js'
+import { isRacy, mtimeMsOf } from './identity.js'
 
 const MS = 1_000_000n
 const NOW = 1_800_000_000_000
@@ -25,4 +26,12 @@ test('a file whose modification time is in the future is not racy for ever', () 
 test('where stamps are whole seconds the margin is two of them', () => {
   expect(isRacy(stamped(NOW - 1_000, NOW - 1_000, 0n), NOW, NOW + 5)).toBe(true)
   expect(isRacy(stamped(NOW - 3_000, NOW - 3_000, 0n), NOW, NOW + 5)).toBe(false)
+})
+
+test('a modification time of a disk is in whole milliseconds, and one that the protocol cannot say is the nearest that it can', () => {
+  expect(mtimeMsOf(stamped(1_500, NOW, 999_999n))).toBe(1_500)
+  expect(mtimeMsOf(stamped(MTIME_MS_MAX, NOW, 0n))).toBe(MTIME_MS_MAX)
+  const last = 2n ** 63n * 1_000_000_000n
+  expect(mtimeMsOf({ ...stamped(0, 0), mtimeNs: `${last}` })).toBe(MTIME_MS_MAX)
+  expect(mtimeMsOf({ ...stamped(0, 0), mtimeNs: `${-last}` })).toBe(-MTIME_MS_MAX)
 })

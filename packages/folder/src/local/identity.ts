@@ -1,3 +1,4 @@
+import { MTIME_MS_MAX } from '@tidemark/protocol'
 import type { FileStat } from '../ports/file-system.js'
 import type { Fingerprint, SyncedRow } from '../rows.js'
 
@@ -53,5 +54,8 @@ export const isCoarse = ({ mtimeNs, ctimeNs }: Fingerprint): boolean =>
 
 export const isExecutable = (stamps: Fingerprint): boolean => (stamps.mode & 0o100) !== 0
 
-/** Milliseconds since 1970, as the protocol has it. */
-export const mtimeMsOf = (stamps: Fingerprint): number => Number(BigInt(stamps.mtimeNs) / 1_000_000n)
+/** Whole milliseconds since 1970, as the protocol has it; of years that it cannot say the nearest one. */
+export const mtimeMsOf = (stamps: Fingerprint): number => {
+  const ms = Number(BigInt(stamps.mtimeNs) / 1_000_000n)
+  return Math.max(-MTIME_MS_MAX, Math.min(MTIME_MS_MAX, ms))
+}

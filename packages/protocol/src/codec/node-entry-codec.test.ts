@@ -3,7 +3,7 @@ import { type Context, EMPTY_CONTEXT } from '../context.js'
 import type { Dot } from '../dot.js'
 import { DecodeError, LimitError } from '../errors.js'
 import { type ChunkId, type NodeId, type ReplicaId, ROOT } from '../ids.js'
-import { DOTS_MAX, FILE_BYTES_MAX, SIBLINGS_MAX } from '../limits.js'
+import { DOTS_MAX, FILE_BYTES_MAX, MANIFEST_HEIGHT_MAX, MTIME_MS_MAX, SIBLINGS_MAX } from '../limits.js'
 import type { Content, Loc, NodeEntry, Sibling } from '../node-entry.js'
 import { decodeNodeEntry, encodeLocSibling, encodeNodeEntry } from './node-entry-codec.js'
 import { joinExtra } from './schema.js'
@@ -111,10 +111,16 @@ describe('node entries that are refused', () => {
       loc({ name: 'a'.repeat(256) }),
       entry({ loc: Array.from({ length: SIBLINGS_MAX + 1 }, (_, i) => sib(i + 1, LOC)) }),
       entry({ loc: [sib(DOTS_MAX + 9, LOC, exceptAll)] }),
+      content({ ...FILE, size: FILE_BYTES_MAX + 1 }),
+      content({ ...FILE, height: MANIFEST_HEIGHT_MAX + 1 }),
+      content({ ...FILE, mtimeMs: MTIME_MS_MAX + 1 }),
+      content({ ...FILE, mtimeMs: -MTIME_MS_MAX - 1 }),
     ]) {
       expect(() => encodeNodeEntry(value)).toThrow(LimitError)
     }
-    const bytes = encodeNodeEntry(content({ ...FILE, size: FILE_BYTES_MAX + 1 }))
+    const bytes = encodeNodeEntry(content({ ...FILE, size: FILE_BYTES_MAX, mtimeMs: 0 })).slice()
+    // The size is a big-endian number of 8 bytes, and ends the content.
+    bytes[bytes.lastIndexOf(0xcf) + 8] = 1
     expect(() => decodeNodeEntry(bytes)).toThrow(LimitError)
   })
 

@@ -1,6 +1,6 @@
 import { compareBytes, utf8Encode } from '../bytes.js'
 import { DecodeError, LimitError } from '../errors.js'
-import { EXTRA_BYTES_MAX, FIELDS_MAX } from '../limits.js'
+import { EXTRA_BYTES_MAX, FIELDS_MAX, SEQ_MAX } from '../limits.js'
 import { LONE_SURROGATE } from '../names.js'
 import type { ExtraField } from '../node-entry.js'
 import type { WireReader } from './wire-reader.js'
@@ -15,16 +15,23 @@ export interface Codec<T> {
   read(reader: WireReader, label: string): T
 }
 
-export const uint = (max?: number): Codec<number> => ({
+/** Bounds are checked when written too: what nobody can read back would spoil the database of its writer. */
+export const uint = (max = SEQ_MAX): Codec<number> => ({
   cddl: 'uint',
-  write: (writer, value) => writer.uint(value),
+  write: (writer, value) => {
+    if (value > max) throw new LimitError(`${value} is more than ${max}`, 'uint', value)
+    writer.uint(value)
+  },
   read: (reader, label) => reader.uint(label, max),
 })
 
 /** @param magnitudeMax Bound of both signs. */
 export const int = (magnitudeMax: number): Codec<number> => ({
   cddl: 'int',
-  write: (writer, value) => writer.int(value),
+  write: (writer, value) => {
+    if (Math.abs(value) > magnitudeMax) throw new LimitError(`${value} is out of range`, 'int', value)
+    writer.int(value)
+  },
   read: (reader, label) => {
     const value = reader.int(label)
     if (Math.abs(value) > magnitudeMax) throw new LimitError(`${label}: out of range`, label, value)
