@@ -1,11 +1,12 @@
 import { DatabaseError, type SpaceName } from '@tidemark/protocol'
-import type { BehaviorSubject, Subject } from 'rxjs'
-import type { LinkState, SpaceBinding, WantedByHub } from './binding.js'
+import type { Subject } from 'rxjs'
+import type { SpaceBinding, WantedByHub } from './binding.js'
 import { chunkSource } from './chunking/chunk-source.js'
 import type { SpaceDatabase } from './database/space-database.js'
 import type { Gear } from './ports/gear.js'
 import type { Hasher } from './ports/hasher.js'
 import type { RoundPatience } from './round-patience.js'
+import type { SpaceLink } from './space-link.js'
 import type { Downloader } from './transfer/downloader.js'
 import type { UploadHint } from './transfer/upload-hints.js'
 import type { Uploader } from './transfer/uploader.js'
@@ -22,7 +23,7 @@ export interface SpaceBindingParts {
   readonly hints$: Subject<UploadHint>
   readonly changed$: Subject<void>
   readonly patience: RoundPatience
-  readonly link$: BehaviorSubject<LinkState>
+  readonly link: Pick<SpaceLink, 'value' | 'state$'>
 }
 
 /** @throws {DatabaseError} BEGINS_ANEW */
@@ -36,7 +37,7 @@ function whileTogether<T>({ begunAnew }: SpaceDatabase, value: T): T {
 
 /** What a folder works on: two trees, its own rows, and the bytes. */
 export function makeSpaceBinding(parts: SpaceBindingParts): SpaceBinding {
-  const { database, hasher, gear, uploader, downloader, wanted, wanted$, hints$, changed$, patience, link$ } =
+  const { database, hasher, gear, uploader, downloader, wanted, wanted$, hints$, changed$, patience, link } =
     parts
   return {
     received: database.received,
@@ -46,11 +47,11 @@ export function makeSpaceBinding(parts: SpaceBindingParts): SpaceBinding {
     chunk: (source, options) => chunkSource(source, { hasher, gear, ...options }),
     // Without a hub the folder itself is where the bytes are.
     store: (source, options) =>
-      link$.value.configured
+      link.value.configured
         ? uploader.store(source, options)
         : chunkSource(source, { hasher, gear, ...options }),
     ensureStored: async (uploads, options) => {
-      if (link$.value.configured) await uploader.ensureStored(uploads, options)
+      if (link.value.configured) await uploader.ensureStored(uploads, options)
     },
     fetch: (version, sink, options) => downloader.fetch(version, sink, options),
     fetchSmall: (roots, options) => downloader.fetchSmall(roots, options),
@@ -68,6 +69,6 @@ export function makeSpaceBinding(parts: SpaceBindingParts): SpaceBinding {
     materialised: (done, rows, options) => database.materialised(done, rows, options),
     touch: (keys) => database.touch(keys),
     changed$: changed$.asObservable(),
-    link$: link$.asObservable(),
+    link$: link.state$,
   }
 }

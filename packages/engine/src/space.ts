@@ -1,5 +1,4 @@
 import {
-  AccessError,
   type BlobStore,
   bytesToHex,
   type DeviceId,
@@ -12,7 +11,7 @@ import {
   type UploadId,
   type WantedVersion,
 } from '@tidemark/protocol'
-import { BehaviorSubject, type Observable, Subject } from 'rxjs'
+import { type Observable, Subject } from 'rxjs'
 import type { ChunkedFile, LinkState, SpaceBinding, StoreOptions } from './binding.js'
 import { chunkSource } from './chunking/chunk-source.js'
 import { checkMtime, type NewContent } from './core/user-op.js'
@@ -26,6 +25,7 @@ import { RoundPatience } from './round-patience.js'
 import { Housekeeper } from './session/housekeeper.js'
 import { SpacePeers } from './session/space-peers.js'
 import { makeSpaceBinding } from './space-binding.js'
+import { SpaceLink } from './space-link.js'
 import { mkdirOps, moveOps, mustDirectory, mustResolve, removeOps, writeOps } from './space-ops.js'
 import type { BodyCompressor } from './transfer/body-compressor.js'
 import { bytesSource, keptOpen, type ReadRange, readVersion } from './transfer/byte-streams.js'
@@ -122,7 +122,7 @@ export class Space implements AsyncDisposable {
   readonly #changed = new Subject<void>()
   readonly #changes = new Subject<readonly ViewChange[]>()
   readonly #refused = new Subject<Refused>()
-  readonly #link: BehaviorSubject<LinkState>
+  readonly #link: SpaceLink
   readonly #abort = new AbortController()
   readonly #stopListening: () => void
   readonly #patience: RoundPatience
@@ -169,7 +169,7 @@ export class Space implements AsyncDisposable {
       onChange: () => this.#publishLink(),
     })
     this.#wanted = new WantedContents(database)
-    this.#link = new BehaviorSubject(this.#linkState())
+    this.#link = new SpaceLink(space, () => this.#linkState())
     this.peers = new SpacePeers({
       database,
       hasher,
@@ -220,7 +220,7 @@ export class Space implements AsyncDisposable {
       hints$: this.#hints,
       changed$: this.#changed,
       patience: this.#patience,
-      link$: this.#link,
+      link: this.#link,
     })
     return this.#binding
   }
@@ -240,7 +240,7 @@ export class Space implements AsyncDisposable {
 
   /** Whether the hub is there, and whether both ends hold the same. */
   get status$(): Observable<LinkState> {
-    return this.#link.asObservable()
+    return this.#link.state$
   }
 
   /** Entries of a directory, sorted by name. @throws {PathError} NOT_FOUND, NOT_A_DIRECTORY. */
@@ -357,25 +357,7 @@ export class Space implements AsyncDisposable {
    */
   async settled(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     const { signal } = options
-    await new Promise<void>((resolve, reject) => {
-      const finish = (): void => {
-        subscription.unsubscribe()
-        signal?.removeEventListener('abort', abort)
-      }
-      const abort = (): void => {
-        finish()
-        reject(signal?.reason)
-      }
-      const subscription = this.#link.subscribe(({ equal, unsent }) => {
-        if (!equal) return
-        // The first value comes while `subscribe` runs.
-        queueMicrotask(finish)
-        if (unsent) reject(new AccessError('FORBIDDEN', `this device may only read ${this.name}`))
-        else resolve()
-      })
-      signal?.addEventListener('abort', abort, { once: true })
-      if (signal?.aborted) queueMicrotask(abort)
-    })
+    await this.#link.equal(signal)
     if (!this.#parts.bound) await this.#pending.empty(signal)
   }
 
@@ -392,7 +374,7 @@ export class Space implements AsyncDisposable {
       this.#changes.complete()
       this.#wantedMore.complete()
       this.#hints.complete()
-      this.#link.complete()
+      this.#link.close()
     })()
     return this.#closed
   }
@@ -418,12 +400,18 @@ export class Space implements AsyncDisposable {
     const isSmall = file.height === 0 && file.size <= INLINE_BYTES_MAX
     await this.#files.store(file, source, signal)
     if (isSmall || !this.peers.hub) {
-      // Rides along with its entry while it is in the cache.
-      if (isSmall && file.size > 0) this.#cache.put(file.root, await source.read(0, file.size))
+      if (isSmall && file.size > 0) await this.#letRide(file, source)
       return { file, isPending: true }
     }
     await this.#uploader.ensureStored([{ file, open: async () => keptOpen(source) }], options)
     return { file, isPending: false }
+  }
+
+  /** Rides along with its entry while it is in the cache. */
+  async #letRide({ root, size }: ChunkedFile, source: ByteSource): Promise<void> {
+    // A copy: who wrote may use the buffer again. And hashed: it may have changed since it was chunked.
+    const bytes = (await source.read(0, size)).slice()
+    if (bytesToHex(this.#parts.platform.hasher.sha256(bytes)) === root) this.#cache.put(root, bytes)
   }
 
   /** The hub lacks these. */
@@ -481,20 +469,7 @@ export class Space implements AsyncDisposable {
 
   #publishLink(): void {
     if (this.#closed) return
-    const next = this.#linkState()
-    const last = this.#link.value
-    const isSame =
-      next.configured === last.configured &&
-      next.connected === last.connected &&
-      next.everSynced === last.everSynced &&
-      next.equal === last.equal &&
-      next.readOnly === last.readOnly &&
-      next.unsent === last.unsent &&
-      next.uploading === last.uploading &&
-      next.error?.message === last.error?.message
-    if (isSame) return
     // Refused bytes are worth another attempt.
-    if (next.connected && !next.readOnly && !this.#parts.bound) this.#pending.retryFailed()
-    this.#link.next(next)
+    if (this.#link.publish() && !this.#parts.bound) this.#pending.retryFailed()
   }
 }
