@@ -1,8 +1,14 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type CommitResult, MemoryKeyValueStore, type SpaceBinding, type UserOp } from '@tidemark/engine'
-import { PathError, ROOT } from '@tidemark/protocol'
+import {
+  type ChunkedFile,
+  type CommitResult,
+  MemoryKeyValueStore,
+  type SpaceBinding,
+  type UserOp,
+} from '@tidemark/engine'
+import { PathError, ROOT, StoreError } from '@tidemark/protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { nodeFileSystem } from '../adapters/node-file-system.js'
 import { Problems } from '../problems.js'
@@ -20,6 +26,7 @@ import type { Stale } from './stale.js'
 type Version = NonNullable<SyncedRow['entry']['version']>
 
 let retries: Retries
+let problems: Problems
 let directory: string
 let store: MemoryKeyValueStore
 let row: SyncedRow
@@ -65,10 +72,10 @@ async function pushAll(
   space: Partial<SpaceBinding>,
   items: readonly Item[],
   meanwhile: () => void = () => undefined,
-  refused?: string,
-  cause = 'refused',
+  refused?: { readonly path: string; readonly cause?: string; readonly atMs?: number },
 ): Promise<Stale[]> {
   const clock = { nowMs: Date.now }
+  problems = new Problems()
   const rows = new RowsStore(store)
   const parts: Partial<SpaceBinding> = {
     writeRows: (ops, options) => store.batch(ops, options),
@@ -82,16 +89,17 @@ async function pushAll(
     files: nodeFileSystem,
     clock,
     directory,
-    problems: new Problems(),
+    problems,
     refused: new RefusedFiles(),
     onEvent: () => undefined,
   }
   const large = new LargeFiles({ ...context, onSettled: () => undefined })
   const { signal } = new AbortController()
   retries = new Retries()
-  if (refused !== undefined) {
-    retries.failed(refused, Date.now(), false)
-    context.problems.set(refused, [{ path: refused, cause, detail: '', fix: '' }])
+  if (refused) {
+    const { path, cause = 'refused', atMs = Date.now() } = refused
+    retries.failed(path, atMs, false)
+    problems.set(path, [{ path, cause, detail: '', fix: '' }])
   }
   const options = { context, large, retries, isImport: false, monotonicMs: Date.now, signal }
   const stale: Stale[] = []
@@ -172,7 +180,7 @@ function movedTo(dir: DirRef): Item {
 
 test('[FB13] a file that was only moved, because its last attempt was refused, is looked at again', async () => {
   writeFileSync(join(directory, 'g'), 'longer than before')
-  await pushAll({ commit: committing }, [movedTo(DirRef.root('1'))], undefined, 'g')
+  await pushAll({ commit: committing }, [movedTo(DirRef.root('1'))], undefined, { path: 'g' })
   expect(committed.flat().map(({ type }) => type)).toEqual(['move'])
   expect(retries.nextMs).toBeGreaterThan(0)
 })
@@ -182,7 +190,7 @@ test('[FB13] of a directory that stands where a file could not be read nothing w
   const dir = DirRef.root('1')
   const made = nodeFileSystem.lstat(join(directory, 'd'))!
   const item: Item = { type: 'create', path: 'd', dir, name: 'd', entryName: 'd', stat: made }
-  await pushAll({ commit: committing }, [item], undefined, 'd', 'unreadable')
+  await pushAll({ commit: committing }, [item], undefined, { path: 'd', cause: 'unreadable' })
   expect(committed.flat().map(({ type }) => type)).toEqual(['create'])
   expect(retries.nextMs).toBeUndefined()
 })
@@ -264,3 +272,72 @@ test.each([
     expect(retries.mustWait('bad', Date.now()), 'what is refused is not tried again at once').toBe(true)
   },
 )
+
+/** Files of a size that is read once to be chunked, and again to be stored. */
+function middleSized(names: readonly string[]): Item[] {
+  return names.map((name) => {
+    writeFileSync(join(directory, name), Buffer.alloc(300_000, name))
+    const stat = nodeFileSystem.lstat(join(directory, name))!
+    return { type: 'create', path: name, dir: DirRef.root('1'), name, entryName: name, stat }
+  })
+}
+
+/** @param meanwhile Happens between the chunking of files and the first attempt to store them. */
+function storing(meanwhile: () => void): {
+  readonly space: Partial<SpaceBinding>
+  readonly stored: string[]
+} {
+  const stored: string[] = []
+  let isFirst = true
+  const space: Partial<SpaceBinding> = {
+    commit: committing,
+    chunk: async (source) => {
+      const bytes = await source.read(0, source.size)
+      return { root: String.fromCharCode(bytes[0]!), height: 1, size: source.size } as unknown as ChunkedFile
+    },
+    ensureStored: async (uploads) => {
+      if (isFirst) meanwhile()
+      isFirst = false
+      for (const { file, open } of uploads) {
+        const source = await open()
+        try {
+          await source.read(0, source.size)
+        } finally {
+          await source.close()
+        }
+        stored.push(file.root)
+      }
+    },
+  }
+  return { space, stored }
+}
+
+test.each<[string, () => void]>([
+  ['is written to', () => writeFileSync(join(directory, 'b'), 'x', { flag: 'a' })],
+  ['is gone', () => rmSync(join(directory, 'b'))],
+])(
+  '[FB1] a file that %s between its chunking and its upload does not keep the others from being sent',
+  async (_, act) => {
+    const { space, stored } = storing(act)
+    await pushAll(space, middleSized(['a', 'b', 'c', 'd', 'e']))
+    const names = committed.flat().map((op) => (op as UserOp & { type: 'create' }).name)
+    expect(names).toEqual(['a', 'c', 'd', 'e'])
+    expect([...new Set(stored)].sort()).toEqual(['a', 'c', 'd', 'e'])
+  },
+)
+
+test('[FB1] a file that is written to before each upload waits longer and longer, and is a problem by name', async () => {
+  const { space } = storing(() => writeFileSync(join(directory, 'b'), 'x', { flag: 'a' }))
+  await pushAll(space, middleSized(['b']), undefined, { path: 'b', atMs: 0 })
+  expect(committed).toEqual([])
+  expect(problems.list().map(({ cause }) => cause)).toEqual(['changing'])
+  expect(retries.nextMs! - Date.now()).toBeGreaterThan(1_000)
+})
+
+test('what the store refuses of all is not blamed on a file', async () => {
+  const { space } = storing(() => {
+    throw new StoreError('down')
+  })
+  await expect(pushAll(space, middleSized(['a', 'b']))).rejects.toThrow('down')
+  expect(retries.nextMs).toBeUndefined()
+})

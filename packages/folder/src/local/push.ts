@@ -19,6 +19,7 @@ import { type ReadContent, readContent } from './read-content.js'
 import { isChanging, readProblem } from './read-problems.js'
 import type { Retries } from './retries.js'
 import { type Stale, tellStale, withDirectories, withoutStale, withoutTakers } from './stale.js'
+import { storeEach } from './store-each.js'
 import type { Unsent } from './unsent.js'
 
 /** Small files that are opened and chunked at once. */
@@ -54,12 +55,7 @@ export async function push(
   onStale: (stale: Stale) => void,
 ): Promise<void> {
   const { context, signal, unsent } = options
-  let planned = await readAll(onePerRow(items), options)
-  const uploads = (unsent ? [] : planned).flatMap(({ item, read }) => {
-    const isKnown = item.type === 'verify' && item.row.entry.version?.root === read?.content.root
-    return !read?.upload || isKnown || read.stat.size > LARGE_BYTES ? [] : [read.upload]
-  })
-  if (uploads.length > 0) await context.space.ensureStored(uploads, { signal })
+  let planned = await storeAll(await readAll(onePerRow(items), options), options)
   await previous
   signal.throwIfAborted()
   const all = planned
@@ -122,21 +118,44 @@ async function readItem(item: Item, options: PushOptions): Promise<Planned | und
   if (!needsReading(item)) return { item }
   const { context, large, retries, signal, unsent } = options
   const { path, stat } = item
-  // Without its bytes a create or an edit is nothing; a move is still a move.
-  const unread = item.type === 'move' ? { item, isUnread: true } : undefined
+  const unread = withoutBytes(item)
   if (retries.mustWait(path, options.monotonicMs())) return unread
   try {
     let read: ReadContent | undefined
     if (stat.kind === 'file' && stat.size > LARGE_BYTES) read = large.take(path, stat, !unsent)
     else read = await readContent({ ...context, path: `${context.directory}/${path}`, signal }, stat)
-    if (!read) return unread
-    if (retries.succeeded(path)) context.problems.set(path, [])
-    return { item, read }
+    return read ? { item, read } : unread
   } catch (error) {
     signal.throwIfAborted()
     refuse(path, error, options)
     return unread
   }
+}
+
+/** Without its bytes a create or an edit is nothing; a move is still a move. */
+const withoutBytes = (item: Item): Planned | undefined =>
+  item.type === 'move' ? { item, isUnread: true } : undefined
+
+/** @returns what can be committed: all of which the bytes, if there are any, are stored. */
+async function storeAll(planned: readonly Planned[], options: PushOptions): Promise<Planned[]> {
+  const { context, retries, signal, unsent } = options
+  const uploads = (unsent ? [] : planned).flatMap(({ item, read }) => {
+    const isKnown = item.type === 'verify' && item.row.entry.version?.root === read?.content.root
+    return !read?.upload || isKnown || read.stat.size > LARGE_BYTES ? [] : [{ item, upload: read.upload }]
+  })
+  const failed = new Map<Item, unknown>()
+  for (const [{ item }, error] of await storeEach(context.space, uploads, signal)) failed.set(item, error)
+  return planned.flatMap((entry) => {
+    const { item, read } = entry
+    const { path } = item
+    if (failed.has(item)) {
+      refuse(path, failed.get(item), options)
+      return withoutBytes(item) ?? []
+    }
+    // Read alone is not enough: of a file that is written to before each upload nobody would hear.
+    if (read && retries.succeeded(path)) context.problems.set(path, [])
+    return entry
+  })
 }
 
 function needsReading(item: Item): item is Item & { type: 'create' | 'verify' | 'move' } {

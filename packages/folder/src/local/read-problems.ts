@@ -7,6 +7,13 @@ import { SymlinkTargetError } from './read-content.js'
 export const isChanging = (error: unknown): boolean =>
   error instanceof SourceChangedError || errnoOf(error) === 'ELOOP'
 
+/** Of a file that is gone, or may not be opened any more; others are of the machine. */
+const ERRNOS_OF_A_FILE = new Set<string | undefined>(['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'EPERM'])
+
+/** Whether a file that was read before could not be read again, through no fault of others. */
+export const isOfItsFile = (error: unknown): boolean =>
+  error instanceof SourceChangedError || ERRNOS_OF_A_FILE.has(errnoOf(error))
+
 /**
  * Why a file could not be read and stored, for the person who has to do something about it.
  *

@@ -3,6 +3,7 @@ import { type ChunkId, SourceChangedError, SyncError } from '@tidemark/protocol'
 import { errnoOf } from '../adapters/node-file-system.js'
 import type { PushContext } from './push-context.js'
 import { readContent } from './read-content.js'
+import { storeEach } from './store-each.js'
 import { type Candidate, WantedCandidates } from './wanted-candidates.js'
 
 /** Files stored with one call, and their bytes: small ones stay in memory until then. */
@@ -108,21 +109,11 @@ export class WantedFiles {
   async #store(group: readonly Found[]): Promise<void> {
     const { space, onEvent } = this.context
     const { signal } = this.#abort
-    try {
-      await space.ensureStored(
-        group.map(({ upload }) => upload),
-        { signal },
-      )
-    } catch (error) {
-      signal.throwIfAborted()
-      // One that is edited now, or gone, must not hold the others back.
-      if (!isOfItsFile(error)) throw error
-      if (group.length > 1) for (const one of group) await this.#store([one])
-      return
-    }
-    for (const { path } of group)
+    const failed = await storeEach(space, group, signal)
+    const stored = group.filter((found) => !failed.has(found))
+    for (const { path } of stored)
       onEvent({ type: 'sent', path, detail: 'stored again: the hub had lost its bytes' })
-    await space.wanted.settle(group.map(({ root }) => root))
+    await space.wanted.settle(stored.map(({ root }) => root))
   }
 
   /** @returns what is on disk, if it is wanted. */
@@ -213,9 +204,3 @@ class Group {
     if (found.length > 0) await this.store(found)
   }
 }
-
-/** Of a file that is gone, or may not be opened any more; others are of the machine. */
-const ERRNOS_OF_A_FILE = new Set<string | undefined>(['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'EPERM'])
-
-const isOfItsFile = (error: unknown): boolean =>
-  error instanceof SourceChangedError || ERRNOS_OF_A_FILE.has(errnoOf(error))
