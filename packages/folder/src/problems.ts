@@ -1,6 +1,6 @@
 import type { Problem } from './rows.js'
 
-/** What a directory is that may not be entered, or read. */
+/** What a directory is that may not be entered, or read, and whatever cannot be looked at. */
 export const UNLISTED = 'unreadable'
 /** How many a status lists; the rest is counted. */
 const LISTED_MAX = 1_000

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { nodeFileSystem } from '../adapters/node-file-system.js'
+import type { FileSystem } from '../ports/file-system.js'
 import { IgnoreRules } from './ignore-rules.js'
 import { type DirectoryScan, scanDirectory } from './scan-directory.js'
 
@@ -123,6 +124,53 @@ test('a directory that cannot be listed is unknown', () => {
   }
   const scan = scanDirectory(files, rules, { root, path: '', dev, ino })
   expect(scan).toMatchObject({ state: 'unknown', problem: { cause: 'unreadable' } })
+})
+
+/** A disk on which nobody can look at some places. */
+function refusing(code: string, isRefused: (path: string) => boolean): FileSystem {
+  return {
+    ...nodeFileSystem,
+    lstat(path) {
+      if (isRefused(path)) throw Object.assign(new Error(code), { code })
+      return nodeFileSystem.lstat(path)
+    },
+  }
+}
+
+test.each(['ENOTCONN', 'EACCES', 'EIO', 'ESTALE', 'ENAMETOOLONG'])(
+  '[FB1] a name that cannot be looked at (%s) is hidden and a problem, and nothing else with it',
+  (code) => {
+    const { root, rules, path } = folder()
+    for (const name of ['dead', 'd']) fs.mkdirSync(path(name))
+    fs.writeFileSync(path('f'), '')
+    const { dev, ino } = nodeFileSystem.lstat(root)!
+    const files = refusing(code, (at) => at.endsWith('/dead'))
+    const scan = scanDirectory(files, rules, { root, path: '', dev, ino })
+    expect(mustList(scan)).toEqual({ found: ['d', 'f'], hidden: ['dead'], causes: ['unreadable'] })
+    if (scan.state === 'listed') expect(scan.problems[0]).toMatchObject({ path: 'dead' })
+  },
+)
+
+test.each(['dead', 'dead/'])(
+  'a name that cannot be looked at, and that a rule hides (%s), is no problem',
+  (rule) => {
+    const { root, rules, path } = folder()
+    fs.mkdirSync(path('dead'))
+    fs.writeFileSync(path('.tidemarkignore'), `${rule}\n`)
+    const { dev, ino } = nodeFileSystem.lstat(root)!
+    const files = refusing('ENOTCONN', (at) => at.endsWith('/dead'))
+    const scan = scanDirectory(files, rules, { root, path: '', dev, ino })
+    expect(mustList(scan)).toEqual({ found: ['.tidemarkignore'], hidden: ['dead'], causes: [] })
+  },
+)
+
+test('a directory that may be read and not entered is unknown as a whole', () => {
+  const { root, rules, path } = folder()
+  fs.writeFileSync(path('f'), '')
+  const { dev, ino } = nodeFileSystem.lstat(root)!
+  const files = refusing('EACCES', (at) => at.startsWith(`${root}/`))
+  const scan = scanDirectory(files, rules, { root, path: '', dev, ino })
+  expect(scan).toMatchObject({ state: 'unknown', problem: { path: '', cause: 'unreadable' } })
 })
 
 test('a line of the rules that no path can match, or that takes for ever, hides nothing and stops nothing', () => {

@@ -97,7 +97,13 @@ class Listing {
     const name = this.#decode(bytes)
     if (name === undefined) return
     const path = this.#pathOf(name)
-    const stat = this.files.lstat(`${this.absolute}/${name}`)
+    let stat: FileStat | undefined
+    try {
+      stat = this.files.lstat(`${this.absolute}/${name}`)
+    } catch (error) {
+      this.#addUnseen(name, error)
+      return
+    }
     if (!stat) return
     const reason = this.rules.isIgnored(path, stat.kind === 'dir')
       ? 'ignored'
@@ -118,6 +124,22 @@ class Listing {
       problems: this.#problems,
       rulesChanged: this.#rulesChanged,
     }
+  }
+
+  /** @throws where it is the directory that cannot be entered. */
+  #addUnseen(name: string, error: unknown): void {
+    const errno = errnoOf(error)
+    if (errno === undefined) throw error
+    this.files.lstat(`${this.absolute}/.`)
+    this.#hidden.add(name)
+    const path = this.#pathOf(name)
+    if (this.rules.isIgnored(path, true) || this.rules.isIgnored(path, false)) return
+    this.#problems.push({
+      path,
+      cause: UNLISTED,
+      detail: `it cannot be looked at (${errno})`,
+      fix: `mount anew what is mounted there, or unmount it; or name it in ${IGNORE_FILE}`,
+    })
   }
 
   #decode(bytes: Uint8Array): string | undefined {
