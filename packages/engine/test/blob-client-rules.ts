@@ -25,10 +25,16 @@ export type MakeClient = (options: {
 }) => ClosableClient
 export type Answer = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void
 
+export interface ServeOptions {
+  readonly idleTimeoutMs?: number
+  /** Sees each request before its body is read. */
+  onRequest?(request: IncomingMessage): void
+}
+
 /** Serves one answer to everything until the end of each test. */
 export function blobServer<Client extends ClosableClient>(
   make: (options: { readonly baseUrl: string; readonly idleTimeoutMs?: number }) => Client,
-): (answer: Answer, options?: { idleTimeoutMs?: number }) => Promise<{ client: Client; url: string }> {
+): (answer: Answer, options?: ServeOptions) => Promise<{ client: Client; url: string }> {
   let server: Server | undefined
   let client: Client | undefined
   afterEach(async () => {
@@ -36,11 +42,12 @@ export function blobServer<Client extends ClosableClient>(
     server?.closeAllConnections()
     await new Promise((resolve) => (server ? server.close(resolve) : resolve(undefined)))
   })
-  return async (answer, options = {}) => {
+  return async (answer, { onRequest, ...options } = {}) => {
     server = createServer((request, response) => {
       const parts: Buffer[] = []
       request.on('data', (part: Buffer) => parts.push(part))
       request.on('end', () => answer(request, response, Buffer.concat(parts)))
+      onRequest?.(request)
     })
     await new Promise<void>((resolve) => server!.listen(0, '127.0.0.1', resolve))
     const url = `127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -156,6 +163,26 @@ export function runBlobClientRules(name: string, make: MakeClient): void {
       await expect(client.get(GET, { offset: 0, length: 5 }, {})).rejects.toBeInstanceOf(StoreError)
     })
 
+    test('an upload that goes on slowly may take longer than a silence', async () => {
+      const body = new Uint8Array(16 * 1024 * 1024)
+      const idleTimeoutMs = 1_500
+      const { client } = await serve(
+        (_request, response, { length }) => response.writeHead(length === body.length ? 201 : 400).end(),
+        { idleTimeoutMs, onRequest: readSlowly },
+      )
+      const startedMs = performance.now()
+      await client.put(PUT, body, {})
+      expect(performance.now() - startedMs).toBeGreaterThan(2 * idleTimeoutMs)
+    })
+
+    test('a store that takes a body and says nothing is given up', async () => {
+      const { client } = await serve(() => undefined, { idleTimeoutMs: 300 })
+      await expect(client.put(PUT, new Uint8Array(16_000), {})).rejects.toMatchObject({
+        code: 'STORE',
+        status: undefined,
+      })
+    })
+
     test('the signal ends a request with its reason, before and while it runs', async () => {
       const { client } = await serve(() => undefined)
       const abort = new AbortController()
@@ -183,4 +210,11 @@ export function runBlobClientRules(name: string, make: MakeClient): void {
       expect(seen).toEqual(['*'])
     })
   })
+}
+
+/** At most 64 KiB each 15 ms: what a connection gives at once. */
+function readSlowly(request: IncomingMessage): void {
+  request.pause()
+  const timer = setInterval(() => request.read(), 15)
+  request.on('close', () => clearInterval(timer))
 }

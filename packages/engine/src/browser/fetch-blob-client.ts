@@ -8,12 +8,10 @@ import {
   refusal,
   translated,
 } from '../adapters/blob-answer.js'
+import { Deadline, uploadTimeoutMs } from '../adapters/deadline.js'
 import { unshared } from '../adapters/unshared.js'
 import { Budget } from '../memory/budget.js'
 import { systemClock } from './system-clock.js'
-
-/** Slower uploads are given up: `fetch` does not say how far one is. */
-const UPLOAD_BYTES_PER_MS_MIN = 16
 
 export interface FetchBlobClientOptions {
   /** What relative grants are resolved against: the URL that was dialled; ws and wss become http and https. */
@@ -56,7 +54,8 @@ export function fetchBlobClient(options: FetchBlobClientOptions): FetchBlobClien
   ): Promise<T> => {
     const ends = signal ? AbortSignal.any([signal, closed.signal]) : closed.signal
     const release = await connections.take(0, ends)
-    const deadline = new Deadline(timeoutMs, ends)
+    const deadline = new Deadline(ends)
+    deadline.reset(timeoutMs)
     try {
       const response = await fetch(new URL(grant.url, base), {
         ...request,
@@ -84,7 +83,8 @@ export function fetchBlobClient(options: FetchBlobClientOptions): FetchBlobClien
         send(
           grant,
           { headers: { ...grant.headers }, body: unshared(body) },
-          { timeoutMs: idleTimeoutMs + body.length / UPLOAD_BYTES_PER_MS_MIN, signal },
+          // `fetch` does not say how far an upload is.
+          { timeoutMs: uploadTimeoutMs(idleTimeoutMs, body.length), signal },
           drain,
         ),
       ),
@@ -100,29 +100,6 @@ export function fetchBlobClient(options: FetchBlobClientOptions): FetchBlobClien
         )
       }),
     close: async () => closed.abort(new Error('the client was closed')),
-  }
-}
-
-/** A signal that follows another one, and ends by itself where nothing happens for too long. */
-class Deadline {
-  readonly #abort = new AbortController()
-  readonly signal: AbortSignal
-  #timer: ReturnType<typeof setTimeout> | undefined
-
-  constructor(timeoutMs: number, ends: AbortSignal) {
-    this.signal = AbortSignal.any([ends, this.#abort.signal])
-    this.reset(timeoutMs)
-  }
-
-  reset(timeoutMs: number): void {
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#abort.abort(new Error(`silent for ${timeoutMs} ms`)), timeoutMs)
-  }
-
-  /** What is left of the answer is not read. */
-  end(): void {
-    clearTimeout(this.#timer)
-    this.#abort.abort()
   }
 }
 

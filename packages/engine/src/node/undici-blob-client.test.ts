@@ -1,9 +1,33 @@
 import { GrantExpiredError } from '@tidemark/protocol'
 import { describe, expect, test } from 'vitest'
-import { blobServer, GET, runBlobClientRules } from '../../test/blob-client-rules.js'
+import { blobServer, GET, PUT, runBlobClientRules } from '../../test/blob-client-rules.js'
 import { undiciBlobClient } from './undici-blob-client.js'
 
 runBlobClientRules('undici', undiciBlobClient)
+
+describe('uploads', () => {
+  const serve = blobServer(undiciBlobClient)
+
+  test('a store that stops reading is given up after a silence, however long the body is', async () => {
+    const { client } = await serve(() => undefined, {
+      idleTimeoutMs: 300,
+      onRequest: (request) => request.pause(),
+    })
+    const put = client.put(PUT, new Uint8Array(32 * 1024 * 1024), {})
+    await expect(put).rejects.toMatchObject({ code: 'STORE', status: undefined })
+  })
+
+  test('a store that refuses before it has read the body is heard', async () => {
+    const { client } = await serve(() => undefined, {
+      onRequest: (request) => {
+        request.pause()
+        request.socket.end('HTTP/1.1 410 Gone\r\ncontent-length: 2\r\n\r\n{}')
+      },
+    })
+    const put = client.put(PUT, new Uint8Array(1024 * 1024), {})
+    await expect(put).rejects.toBeInstanceOf(GrantExpiredError)
+  })
+})
 
 describe('long ranges', () => {
   const serve = blobServer(undiciBlobClient)

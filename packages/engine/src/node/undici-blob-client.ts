@@ -9,18 +9,24 @@ import {
   refusal,
   translated,
 } from '../adapters/blob-answer.js'
+import { Deadline, uploadTimeoutMs } from '../adapters/deadline.js'
 import { RangeReader } from './range-reader.js'
 import { systemClock } from './system-clock.js'
 
 /** Longer ranges are read straight into the caller's memory, where that is possible. */
 const STRAIGHT_BYTES_MIN = 256 * 1024
+/** Of a body that the socket takes at once. */
+const SLICE_BYTES = 64 * 1024
 
 export interface UndiciBlobClientOptions {
   /** What relative grants are resolved against: the URL that was dialled; ws and wss become http and https. */
   readonly baseUrl: string
   /** Connections to one store, at most, and as many again for long ranges. @default 8: one for each body in flight */
   readonly connectionsMax?: number
-  /** Silence after which a request is given up, milliseconds. @default 30,000 */
+  /**
+   * Silence after which a request is given up, milliseconds; in an upload, that no byte went out. When all are out,
+   * the answer has this time, and a second more for each 16 KB of the body. @default 30,000
+   */
   readonly idleTimeoutMs?: number
 }
 
@@ -47,14 +53,17 @@ export function undiciBlobClient(options: UndiciBlobClientOptions): UndiciBlobCl
   const send = async (
     grant: Grant,
     headers: Record<string, string>,
-    body: Uint8Array | null,
+    sent: { readonly body?: AsyncIterable<Uint8Array>; readonly headersTimeout?: number },
     signal: AbortSignal | undefined,
   ): Promise<Dispatcher.ResponseData> => {
     const { agent, request } = await http
+    const { body, ...limits } = sent
     const options = {
+      ...limits,
+      // Its documentation has iterables, its types do not.
+      body: (body ?? null) as null,
       method: grant.method,
       headers: { ...grant.headers, ...headers },
-      body,
       dispatcher: agent,
     }
     const response = await request(new URL(grant.url, base), { ...options, ...(signal ? { signal } : {}) })
@@ -64,8 +73,20 @@ export function undiciBlobClient(options: UndiciBlobClientOptions): UndiciBlobCl
   return {
     put: (grant, body, { signal }) =>
       translated(signal, async () => {
-        const response = await send(grant, { 'content-length': String(body.length) }, body, signal)
-        await response.body.dump()
+        const deadline = new Deadline(signal)
+        try {
+          const response = await send(
+            grant,
+            { 'content-length': String(body.length) },
+            // That of undici runs from the beginning of the body to that of the answer.
+            { body: slices(body, idleTimeoutMs, deadline), headersTimeout: 0 },
+            deadline.signal,
+          )
+          deadline.reset(idleTimeoutMs)
+          await response.body.dump()
+        } finally {
+          deadline.end()
+        }
       }),
     get: (grant, range, { signal, into }) =>
       translated(signal, async () => {
@@ -77,7 +98,7 @@ export function undiciBlobClient(options: UndiciBlobClientOptions): UndiciBlobCl
           signal?.throwIfAborted()
         }
         const last = range.offset + range.length - 1
-        const response = await send(grant, { range: `bytes=${range.offset}-${last}` }, null, signal)
+        const response = await send(grant, { range: `bytes=${range.offset}-${last}` }, {}, signal)
         return readRange(response, range, into)
       }),
     close: async () => {
@@ -91,6 +112,19 @@ export function undiciBlobClient(options: UndiciBlobClientOptions): UndiciBlobCl
 async function loadHttp(options: Agent.Options): Promise<{ agent: Agent; request: typeof request }> {
   const undici = await import('undici')
   return { agent: new undici.Agent(options), request: undici.request }
+}
+
+/** Asked for the next slice when the system has taken the one before. */
+async function* slices(
+  body: Uint8Array,
+  idleTimeoutMs: number,
+  deadline: Deadline,
+): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < body.length; at += SLICE_BYTES) {
+    deadline.reset(idleTimeoutMs)
+    yield body.subarray(at, at + SLICE_BYTES)
+  }
+  deadline.reset(uploadTimeoutMs(idleTimeoutMs, body.length))
 }
 
 /** Exactly the bytes that were asked for. */
