@@ -267,6 +267,26 @@ test('[FB9] old content that is written to through an open handle comes back bes
   expect(world.bytes().has('old and late')).toBe(true)
 })
 
+test.each([
+  ['comes', 'new'],
+  ['finds it taken', 'mine'],
+])('[FB9] so does what is written in the moment in which the new content %s', async (_, there) => {
+  await shows([FILE(1, 'f.txt', 'old')])
+  const handle = fs.openSync(world.path('f.txt'), 'a')
+  let isWritten = false
+  const files = intercepted(nodeFileSystem, (call, [, to]) => {
+    if (isWritten || call !== 'link' || to !== world.path('f.txt')) return
+    isWritten = true
+    fs.writeSync(handle, ' and late')
+    if (there === 'mine') fs.writeFileSync(world.path('f.txt'), 'mine')
+  })
+  world.space.show([FILE(1, 'f.txt', 'new')])
+  const result = await applyRemote(world.ctx(files), never)
+  fs.closeSync(handle)
+  expect(world.disk()).toEqual({ 'f.txt': there, 'f (local 1).txt': 'old and late' })
+  expect(result.rescan).toContain('')
+})
+
 test('[FB9] whoever writes to an open file that goes with its directory gets it back above that', async () => {
   await shows([DIR(1, 'd'), FILE(2, 'f', 'old', 1)])
   const handle = fs.openSync(world.path('d/f'), 'a')

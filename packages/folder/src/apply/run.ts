@@ -4,8 +4,9 @@ import { ROOT } from '@tidemark/protocol'
 import type { ApplyContext } from '../apply-context.js'
 import { changeRows } from '../change-rows.js'
 import type { FileStat } from '../ports/file-system.js'
+import type { SyncedRow } from '../rows.js'
 import { batches } from './batches.js'
-import { lstatBelow, mustBeSystemError, putBack, untouched } from './disk.js'
+import { isRowAside, lstatBelow, mustBeSystemError, putBack, untouched } from './disk.js'
 import { makeDurable } from './durable.js'
 import { attempt, Effects, type Outcome, pathOf, relativeTo, type Spot } from './effects.js'
 import type { Item } from './item.js'
@@ -26,6 +27,8 @@ interface Aside {
   readonly path: string
   readonly at: Spot
   readonly dir: string
+  /** What it was when its place was last scanned. */
+  readonly row: SyncedRow
   readonly stat: FileStat
 }
 
@@ -83,14 +86,15 @@ export class Run {
       if (i % SLICE_STEPS === SLICE_STEPS - 1) await new Promise((resolve) => setImmediate(resolve))
       if (this.#state.failed.has(each.step.item.key)) continue
       tried.push(each)
+      const row = this.#state.rows.get(each.step.item.key)
       const outcome = await this.#perform(each)
+      const aside = asideOf(each, row, outcome, ctx)
+      if (aside) asides.push(aside)
       if (!outcome.done) this.#explain(each, outcome)
       else {
         this.#state.record(each.step, outcome.stat)
         if (each.step.type === 'chmod' && outcome.stat) await this.#lookAtOtherNames(outcome.stat)
         done.push(each)
-        const aside = asideOf(each, ctx)
-        if (aside) asides.push(aside)
       }
     }
     if (effective.length > 0) {
@@ -245,9 +249,10 @@ export class Run {
   #rescueLateWrites(asides: readonly Aside[]): string[] {
     const { ctx, report } = this.tools
     const directories: string[] = []
-    for (const { path, at, dir, stat } of asides) {
+    for (const { path, at, dir, row, stat } of asides) {
       const now = ctx.files.lstat(path)
-      if (!now || untouched(now, stat)) continue
+      // The stamps were taken after the new content came: what was written before that only the row can tell.
+      if (!now || (untouched(now, stat) && isRowAside(ctx.files, path, row))) continue
       // Where its directory is gone, or leads elsewhere by now, to the nearest one above.
       let nearest = dir
       while (nearest !== '' && lstatBelow(ctx.files, ctx.directory, nearest)?.kind !== 'dir')
@@ -306,9 +311,14 @@ function touchedDirs(directory: string, prepared: readonly Prepared[]): string[]
   return [...dirs]
 }
 
-function asideOf({ step, from, aside }: Prepared, ctx: ApplyContext): Aside | undefined {
+function asideOf(
+  { step, from, aside }: Prepared,
+  row: SyncedRow | undefined,
+  outcome: Outcome,
+  ctx: ApplyContext,
+): Aside | undefined {
   if (step.type !== 'remove' && step.type !== 'replace') return undefined
-  if (step.item.row!.entry.kind !== 'file') return undefined
+  if (row?.entry.kind !== 'file' || !(outcome.done || outcome.cause === 'taken')) return undefined
   const stat = ctx.files.lstat(aside!)
-  return stat && { path: aside!, at: from!, dir: relativeTo(ctx.directory, from!.directory), stat }
+  return stat && { path: aside!, at: from!, dir: relativeTo(ctx.directory, from!.directory), row, stat }
 }
