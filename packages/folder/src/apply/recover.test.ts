@@ -180,3 +180,27 @@ test('[CR18] what its user makes executable as it goes back to its place is for 
   expect(fs.statSync(world.path('d/f')).mode & 0o777).toBe(0o755)
   expect(after.fingerprint.mode).toBe(row.fingerprint.mode)
 })
+
+test('[CR18] what its user saves over a file that a start after a crash goes on to lift is kept', async () => {
+  const ctx = world.ctx()
+  const row = (await ctx.rows.get(nodeId(2)))!
+  const [from, to, aside] = ['d/f', '.tidemark/staging/lift-f', '.tidemark/staging/hold-1']
+  fs.linkSync(world.path(from), world.path(to))
+  const intent: Intent = { type: 'lift', key: row.key, rowKey: row.key, from, to, aside }
+  const ops = [batchPut({ intents: [intent], bootId: ctx.files.bootId() }), liftPut({ row, path: to })]
+  await ctx.space.writeRows(ops, { sync: true })
+  let isSaved = false
+  const meddled = intercepted(nodeFileSystem, (call, [path]) => {
+    if (isSaved || !['unlink', 'rename'].includes(call) || path !== world.path(from)) return
+    isSaved = true
+    fs.writeFileSync(world.path('saved'), 'of the user')
+    fs.renameSync(world.path('saved'), world.path(from))
+  })
+  expect(await recover(world.ctx(meddled))).toEqual([])
+  expect(world.disk()).toEqual({
+    d: '/',
+    'd/f': 'of the user',
+    'd/f (local 1)': 'old',
+    'd/g': 'old too',
+  })
+})

@@ -176,7 +176,8 @@ export class Settling {
 
   /** Both names are there: the first is ours to take away, unless somebody saves over it at this moment. */
   #takeFirstName(): void {
-    if (this.intent.type !== 'move' || this.#aside === undefined) {
+    const isInStaging = this.intent.type === 'land'
+    if (isInStaging || this.#aside === undefined) {
       this.ctx.files.unlink(this.#from!)
       return
     }
