@@ -27,6 +27,7 @@ import { SpacePeers } from './session/space-peers.js'
 import { makeSpaceBinding } from './space-binding.js'
 import { SpaceLink } from './space-link.js'
 import { mkdirOps, moveOps, mustDirectory, mustResolve, removeOps, writeOps } from './space-ops.js'
+import { ToldRefusals } from './told-refusals.js'
 import type { BodyCompressor } from './transfer/body-compressor.js'
 import { bytesSource, keptOpen, type ReadRange, readVersion } from './transfer/byte-streams.js'
 import { ChunkCache } from './transfer/chunk-cache.js'
@@ -121,7 +122,7 @@ export class Space implements AsyncDisposable {
   readonly #hints = new Subject<UploadHint>()
   readonly #changed = new Subject<void>()
   readonly #changes = new Subject<readonly ViewChange[]>()
-  readonly #refused = new Subject<Refused>()
+  readonly #refusals: ToldRefusals
   readonly #link: SpaceLink
   readonly #abort = new AbortController()
   readonly #stopListening: () => void
@@ -169,6 +170,7 @@ export class Space implements AsyncDisposable {
       onChange: () => this.#publishLink(),
     })
     this.#wanted = new WantedContents(database)
+    this.#refusals = new ToldRefusals(parts.bound ? undefined : database)
     this.#link = new SpaceLink(space, () => this.#linkState())
     this.peers = new SpacePeers({
       database,
@@ -179,7 +181,8 @@ export class Space implements AsyncDisposable {
       onWant: (versions) => this.#takeWanted(versions),
       onHint: (hint) => this.#hints.next(hint),
       onRefused: (all) => {
-        for (const each of all) this.#refused.next(each)
+        // What cannot be forgotten now is told again.
+        this.#refusals.take(all).catch(() => undefined)
       },
     })
     this.#housekeeper = new Housekeeper({
@@ -232,10 +235,11 @@ export class Space implements AsyncDisposable {
 
   /**
    * What was written here and the hub refused: it has been taken back, the tree is as the hub has it. A folder keeps
-   * the bytes where they are; a program that wrote them without one has them from elsewhere.
+   * the bytes where they are; a program that wrote them without one has them from elsewhere. What nobody listened to
+   * is told to the first who does, also after a restart; what was told just before the program ended may be told twice.
    */
   get refused$(): Observable<Refused> {
-    return this.#refused.asObservable()
+    return this.#refusals.refused$
   }
 
   /** Whether the hub is there, and whether both ends hold the same. */
@@ -373,6 +377,7 @@ export class Space implements AsyncDisposable {
       this.#changed.complete()
       this.#changes.complete()
       this.#wantedMore.complete()
+      this.#refusals.complete()
       this.#hints.complete()
       this.#link.close()
     })()

@@ -60,7 +60,7 @@ export interface Refused extends RefusalReason {
   readonly restored: readonly string[]
 }
 
-/** A binder's rows that say what was refused of a node, until the binder has dealt with it and deletes them. */
+/** Say what was refused of a node, until a binder has dealt with it, or a program was told, and deletes them. */
 export const refusedRows = {
   key: (node: string): string => `refused/${node}`,
   /** '0' is the character after '/'. */
@@ -140,8 +140,7 @@ export class SpaceRefusals {
       )
       const moved = await store.appendLog(txn, joined.nodes)
       const { dirty } = store.counters
-      if (store.options.mode === 'bound')
-        for (const { refused } of taken) await this.#tellBinder(txn, refused)
+      if (store.options.mode !== 'relay') for (const { refused } of taken) await this.#keep(txn, refused)
       return {
         value: taken,
         sync: true,
@@ -156,8 +155,8 @@ export class SpaceRefusals {
     })
   }
 
-  /** With what was refused of the node before, and the binder has not dealt with. */
-  async #tellBinder(txn: Transaction, refused: Refused): Promise<void> {
+  /** With what was refused of the node before, and nobody has dealt with. */
+  async #keep(txn: Transaction, refused: Refused): Promise<void> {
     const key = refusedRows.key(refused.node)
     const before = await txn.get(this.store.rowPrefix + key)
     const known = before && refusedRows.decode(before)
