@@ -4,6 +4,7 @@ import {
   type KeyValueStore,
   type SpaceDatabase,
   type SpacePeers,
+  type Timers,
   visibleContents,
 } from '@tidemark/engine'
 import {
@@ -22,9 +23,14 @@ export interface ByteCustodyParts {
   readonly database: SpaceDatabase
   readonly peers: SpacePeers
   readonly storage: KeyValueStore
+  readonly timers: Pick<Timers, 'after'>
   readonly audit: BlobAudit
   readonly logger: Logger
 }
+
+/** How long bytes may take to follow their entry until they are asked for; doubled with each question, up to MAX. */
+const ASK_AFTER_MS_MIN = 10_000
+const ASK_AFTER_MS_MAX = 3_600_000
 
 /**
  * The hub's care for the bytes of one space: what it shows and lacks is asked of every device that may
@@ -41,6 +47,7 @@ export class ByteCustody implements Custody {
   #losses = 0
   #auditing: Promise<void> | undefined
   #isReindexed = false
+  #askAgain: { readonly afterMs: number; readonly cancel: () => void } | undefined
   readonly #ending = new AbortController()
 
   constructor(parts: ByteCustodyParts) {
@@ -69,7 +76,9 @@ export class ByteCustody implements Custody {
     if ((await audit.unsure(contents)).length > 0) return this.catchUp(entries, receive)
     const unknown = await audit.unknown(contents)
     if (unknown.length === 0) return receive()
-    // Not asked for yet: they are on their way, as a rule.
+    // Not asked for yet: they are on their way, as a rule. Not if they were here, and this database went back before
+    // the entry came.
+    this.#askLater(ASK_AFTER_MS_MIN)
     return this.#exclusive(async () => {
       await this.#lacking.add(unknown)
       return receive()
@@ -84,8 +93,34 @@ export class ByteCustody implements Custody {
   /** Ends what runs in the background. */
   async close(): Promise<void> {
     this.#ending.abort()
+    this.#askAgain?.cancel()
     await this.#auditing
     await this.#tail
+  }
+
+  #askLater(afterMs: number): void {
+    if (this.#isClosed || (this.#askAgain && this.#askAgain.afterMs <= afterMs)) return
+    this.#askAgain?.cancel()
+    const cancel = this.#parts.timers.after(afterMs, () => {
+      this.#askAgain = undefined
+      void this.#guarded(async () => {
+        const isLacking = await this.#askEverybody()
+        if (isLacking && afterMs < ASK_AFTER_MS_MAX) this.#askLater(Math.min(2 * afterMs, ASK_AFTER_MS_MAX))
+      })
+    })
+    this.#askAgain = { afterMs, cancel }
+  }
+
+  /** @returns whether anything was lacking. */
+  async #askEverybody(): Promise<boolean> {
+    let isLacking = false
+    const ask: AskForBytes = async (versions) => {
+      isLacking = true
+      await this.#askPeers(versions)
+    }
+    const last = await this.#askPage(undefined, ask)
+    if (last) await this.#askRest(last, ask)
+    return isLacking
   }
 
   async #askRest(after: LackingVersion, ask: AskForBytes): Promise<void> {
@@ -152,8 +187,10 @@ export class ByteCustody implements Custody {
   }
 
   async #askAll(lacking: readonly LackingVersion[]): Promise<void> {
-    const versions = distinct(lacking)
-    if (versions.length === 0) return
+    if (lacking.length > 0) await this.#askPeers(distinct(lacking))
+  }
+
+  async #askPeers(versions: readonly WantedVersion[]): Promise<void> {
     await Promise.all([...this.#parts.peers.all].map(({ exchange }) => exchange.want(versions)))
   }
 

@@ -259,7 +259,7 @@ class HubReplica implements HubEngine {
     const peers = new SpacePeers({ database, cache, hasher, isHub: true, onChange: () => undefined })
     const housekeeper = new Housekeeper({ database, peers, timers, everyMs: collectEveryMs })
     const audit = blobAudit(space)
-    const custody = new ByteCustody({ space, database, peers, storage, audit, logger })
+    const custody = new ByteCustody({ space, database, peers, storage, timers, audit, logger })
     return { database, peers, authority: keepingInline(blobAuthority(space), cache), custody, housekeeper }
   }
 }

@@ -1,4 +1,4 @@
-import { MemoryKeyValueStore, SpaceDatabase, type SpacePeers } from '@tidemark/engine'
+import { MemoryKeyValueStore, SpaceDatabase, type SpacePeers, type Timers } from '@tidemark/engine'
 import { nodePlatform } from '@tidemark/engine/node'
 import {
   type ChunkId,
@@ -76,10 +76,18 @@ async function custodyWorld() {
     done: async () => undefined,
     onLost: () => undefined,
   }
-  const attached = new Set<{ exchange: { want: () => Promise<void> } }>()
+  const attached = new Set<{ exchange: { want: (versions: readonly WantedVersion[]) => Promise<void> } }>()
   const peers = { all: attached } as unknown as SpacePeers
   const { logger, lines } = keptLog()
-  const custody = new ByteCustody({ space: SPACE, database, peers, storage, audit, logger })
+  const due: { afterMs: number; run: () => void }[] = []
+  const timers: Pick<Timers, 'after'> = {
+    after: (afterMs, run) => {
+      const timer = { afterMs, run }
+      due.push(timer)
+      return () => void (due.includes(timer) && due.splice(due.indexOf(timer), 1))
+    },
+  }
+  const custody = new ByteCustody({ space: SPACE, database, peers, storage, timers, audit, logger })
   let lseq = 0
   const tell = (...entries: NodeEntry[]) =>
     custody.catchUp(entries, () => database.receive(DEVICE, entries, { run: RUN, lseq: ++lseq }))
@@ -91,7 +99,7 @@ async function custodyWorld() {
     await custody.close()
     return all
   }
-  return { audit, attached, lacked, inStore, lines, seen, tell, write, asked, custody }
+  return { audit, attached, due, lacked, inStore, lines, seen, tell, write, asked, custody }
 }
 
 test('[BG22] a hub that lost nothing looks at nothing when a device connects', async () => {
@@ -133,6 +141,29 @@ test('[BG22] what a program writes is asked for at its next connection, if its b
   expect(seen).toEqual({ looked: 0, reindexed: 0 })
   lacked.delete(rootOf(2))
   expect((await asked()).map(({ root }) => root)).toEqual([rootOf(1)])
+})
+
+test('[BG22] what does not follow its entry is asked of who is connected, less and less often, until it came', async () => {
+  const { attached, due, lacked, write } = await custodyWorld()
+  const asked: string[][] = []
+  attached.add({ exchange: { want: async (versions) => void asked.push(versions.map(({ root }) => root)) } })
+  lacked.add(rootOf(1)).add(rootOf(2))
+  await write(file(1, 1, 1))
+  await write(file(2, 2, 3))
+  expect(asked).toEqual([])
+  const next = async (afterMs: number): Promise<void> => {
+    await expect.poll(() => due.map((timer) => timer.afterMs)).toEqual([afterMs])
+    due.pop()!.run()
+  }
+  await next(10_000)
+  await next(20_000)
+  const both = [rootOf(1), rootOf(2)]
+  await expect.poll(() => asked).toEqual([both, both])
+  lacked.clear()
+  await next(40_000)
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  expect(due).toEqual([])
+  expect(asked).toHaveLength(2)
 })
 
 test('[BG22] a content that nothing shows any more is not asked for', async () => {

@@ -117,7 +117,9 @@ export class SweepWorld {
     }
     const peers = { all: new Set([{ exchange }]) } as unknown as SpacePeers
     const audit = hubBlobs.audit(SPACE)
-    const custody = new ByteCustody({ space: SPACE, database, peers, storage, audit, logger })
+    // What is asked for later is asked for by tests of that.
+    const timers = { after: () => () => undefined }
+    const custody = new ByteCustody({ space: SPACE, database, peers, storage, timers, audit, logger })
     const sweep = (signal = new AbortController().signal) =>
       hubBlobs.sweep(database, {
         uptime,
