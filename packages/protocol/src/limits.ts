@@ -18,6 +18,8 @@ export const TARGET_BYTES_MAX = 4096
 export const SIBLINGS_MAX = 64
 /** Replica ids in one context or vector. */
 export const VECTOR_ENTRIES_MAX = 65_536
+/** Replica ids of one space that a replica takes in from others; its own have room beside them. */
+export const REPLICA_IDS_MAX = 40_960
 /** Exceptions in one context; held, pin and copies lists. */
 export const DOTS_MAX = 4_096
 /** Files up to this size ride with their commit. */
@@ -91,6 +93,12 @@ mustHold(PACK_BYTES_TARGET < BLOB_BYTES_MAX, 'a pack fits a blob')
 mustHold(BLOB_BYTES_MAX <= TRANSFER_BYTES_IN_FLIGHT_MAX, 'a blob fits the transfer budget')
 mustHold(DOWNLOAD_RANGE_BYTES_MAX <= TRANSFER_BYTES_IN_FLIGHT_MAX, 'a range fits the transfer budget')
 mustHold(IDS_PER_REQUEST_MAX * 64 < FRAME_BYTES_MAX, 'a list of ids and places fits a frame')
+// Of 8 bytes each, with a number of up to 8.
+mustHold(
+  6 * 16 * REPLICA_IDS_MAX + FRAME_BYTES_TARGET <= FRAME_BYTES_MAX,
+  'six vectors and the own ids fit a frame',
+)
+mustHold(REPLICA_IDS_MAX < VECTOR_ENTRIES_MAX, 'own ids have room in a vector')
 mustHold(HEARTBEAT_INTERVAL_MS * 2 < HEARTBEAT_TIMEOUT_MS, 'one lost ping is no dead session')
 mustHold(GRANT_TTL_MS < LEASE_MS, 'what a grant leads to is there while it is valid')
 mustHold(FILE_BYTES_MAX <= SEQ_MAX, 'sizes are exact')

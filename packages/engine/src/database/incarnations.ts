@@ -2,6 +2,7 @@ import {
   bytesToHex,
   type Cursor,
   type DeviceId,
+  DOTS_MAX,
   REPLICA_ID_BYTES,
   type ReplicaId,
   type RunId,
@@ -126,6 +127,15 @@ export class Incarnations {
       if (rid !== this.#current && (met.get(rid) ?? 0) > seq) lost.set(rid, seq)
     }
     return lost
+  }
+
+  /**
+   * What counts of ids that a peer calls lost: those of which something was met, others while they fit into a
+   * message. Nobody can make the list grow without end.
+   */
+  believed(lost: Vector, met: Vector): Vector {
+    const isFull = this.#lost.size >= DOTS_MAX
+    return isFull ? new Map([...lost].filter(([rid]) => met.has(rid))) : lost
   }
 
   /** @returns those that were not known to be lost; they are once `publish` is called, after the batch. */

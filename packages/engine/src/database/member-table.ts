@@ -1,4 +1,12 @@
-import { type DeviceId, equalBytes, joinVectors, type ReplicaId } from '@tidemark/protocol'
+import {
+  type DeviceId,
+  equalBytes,
+  joinVectors,
+  LimitError,
+  MEMBERS_MAX,
+  type ReplicaId,
+  VECTOR_ENTRIES_MAX,
+} from '@tidemark/protocol'
 import type { Acknowledgement, MemberList } from '../core/collectable.js'
 import type { KeyValueReader } from '../ports/key-value-store.js'
 import { decodeJson, encodeJson } from './json-row.js'
@@ -34,6 +42,7 @@ export class MemberTable {
    * only make collection wait.
    *
    * @returns makes it visible once the batch is in; `undefined` if nothing changes.
+   * @throws {LimitError} they are more than a message can name.
    */
   take(txn: Transaction, list: MemberList): (() => void) | undefined {
     const { epoch } = this.#list
@@ -41,6 +50,8 @@ export class MemberTable {
     const devices = list.epoch > epoch ? list.devices : [...this.#list.devices, ...list.devices]
     const next = { epoch: list.epoch, devices: [...new Set(devices)].sort() }
     if (next.epoch === epoch && next.devices.length === this.#list.devices.length) return undefined
+    const { length } = next.devices
+    if (length > MEMBERS_MAX) throw new LimitError(`${length} members`, 'MEMBERS_MAX', length)
     txn.put(`${this.#prefix}list`, encodeJson(next))
     return () => {
       this.#list = next
@@ -58,16 +69,23 @@ export class MemberTable {
     return devices.flatMap((device, i) => decodeAck(device, rows[i]) ?? [])
   }
 
-  /** Acknowledgements of one epoch grow; those of an older one are forgotten. @returns whether it is news. */
+  /**
+   * Acknowledgements of one epoch grow; those of an older one are forgotten.
+   *
+   * @returns whether it is news.
+   * @throws {LimitError} with what is known they name more replica ids than a vector.
+   */
   async takeAck(txn: Transaction, ack: Acknowledgement): Promise<boolean> {
     const known = await this.ack(txn, ack.device)
     if (known && known.epoch > ack.epoch) return false
     const isSame = known?.epoch === ack.epoch
-    const row: AckRow = {
-      epoch: ack.epoch,
-      applied: [...(isSame ? joinVectors(known.applied, ack.applied) : ack.applied)],
-      stable: [...(isSame ? joinVectors(known.stable, ack.stable) : ack.stable)],
+    const applied = isSame ? joinVectors(known.applied, ack.applied) : ack.applied
+    const stable = isSame ? joinVectors(known.stable, ack.stable) : ack.stable
+    const size = Math.max(applied.size, stable.size)
+    if (size > VECTOR_ENTRIES_MAX) {
+      throw new LimitError('an acknowledgement of too many replica ids', 'VECTOR_ENTRIES_MAX', size)
     }
+    const row: AckRow = { epoch: ack.epoch, applied: [...applied], stable: [...stable] }
     const bytes = encodeJson(row)
     const before = await txn.get(this.#ackKey(ack.device))
     if (before && equalBytes(before, bytes)) return false

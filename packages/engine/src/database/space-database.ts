@@ -242,7 +242,7 @@ export class SpaceDatabase {
    * @param cursor `undefined`: it stays, because something before it was not taken.
    * @param isRepair What lives is taken although the frontier holds it: an audit showed that something is missing.
    * @returns the positions in the own log that these entries took, with those they had before.
-   * @throws {ProtocolError} BAD_ENTRY, KIND_CHANGED: nothing was written.
+   * @throws {ProtocolError} BAD_ENTRY, KIND_CHANGED; {LimitError} too many replica ids: nothing was written.
    */
   async receive(
     peer: DeviceId,
@@ -314,7 +314,8 @@ export class SpaceDatabase {
       this.#store.peers.moveCursor(txn, peer, point.cursor)
       const known = joinVectors(this.#known, point.frontier)
       const lostToo = endsRejoin ? this.#rejoin.lostBy(point.frontier) : []
-      const lost = this.#declareLost(txn, point.met, known, [...point.lost, ...lostToo])
+      const believed = this.#store.incarnations.believed(point.lost, this.met)
+      const lost = this.#declareLost(txn, point.met, known, [...believed, ...lostToo])
       const rises = change.frontier.size > 0
       return {
         value: undefined,

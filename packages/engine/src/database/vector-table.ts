@@ -1,7 +1,9 @@
 import {
   type Dot,
+  LimitError,
   type NodeEntry,
   parseReplicaId,
+  REPLICA_IDS_MAX,
   type Register,
   type ReplicaId,
   type Vector,
@@ -72,7 +74,12 @@ export class VectorTable {
     return new VectorChange(this)
   }
 
-  /** Writes the raised rows into the transaction. @returns makes them visible, once the batch is in. */
+  /**
+   * Writes the raised rows into the transaction.
+   *
+   * @returns makes them visible, once the batch is in.
+   * @throws {LimitError} peers named more replica ids than an OPEN of this side has room for.
+   */
   stage(txn: Transaction, change: VectorChange): () => void {
     const rids = new Set([...change.frontier.keys(), ...change.met.keys(), ...change.held.keys()])
     const { resets } = change
@@ -81,6 +88,9 @@ export class VectorTable {
       frontier: raised(resets ? new Map() : this.#frontier, change.frontier),
       met: raised(this.#met, change.met),
       held: raised(resets ? new Map() : this.#held, change.held),
+    }
+    if (change.meetsNew && next.met.size > REPLICA_IDS_MAX) {
+      throw new LimitError('too many replica ids in this space', 'REPLICA_IDS_MAX', next.met.size)
     }
     for (const rid of rids) {
       const row: Row = [next.frontier.get(rid) ?? 0, next.met.get(rid) ?? 0, next.held.get(rid) ?? 0]
@@ -107,6 +117,8 @@ export class VectorChange {
   readonly met = new Map<ReplicaId, number>()
   readonly held = new Map<ReplicaId, number>()
   resets = false
+  /** A peer named an id that was not known. Own ones are never refused. */
+  meetsNew = false
   readonly #base: VectorTable
 
   constructor(base: VectorTable) {
@@ -124,7 +136,12 @@ export class VectorChange {
   }
 
   raiseMet(vector: Vector): void {
-    for (const [rid, seq] of vector) raise(this.met, this.#base.met, rid, seq)
+    for (const [rid, seq] of vector) this.#meet(rid, seq)
+  }
+
+  #meet(rid: ReplicaId, seq: number): void {
+    raise(this.met, this.#base.met, rid, seq)
+    this.meetsNew ||= seq > 0 && !this.#base.met.has(rid)
   }
 
   /** An own write: truth at once. */
@@ -139,9 +156,9 @@ export class VectorChange {
     const registers: readonly Register<unknown>[] = [entry.loc, entry.content, entry.attr]
     for (const register of registers) {
       for (const { dot, ctx } of register) {
-        raise(this.met, this.#base.met, dot.rid, dot.seq)
+        this.#meet(dot.rid, dot.seq)
         raise(this.held, this.#base.held, dot.rid, dot.seq)
-        for (const [rid, seq] of ctx.vector) raise(this.met, this.#base.met, rid, seq)
+        this.raiseMet(ctx.vector)
       }
     }
   }

@@ -1,6 +1,7 @@
 import {
   type ChunkId,
   type DeviceId,
+  DOTS_MAX,
   EPOCHS_AHEAD_MAX,
   IDS_PER_REQUEST_MAX,
   type Message,
@@ -318,4 +319,19 @@ test('[BG22] what a peer is asked for goes in messages that may be as long', asy
   await exchange.want(new Array(IDS_PER_REQUEST_MAX + 1).fill({ root, height: 0, size: 5 }))
   const counts = sent.flatMap((m) => (m.type === 'want' ? [m.versions.length] : []))
   expect(counts).toEqual([IDS_PER_REQUEST_MAX, 1])
+})
+
+test('[SE7] more that is lost than a message names goes in several sync points', async () => {
+  const { database, sent, open } = await exchangeWorld()
+  const lose = (from: number, count: number) => {
+    const rids = Array.from({ length: count }, (_, i) => (from + i).toString(16).padStart(16, '0'))
+    const lost = new Map(rids.map((rid) => [rid as ReplicaId, 0]))
+    const cursor = { run: RUN, lseq: 0 }
+    return database.syncPoint(OTHER, { cursor, frontier: NOTHING, met: NOTHING, floor: NOTHING, lost })
+  }
+  await lose(1, DOTS_MAX - 1)
+  await lose(DOTS_MAX, DOTS_MAX)
+  await open(false)
+  const lostIn = () => sent.flatMap((m) => (m.type === 'sync-point' ? [m.lost.length] : []))
+  await expect.poll(lostIn).toEqual([DOTS_MAX, DOTS_MAX - 1])
 })

@@ -27,6 +27,7 @@ import { MemberTalk } from './member-talk.js'
 import { isLeftBehind, openingOf, yields } from './opening.js'
 import { RefusalTalk } from './refusal-talk.js'
 import { sendPage } from './send-page.js'
+import { sendSyncPoint } from './send-sync-point.js'
 import type { ExchangeMessage, SpaceEndpoint } from './session.js'
 import type { SpaceExchangeOptions } from './space-exchange-options.js'
 
@@ -472,23 +473,16 @@ export class SpaceExchange implements SpaceEndpoint {
     if (isVoid()) return
     this.#position = Math.max(this.#position, snapshot.lseq)
     for (const lseq of this.#echoes) if (lseq <= this.#position) this.#echoes.delete(lseq)
-    const lost = [...database.lost].map(([rid, seq]) => ({ rid, seq }))
+    const { lost } = database
     const isNews =
       this.#sentFrontier === undefined ||
       !vectorAtMost(snapshot.frontier, this.#sentFrontier) ||
-      lost.length !== this.#sentLost
+      lost.size !== this.#sentLost
     if (sent === 0 && !isNews) return
-    this.#sentFrontier = snapshot.frontier
-    this.#sentLost = lost.length
-    await send({
-      type: 'sync-point',
-      channel,
-      run: database.run,
-      lseq: snapshot.lseq,
-      frontier: snapshot.frontier,
-      met: snapshot.met,
-      lost,
-      floor: snapshot.floor,
-    })
+    const { lseq, frontier, met, floor } = snapshot
+    this.#sentFrontier = frontier
+    this.#sentLost = lost.size
+    const point = { type: 'sync-point', channel, run: database.run, lseq, frontier, met, floor } as const
+    await sendSyncPoint(point, lost, async (part) => (isVoid() ? undefined : send(part)))
   }
 }
