@@ -221,22 +221,29 @@ export class Replica implements AsyncDisposable {
   /** Ends links, spaces and the database. Idempotent. */
   close(): Promise<void> {
     this.#closed ??= (async () => {
-      const links = [...this.#links]
-      this.#links.clear()
-      await Promise.all(links.map(({ link }) => link.close()))
-      for (const opening of this.#spaces.values()) await (await opening.catch(() => undefined))?.close()
-      // Whoever still reads, or writes with a signal of its own.
-      this.#pace.close(new DatabaseError('CLOSED', 'the replica is closed'))
-      await Promise.all(links.map(({ ownClient }) => ownClient?.close()))
-      await this.#options.storage.close()
-      this.#peers.complete()
-      this.transfers.close()
+      try {
+        await this.#end()
+      } finally {
+        await this.#options.storage.close()
+        this.#peers.complete()
+        this.transfers.close()
+      }
     })()
     return this.#closed
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  async #end(): Promise<void> {
+    const links = [...this.#links]
+    this.#links.clear()
+    await Promise.all(links.map(({ link }) => link.close()))
+    for (const opening of this.#spaces.values()) await (await opening.catch(() => undefined))?.close()
+    // Whoever still reads, or writes with a signal of its own.
+    this.#pace.close(new DatabaseError('CLOSED', 'the replica is closed'))
+    await Promise.all(links.map(({ ownClient }) => ownClient?.close()))
   }
 
   #host(client: BlobClient | undefined, token: string | undefined): SessionHost {

@@ -167,6 +167,8 @@ export class Space implements AsyncDisposable {
       database,
       files: this.#files,
       uploader: this.#uploader,
+      timers,
+      random,
       onChange: () => this.#publishLink(),
     })
     this.#wanted = new WantedContents(database)
@@ -354,10 +356,11 @@ export class Space implements AsyncDisposable {
   }
 
   /**
-   * Resolves when the hub holds what we hold and we hold what it holds, bytes included.
+   * Resolves when the hub holds what we hold and we hold what it holds, bytes included. A hub that cannot take bytes
+   * now is waited for.
    *
    * @throws {AccessError} FORBIDDEN: all was received, and what was written here is not sent, because this
-   *   device may only read.
+   *   device may only read; whatever bytes of a file could not be sent for, where another attempt hardly mends it.
    */
   async settled(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     const { signal } = options

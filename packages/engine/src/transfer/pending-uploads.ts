@@ -1,10 +1,14 @@
-import type { ChunkId, SyncError, WantedVersion } from '@tidemark/protocol'
+import { type ChunkId, SyncError, type WantedVersion } from '@tidemark/protocol'
 import type { NewContent } from '../core/user-op.js'
 import { decodeJson, encodeJson } from '../database/json-row.js'
 import type { SpaceDatabase } from '../database/space-database.js'
+import type { Timers } from '../ports/clock.js'
 import type { KeyValueOp } from '../ports/key-value-store.js'
+import type { Random } from '../ports/random.js'
+import { type BackoffBounds, backoffDelayMs } from '../session/backoff.js'
 import { withResolvers } from '../session/with-resolvers.js'
 import type { LocalFiles } from './local-files.js'
+import { mayPass } from './retry.js'
 import type { Uploader } from './uploader.js'
 
 interface Row extends Pick<NewContent, 'root' | 'height' | 'size'> {
@@ -12,12 +16,25 @@ interface Row extends Pick<NewContent, 'root' | 'height' | 'size'> {
   readonly ifKept?: true
 }
 
+/** What the retry policy gave up on, and nobody but this brings about again. */
+interface Failure {
+  readonly error: unknown
+  /** In a row, from 1. */
+  readonly count: number
+  /** Monotonic milliseconds; `undefined`: with the next connection. */
+  readonly retryAtMs: number | undefined
+}
+
 const PREFIX = 'upload/'
+/** Each attempt is half a minute of attempts: a store that is full may be so for days. */
+const RETRY: BackoffBounds = { minMs: 10_000, maxMs: 600_000 }
 
 export interface PendingUploadsParts {
   readonly database: SpaceDatabase
   readonly files: LocalFiles
   readonly uploader: Uploader
+  readonly timers: Timers
+  readonly random: Random
   /** `isEmpty` is another. */
   onChange?(): void
 }
@@ -36,8 +53,9 @@ export class PendingUploads {
   #more = withResolvers<void>()
   #waiting = new Set<() => void>()
   #isEmpty = false
-  /** The last upload that failed for good, by root: tried again with the next connection. */
-  readonly failures = new Map<ChunkId, SyncError>()
+  /** By root. */
+  readonly #failures = new Map<ChunkId, Failure>()
+  /** Resolves when nothing runs any more; never rejects. */
   stopped: Promise<void> = Promise.resolve()
 
   constructor(parts: PendingUploadsParts) {
@@ -46,7 +64,7 @@ export class PendingUploads {
 
   /** Whether the hub has all that was written here, as far as it was looked. */
   get isEmpty(): boolean {
-    return this.#isEmpty && this.failures.size === 0
+    return this.#isEmpty && this.#failures.size === 0
   }
 
   /** For the batch that commits the entry. */
@@ -61,7 +79,7 @@ export class PendingUploads {
     const ops: KeyValueOp[] = []
     for (const { root, height, size } of versions) {
       if (!(await files.get(root))) continue
-      this.failures.delete(root)
+      this.#failures.delete(root)
       ops.push(rowOp({ root, height, size }))
     }
     if (ops.length === 0) return
@@ -71,8 +89,8 @@ export class PendingUploads {
 
   /** What was refused may be taken now. */
   retryFailed(): void {
-    if (this.failures.size === 0) return
-    this.failures.clear()
+    if (this.#failures.size === 0) return
+    this.#failures.clear()
     this.wake()
   }
 
@@ -85,7 +103,11 @@ export class PendingUploads {
     this.stopped = this.#run(signal)
   }
 
-  /** Resolves when nothing is left to upload. @throws the signal's reason. */
+  /**
+   * Resolves when nothing is left to upload; waits for what is tried again by itself.
+   *
+   * @throws the failure of one that more attempts hardly mend; what the database throws; the signal's reason.
+   */
   async empty(signal?: AbortSignal): Promise<void> {
     for (;;) {
       signal?.throwIfAborted()
@@ -95,7 +117,8 @@ export class PendingUploads {
       this.#waiting.add(finish)
       signal?.addEventListener('abort', abort, { once: true })
       try {
-        if ((await this.#next()) === undefined) return
+        for (const { error } of this.#failures.values()) if (!mayPass(error)) throw error
+        if ((await this.#first(() => true)) === undefined) return
         await done.promise
       } finally {
         this.#waiting.delete(finish)
@@ -108,13 +131,41 @@ export class PendingUploads {
     const aborted = new Promise<void>((resolve) =>
       signal.addEventListener('abort', () => resolve(), { once: true }),
     )
+    const { timers, random } = this.#parts
+    let unread = 0
     while (!signal.aborted) {
       this.#more = withResolvers()
-      const row = await this.#next()
-      this.#noteEmpty(row === undefined)
-      if (row) await this.#upload(row, signal)
-      else await Promise.race([this.#more.promise, aborted])
+      let restMs: number | undefined
+      try {
+        const row = await this.#first(({ root }) => this.#isDue(root))
+        unread = 0
+        this.#noteEmpty(row === undefined)
+        if (row) {
+          await this.#upload(row, signal)
+          continue
+        }
+        restMs = this.#dueInMs()
+      } catch {
+        // Whoever waits reads for themselves, and hears what the database says.
+        this.#noteEmpty(false)
+        restMs = backoffDelayMs(unread++, random, RETRY)
+      }
+      const cancel = restMs === undefined ? undefined : timers.after(restMs, () => this.wake())
+      await Promise.race([this.#more.promise, aborted])
+      cancel?.()
     }
+  }
+
+  #isDue(root: ChunkId): boolean {
+    const failure = this.#failures.get(root)
+    if (!failure) return true
+    return failure.retryAtMs !== undefined && failure.retryAtMs <= this.#parts.timers.monotonicMs()
+  }
+
+  /** Milliseconds until the first failure is tried again; `undefined`: none is. */
+  #dueInMs(): number | undefined {
+    const due = [...this.#failures.values()].flatMap(({ retryAtMs }) => retryAtMs ?? [])
+    return due.length === 0 ? undefined : Math.max(0, Math.min(...due) - this.#parts.timers.monotonicMs())
   }
 
   #noteEmpty(isEmpty: boolean): void {
@@ -130,18 +181,27 @@ export class PendingUploads {
         await uploader.ensureStored([await files.upload(row)], { signal })
       }
       await database.writeRows([{ type: 'del', key: PREFIX + row.root }], { sync: false })
+      this.#failures.delete(row.root)
     } catch (error) {
       if (signal.aborted) return
-      this.failures.set(row.root, error as SyncError)
+      this.#failed(row.root, error)
     }
     for (const done of [...this.#waiting]) done()
   }
 
-  async #next(): Promise<Row | undefined> {
+  #failed(root: ChunkId, error: unknown): void {
+    const { timers, random } = this.#parts
+    const before = this.#failures.get(root)?.count ?? 0
+    const isRefused = error instanceof SyncError && error.retry === 'never'
+    const retryAtMs = isRefused ? undefined : timers.monotonicMs() + backoffDelayMs(before, random, RETRY)
+    this.#failures.set(root, { error, count: before + 1, retryAtMs })
+  }
+
+  async #first(isAsked: (row: Row) => boolean): Promise<Row | undefined> {
     for await (const page of this.#parts.database.rows.range({ gte: PREFIX, lt: `${PREFIX}~` })) {
       for (const [, value] of page) {
         const row = decodeJson<Row>(value)!
-        if (!this.failures.has(row.root)) return row
+        if (isAsked(row)) return row
       }
     }
     return undefined

@@ -88,7 +88,8 @@ export class Retries {
   }
 }
 
-function mayPass(error: unknown): boolean {
+/** Whether another attempt may succeed by itself. */
+export function mayPass(error: unknown): boolean {
   if (!(error instanceof SyncError) || error.retry === 'never') return false
   return !(error instanceof SourceChangedError || error instanceof ChunksMissingError)
 }
