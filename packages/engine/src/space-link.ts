@@ -40,15 +40,15 @@ export class SpaceLink {
   }
 
   /** Resolves when both ends hold the same. @throws {AccessError} FORBIDDEN; the signal's reason. */
-  equal(signal: AbortSignal | undefined): Promise<void> {
+  equal(signal: AbortSignal): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       const finish = (): void => {
         subscription.unsubscribe()
-        signal?.removeEventListener('abort', abort)
+        signal.removeEventListener('abort', abort)
       }
       const abort = (): void => {
         finish()
-        reject(signal?.reason)
+        reject(signal.reason)
       }
       const subscription = this.#state.subscribe(({ equal, unsent }) => {
         if (!equal) return
@@ -57,8 +57,8 @@ export class SpaceLink {
         if (unsent) reject(new AccessError('FORBIDDEN', `this device may only read ${this.space}`))
         else resolve()
       })
-      signal?.addEventListener('abort', abort, { once: true })
-      if (signal?.aborted) queueMicrotask(abort)
+      signal.addEventListener('abort', abort, { once: true })
+      if (signal.aborted) queueMicrotask(abort)
     })
   }
 

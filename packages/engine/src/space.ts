@@ -1,6 +1,7 @@
 import {
   type BlobStore,
   bytesToHex,
+  DatabaseError,
   type DeviceId,
   INLINE_BYTES_MAX,
   type NodeId,
@@ -286,12 +287,13 @@ export class Space implements AsyncDisposable {
 
   /**
    * The bytes of a file, in order; `range.end` is exclusive. Each chunk is verified before it is seen.
-   * @throws {PathError} NOT_FOUND, IS_A_DIRECTORY; {ChunksMissingError} nobody in reach has the bytes.
+   * @throws {PathError} NOT_FOUND, IS_A_DIRECTORY; {ChunksMissingError} nobody in reach has the bytes;
+   *   {DatabaseError} CLOSED.
    */
   async *read(path: string, range: ReadRange = {}): AsyncGenerator<Uint8Array> {
     const entry = await this.#must(path)
     if (!entry.version) throw new PathError('IS_A_DIRECTORY', path)
-    yield* readVersion(this.#downloader, entry.version, range)
+    yield* readVersion(this.#downloader, entry.version, { ...range, signal: this.#until(range.signal) })
   }
 
   /** The whole file. For small ones. */
@@ -313,6 +315,7 @@ export class Space implements AsyncDisposable {
    * A write that is based on another version than the one shown becomes a conflict copy beside it.
    *
    * @throws {PathError} NOT_FOUND: no parent; IS_A_DIRECTORY; INVALID_NAME. {RangeError} `mtimeMs` is out of bounds.
+   *   {DatabaseError} CLOSED.
    */
   async write(
     path: string,
@@ -360,10 +363,11 @@ export class Space implements AsyncDisposable {
    * now is waited for.
    *
    * @throws {AccessError} FORBIDDEN: all was received, and what was written here is not sent, because this
-   *   device may only read; whatever bytes of a file could not be sent for, where another attempt hardly mends it.
+   *   device may only read; {DatabaseError} CLOSED; whatever bytes of a file could not be sent for, where another
+   *   attempt hardly mends it.
    */
   async settled(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    const { signal } = options
+    const signal = this.#until(options.signal)
     await this.#link.equal(signal)
     if (!this.#parts.bound) await this.#pending.empty(signal)
   }
@@ -371,7 +375,7 @@ export class Space implements AsyncDisposable {
   /** Idempotent. */
   close(): Promise<void> {
     this.#closed ??= (async () => {
-      this.#abort.abort(new PathError('NOT_FOUND', this.name, 'the space was closed'))
+      this.#abort.abort(new DatabaseError('CLOSED', `the space ${this.name} is closed`))
       this.#stopListening()
       this.#patience.close()
       await this.#housekeeper.close()
@@ -391,13 +395,19 @@ export class Space implements AsyncDisposable {
     return this.close()
   }
 
+  /** Aborts with the signal of who calls, and when the space is closed. */
+  #until(signal: AbortSignal | undefined): AbortSignal {
+    return signal ? AbortSignal.any([signal, this.#abort.signal]) : this.#abort.signal
+  }
+
   /** Makes the bytes safe before the entry exists. @returns whether they must still be uploaded. */
   async #keep(
     source: ByteSource,
-    { signal = this.#abort.signal, fingerprint, onProgress }: WriteOptions,
+    { signal: given, fingerprint, onProgress }: WriteOptions,
   ): Promise<{ readonly file: ChunkedFile; readonly isPending: boolean }> {
     const { blobs, platform } = this.#parts
     const { hasher, gear } = platform
+    const signal = this.#until(given)
     const options: StoreOptions = {
       signal,
       ...(onProgress ? { onProgress } : {}),
