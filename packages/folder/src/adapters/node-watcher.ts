@@ -1,9 +1,55 @@
-import { type FSWatcher, watch } from 'node:fs'
+import { type FSWatcher, readFileSync, watch } from 'node:fs'
 import type { OpenWatcher, WatchEvents, Watcher } from '../ports/watcher.js'
 import { errnoOf } from './node-file-system.js'
 
-/** One fs.watch a directory: on Linux nothing is lost that way, in 2.5 KiB a directory. */
+/** One fs.watch a directory: on Linux nothing is lost that way but what overflows, in 2.5 KiB a directory. */
 export const nodeWatcher: OpenWatcher = (root, events) => new DirectoryWatchers(root, events)
+
+/** Linux, if nobody has set another. */
+const QUEUED_MAX_DEFAULT = 16_384
+/** Events that the system keeps for this process until it reads them; what comes beyond is dropped. */
+export const EVENTS_QUEUED_MAX = readQueuedMax()
+/** Not all that takes room in the queue is told. */
+const EVENTS_SUSPICIOUS = EVENTS_QUEUED_MAX / 2
+
+/**
+ * Guesses that events were dropped, which Node does not tell: all that were kept come between two turns of the
+ * event loop.
+ */
+class SharedQueue {
+  /** One queue serves all watches of a process. */
+  readonly #users = new Set<WatchEvents>()
+  #count = 0
+
+  join(events: WatchEvents): void {
+    this.#users.add(events)
+  }
+
+  leave(events: WatchEvents): void {
+    this.#users.delete(events)
+  }
+
+  /** An event came. */
+  took(): void {
+    if (this.#count++ === 0) setImmediate(() => this.#turned())
+  }
+
+  #turned(): void {
+    const isSuspicious = this.#count >= EVENTS_SUSPICIOUS
+    this.#count = 0
+    if (isSuspicious) for (const events of this.#users) events.overflow()
+  }
+}
+
+const queue = new SharedQueue()
+
+function readQueuedMax(): number {
+  try {
+    return Number(readFileSync('/proc/sys/fs/inotify/max_queued_events', 'utf8')) || QUEUED_MAX_DEFAULT
+  } catch {
+    return QUEUED_MAX_DEFAULT
+  }
+}
 
 interface Watched {
   readonly ino: string
@@ -20,7 +66,9 @@ class DirectoryWatchers implements Watcher {
   constructor(
     private readonly root: string,
     private readonly events: WatchEvents,
-  ) {}
+  ) {
+    queue.join(events)
+  }
 
   add(directory: string, ino: string): void {
     const known = this.#watched.get(directory)
@@ -33,7 +81,10 @@ class DirectoryWatchers implements Watcher {
     try {
       const handle = watch(directory === '' ? this.root : `${this.root}/${directory}`, { persistent: false })
       this.#watched.set(directory, { ino, handle, sweep: this.#sweep })
-      handle.on('change', () => this.events.hint(directory))
+      handle.on('change', () => {
+        queue.took()
+        this.events.hint(directory)
+      })
       handle.on('error', (error) => {
         this.#forget(directory)
         this.#failed(error)
@@ -54,6 +105,7 @@ class DirectoryWatchers implements Watcher {
 
   close(): void {
     this.#isClosed = true
+    queue.leave(this.events)
     for (const directory of [...this.#watched.keys()]) this.#forget(directory)
   }
 
