@@ -13,12 +13,15 @@ const VERSION = { root: 'ab'.repeat(32), height: 1, size: 20 } as unknown as Ver
 let world: World
 afterEach(() => fs.rmSync(world.directory, { recursive: true, force: true }))
 
-/** Reads of the disk are counted. */
+/** Reads of the disk are counted, and permissions hold for whoever runs the tests. */
 function countedFiles(): { files: FileSystem; reads: () => number } {
   let reads = 0
   const files: FileSystem = {
     ...nodeFileSystem,
     open(...args) {
+      const [path, flags] = args
+      if (flags === 'rw' && ((nodeFileSystem.lstat(path)?.mode ?? 0o600) & 0o600) !== 0o600)
+        throw Object.assign(new Error('no'), { code: 'EACCES' })
       const file = nodeFileSystem.open(...args)
       const read = file.read.bind(file)
       file.read = (...place) => {
@@ -31,13 +34,16 @@ function countedFiles(): { files: FileSystem; reads: () => number } {
   return { files, reads: () => reads }
 }
 
-async function download(left: string): Promise<{ found: (string | undefined)[]; reads: number }> {
+async function download(
+  left: string,
+  mode = 0o644,
+): Promise<{ found: (string | undefined)[]; reads: number }> {
   world = new World()
   const { files, reads } = countedFiles()
   const ctx: ApplyContext = world.ctx(files)
   const area = new StagingArea(files, ctx.staging, () => world.nowMs)
   const path = area.partPath(VERSION.root)
-  if (left) fs.writeFileSync(path, left)
+  if (left) fs.writeFileSync(path, left, { mode })
   const found: (string | undefined)[] = []
   const fetch: SpaceBinding['fetch'] = async (_version, sink) => {
     await sink.write(15, Buffer.from('pqrst'))
@@ -67,4 +73,11 @@ test('what an earlier attempt left is found, whole chunks of it', async () => {
 
 test('a part that was just made is not read', async () => {
   expect(await download('')).toEqual({ found: [undefined, undefined, undefined, undefined], reads: 0 })
+})
+
+test.each([
+  ['0444', 0o444],
+  ['0111', 0o111],
+])('a part that was to take the place of a file with mode %s is continued', async (_, mode) => {
+  expect((await download('abcdefghij', mode)).found).toEqual(['abcde', 'fghij', undefined, undefined])
 })

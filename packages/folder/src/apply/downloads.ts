@@ -10,6 +10,8 @@ import { ROOM_RESERVE_BYTES } from './room.js'
 import type { StagingArea } from './staging.js'
 
 const AT_ONCE_MAX = 2
+/** Its owner may read and write it. */
+const OWNER_MODE = 0o600
 
 export type DownloadState =
   | { readonly state: 'running' }
@@ -114,6 +116,7 @@ export class Downloads {
       const path = staging.partPath(version.root)
       // A part with a second name got its place already: writing to it would write to the user's file.
       if ((ctx.files.lstat(path)?.nlink ?? 1) > 1) ctx.files.unlink(path)
+      makeWritable(ctx, path)
       const early = adopt(ctx, await this.early?.take(version), path)
       // Of what came early it is known: the rest of its file are holes, which nobody has to read.
       const have = early ? 0 : (ctx.files.lstat(path)?.size ?? 0)
@@ -157,6 +160,12 @@ export class Downloads {
       await file.close()
     }
   }
+}
+
+/** A part that was complete once may have the permissions of the file whose place it was to take. */
+function makeWritable({ files }: ApplyContext, path: string): void {
+  const part = files.lstat(path)
+  if (part && (part.mode & OWNER_MODE) !== OWNER_MODE) files.chmod(path, part.mode | OWNER_MODE)
 }
 
 /** What came early is the part from now on, unless there is one already. @returns it, where it is. */
