@@ -43,6 +43,10 @@ export const nodeFileSystem: FileSystem = {
       for (let done = 0; done < bytes.length; ) done += fs.writeSync(fd, bytes, done)
       if (mtimeMs !== undefined) fs.futimesSync(fd, mtimeMs / 1000, mtimeMs / 1000)
       return toStat(fs.fstatSync(fd, { bigint: true }))
+    } catch (error) {
+      // Each attempt may be under another name: on a full disk they would take what room comes.
+      fs.unlinkSync(path)
+      throw error
     } finally {
       fs.closeSync(fd)
     }

@@ -33,7 +33,7 @@ export interface FileSystem {
   chmod(path: string, mode: number): void
   /** Modification time; access time becomes the same. Never follows a symlink. */
   setMtime(path: string, mtimeMs: number): void
-  /** Creates the file with these bytes. @throws EEXIST. @returns its stat after the write. */
+  /** Creates the file with these bytes; a write that fails leaves none. @throws EEXIST. @returns its stat after the write. */
   writeNew(path: string, bytes: Uint8Array, options: { mode: number; mtimeMs?: number }): FileStat
   /** `r`: must exist, symlinks refused; `rw`: created if absent. */
   open(path: string, flags: 'r' | 'rw', mode?: number): OpenFile
