@@ -32,6 +32,31 @@ test('what is made on one side is on the other: files, directories, symlinks, th
   expect(fs.statSync(b.path('d/e/f')).mtimeMs).toBeCloseTo(fs.statSync(a.path('d/e/f')).mtimeMs, -1)
 })
 
+test('what comes in obeys the umask, whatever its size', async () => {
+  const [a, b] = await two()
+  const sizes = { small: 1, large: 300_000 }
+  const before = process.umask(0o077)
+  try {
+    for (const [name, size] of Object.entries(sizes)) {
+      fs.writeFileSync(a.path(name), Buffer.alloc(size, name), { mode: 0o644 })
+      fs.writeFileSync(a.path(`${name} copy`), Buffer.alloc(size, name), { mode: 0o644 })
+      fs.writeFileSync(a.path(`${name} program`), Buffer.alloc(size, `#${name}`), { mode: 0o755 })
+    }
+    await settle(a, b)
+  } finally {
+    process.umask(before)
+  }
+  const modes = Object.keys(sizes).flatMap((name) =>
+    ['', ' copy', ' program'].map((kind) => fs.statSync(b.path(name + kind)).mode & 0o777),
+  )
+  expect(modes).toEqual([0o600, 0o600, 0o700, 0o600, 0o600, 0o700])
+  // A file that its owner opened to others keeps that.
+  fs.chmodSync(b.path('large'), 0o664)
+  fs.writeFileSync(a.path('large'), Buffer.alloc(400_000, 'edited'))
+  await settle(b, a)
+  expect(fs.statSync(b.path('large')).mode & 0o777).toBe(0o664)
+})
+
 test('edits, renames, mode changes and deletions travel both ways', async () => {
   const [a, b] = await two()
   fs.mkdirSync(a.path('d'))

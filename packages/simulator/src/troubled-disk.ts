@@ -40,6 +40,7 @@ const CALLS: Readonly<Record<Call, CallTraits>> = {
   fsync: READ,
   syncAll: READ,
   bootId: READ,
+  umask: READ,
   room: READ,
   mkdir: GROWTH,
   symlink: GROWTH,

@@ -67,6 +67,7 @@ export const nodeFileSystem: FileSystem = {
     }
   },
   bootId: readBootId,
+  umask: readUmask,
 
   async syncAll(path) {
     await run('sync', ['-f', path])
@@ -163,6 +164,17 @@ function readBootId(): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** Linux says it; elsewhere it must be set to be read, and another thread may create a file meanwhile. */
+function readUmask(): number {
+  try {
+    const [, digits] = /^Umask:\s*([0-7]+)$/m.exec(fs.readFileSync('/proc/self/status', 'utf8')) ?? []
+    if (digits !== undefined) return Number.parseInt(digits, 8)
+  } catch {
+    // No /proc here.
+  }
+  return process.umask()
 }
 
 function toStat(stats: fs.BigIntStats): FileStat {

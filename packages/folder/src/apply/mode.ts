@@ -18,3 +18,7 @@ export function modeOf({ row, want }: Item): number {
   if (row) return modeFor(row.fingerprint.mode, executable)
   return executable ? EXECUTABLE_MODE : FILE_MODE
 }
+
+/** As `modeOf`, for a file that was created with another mode: the umask is for what is created. */
+export const changedModeOf = (item: Item, umask: number): number =>
+  item.row ? modeOf(item) : modeOf(item) & ~umask

@@ -2,7 +2,7 @@ import type { EntryKey } from '@tidemark/engine'
 import type { ApplyContext } from '../apply-context.js'
 import { mustBeSystemError } from './disk.js'
 import type { Item } from './item.js'
-import { modeOf } from './mode.js'
+import { changedModeOf } from './mode.js'
 import { type Plan, type PlanInput, plan } from './plan.js'
 import { noSpace, refusedByDisk } from './problems.js'
 import type { Report } from './report.js'
@@ -57,7 +57,8 @@ async function copyPart(
     return
   }
   try {
-    staged.set(key, await area.copy(part, { mode: modeOf(item), mtimeMs }, signal))
+    const mode = changedModeOf(item, ctx.files.umask())
+    staged.set(key, await area.copy(part, { mode, mtimeMs }, signal))
     waiting.delete(key)
   } catch (error) {
     signal.throwIfAborted()

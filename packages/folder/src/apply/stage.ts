@@ -6,7 +6,7 @@ import { mustBeSystemError } from './disk.js'
 import type { Downloads } from './downloads.js'
 import { fetchInGroups } from './fetch-small.js'
 import { contentDiffers, type Item } from './item.js'
-import { modeOf } from './mode.js'
+import { changedModeOf, modeOf } from './mode.js'
 import { ownVersions, readOwnVersion } from './own-versions.js'
 import { noSpace, refusedByDisk, waitingForBytes, waitingForHub } from './problems.js'
 import type { Report } from './report.js'
@@ -147,7 +147,7 @@ function takeDownload(
   const download = downloads.ask(ctx, area, version, item.row)
   if (download.state === 'complete') {
     try {
-      ctx.files.chmod(path, modeOf(item))
+      ctx.files.chmod(path, changedModeOf(item, ctx.files.umask()))
       ctx.files.setMtime(path, version.mtimeMs)
       result.staged.set(item.key, { path, fingerprint: ctx.files.lstat(path)! })
       return

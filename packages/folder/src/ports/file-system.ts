@@ -46,6 +46,8 @@ export interface FileSystem {
    * is there. `undefined`: not known.
    */
   bootId(): string | undefined
+  /** Permission bits that the system takes away from whatever this process creates; not from what it gives another mode. */
+  umask(): number
   /** Bytes free for this user, and the volume's size. */
   room(path: string): { readonly freeBytes: number; readonly totalBytes: number }
 }

@@ -34,6 +34,9 @@ export interface CutRandom {
   below(below: number): number
 }
 
+/** Of all who create something. */
+const UMASK = 0o022
+
 /**
  * A disk in memory with the semantics of POSIX, as far as a bound folder can tell: inodes, hard links,
  * symlinks in the middle of a path, renames that replace, things that live on while they are open. What
@@ -104,7 +107,7 @@ export class SimulatedDisk implements FileSystem {
   }
 
   mkdir(path: string, mode = 0o777): void {
-    this.#create(path, 'mkdir', 'dir', mode & ~0o022)
+    this.#create(path, 'mkdir', 'dir', mode & ~UMASK)
   }
 
   rmdir(path: string): void {
@@ -170,7 +173,7 @@ export class SimulatedDisk implements FileSystem {
   }
 
   writeNew(path: string, bytes: Uint8Array, { mode, mtimeMs }: { mode: number; mtimeMs?: number }): FileStat {
-    const inode = this.#create(path, 'open', 'file', mode & ~0o022)
+    const inode = this.#create(path, 'open', 'file', mode & ~UMASK)
     this.#write(inode, 0, bytes, path)
     if (mtimeMs !== undefined) this.#setMtime(inode, mtimeMs)
     return inode.stat()
@@ -182,7 +185,7 @@ export class SimulatedDisk implements FileSystem {
     if (there?.kind === 'symlink') throw systemError('ELOOP', 'open', path)
     if (there?.kind === 'dir' && flags === 'rw') throw systemError('EISDIR', 'open', path)
     if (!there && flags === 'r') throw systemError('ENOENT', 'open', path)
-    return this.#handle(there ?? this.#create(path, 'open', 'file', mode & ~0o022), path)
+    return this.#handle(there ?? this.#create(path, 'open', 'file', mode & ~UMASK), path)
   }
 
   /** What a program does that saves in place: the same inode, other bytes. */
@@ -194,6 +197,10 @@ export class SimulatedDisk implements FileSystem {
 
   fsync(path: string): void {
     this.#sync(this.#paths.must(path, 'fsync'))
+  }
+
+  umask(): number {
+    return UMASK
   }
 
   bootId(): string {

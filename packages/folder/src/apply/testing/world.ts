@@ -111,6 +111,7 @@ export function intercepted(
     fsync: tell('fsync', files.fsync),
     syncAll: tell('syncAll', files.syncAll),
     bootId: () => files.bootId(),
+    umask: () => files.umask(),
     room: tell('room', files.room),
   }
 }
