@@ -34,9 +34,14 @@ export class RequestBody {
     private readonly expected: ExpectedBody,
     idleTimeoutMs: number,
   ) {
-    this.#idle = setTimeout(() => request.destroy(new DisconnectedError()), idleTimeoutMs)
+    this.#idle = setTimeout(() => {
+      this.#fail(new DisconnectedError())
+      request.destroy()
+    }, idleTimeoutMs)
     request.on('data', this.#onData).on('end', this.#onChange)
     request.on('error', this.#onGone).on('close', this.#onGone)
+    // Before anybody listened: no event will say so.
+    if (request.destroyed) this.#onGone()
   }
 
   /**

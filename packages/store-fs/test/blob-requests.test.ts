@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import * as fsp from 'node:fs/promises'
-import { request } from 'node:http'
+import { type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { BLOB_BYTES_MAX, type BlobId, GRANT_TTL_MS } from '@tidemark/protocol'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -160,6 +160,36 @@ describe('PUT', () => {
     }
     // The only slot is free again.
     expect((await send(served.url, url, { method: 'PUT', body: blob.bytes })).status).toBe(201)
+  })
+
+  test('a sender that goes away while its file is opened leaves nothing behind', async () => {
+    const opening: (() => void)[] = []
+    const fileSystem = {
+      ...fsp,
+      open: (async (...args: Parameters<typeof fsp.open>) => {
+        if (args[1] === 'wx') await new Promise<void>((resolve) => opening.push(resolve))
+        return fsp.open(...args)
+      }) as typeof fsp.open,
+    }
+    const served = await start({ fileSystem, uploads: { concurrentMax: 1, idleTimeoutMs: 200 } })
+    const blob = blobOf(1_000_000)
+    const { url } = await served.store.grantPut(SPACE, blob)
+    const headers = { 'content-length': blob.length }
+    const req = request(`${served.url}${url}`, { method: 'PUT', headers })
+    req.on('error', () => undefined)
+    const [[, response]] = await Promise.all([
+      once(served.server, 'request') as Promise<[IncomingMessage, ServerResponse]>,
+      req.write(blob.bytes.subarray(0, 1_000)),
+    ])
+    await expect.poll(() => opening.length).toBe(1)
+    req.destroy()
+    await once(response, 'close')
+    opening.shift()!()
+    await expectNothingStored(served, blob.id)
+    const again = send(served.url, url, { method: 'PUT', body: blob.bytes })
+    await expect.poll(() => opening.length).toBe(1)
+    opening.shift()!()
+    expect((await again).status).toBe(201)
   })
 
   test('uploads beyond the bound wait, and beyond the bound of waiting are told to come back', async () => {
