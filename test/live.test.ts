@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -275,13 +276,21 @@ describe('commands', () => {
     expect(readTree(b)).toEqual({})
   })
 
-  test('[LV9] a wrong token and a hub that is not there are failures of --once with their reason', async () => {
+  test('[LV9] a wrong token and a hub that is not there, or not any more, are failures of --once with their reason', async () => {
     const wrong = await world.run(['sync', a, '--hub', hub.url, '--token', 'guessed', '--once'])
     expect(wrong.code).toBe(1)
     expect(wrong.stderr).toMatch(/UNAUTHENTICATED/)
-    const nowhere = await world.run(['sync', b, '--hub', 'ws://127.0.0.1:1', '--token', TOKEN, '--once'])
+    const dialling = world.run(['sync', b, '--hub', 'ws://127.0.0.1:1', '--token', TOKEN, '--once'])
+    writeFileSync(join(a, 'slow.bin'), Buffer.alloc(1_000_000, 'slow'))
+    const left = world.live(a, hub, ['--once', '--limit-up', '1K', '--compression', 'off'])
+    const ended = once(left.child, 'close', { signal: AbortSignal.timeout(50_000) })
+    await until('it is connected', () => left.lines.some((line) => line.startsWith('connected')))
+    await hub.kill()
+    const nowhere = await dialling
     expect(nowhere.code).toBe(1)
     expect(nowhere.stderr).toMatch(/no connection to ws:\/\/127\.0\.0\.1:1 within 30 s/)
+    expect(await ended).toEqual([1, null])
+    expect(left.errors.join()).toMatch(/no connection to .* within 30 s/)
   })
 
   test('[LV9] a wrong command line is exit code 2, and a missing folder that was bound is not made anew', async () => {

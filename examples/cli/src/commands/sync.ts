@@ -7,6 +7,7 @@ import { parseCompression } from '../compression.js'
 import { askControl, serveControl } from '../control.js'
 import { controlRoutes } from '../control-routes.js'
 import { parseMaxDelete } from '../max-delete.js'
+import { OfflineLimit } from '../offline-limit.js'
 import { createProgress, type Progress } from '../progress.js'
 import { parseRate } from '../rate.js'
 import { untilSignal } from '../signals.js'
@@ -20,7 +21,7 @@ const EXIT_UNSETTLED = 3
 /** A graceful end that takes longer is cut: everything acknowledged is durable without it. */
 const CLOSE_TIMEOUT_MS = 1_800
 /** `--once` does not wait longer for a hub that it cannot reach. */
-const ONCE_CONNECT_TIMEOUT_MS = 30_000
+const ONCE_OFFLINE_MAX_MS = 30_000
 
 /** Keeps a folder in sync until interrupted; with `--once` settles and ends. */
 export async function runSync(invocation: Invocation): Promise<number> {
@@ -140,10 +141,12 @@ async function settleOnce(bound: BoundFolder, interrupted: AbortSignal, hub: str
   const { binding, space, replica } = bound
   const givenUp = new AbortController()
   let last = ''
-  const timer = setTimeout(() => {
-    givenUp.abort(new Error(`no connection to ${hub} within ${ONCE_CONNECT_TIMEOUT_MS / 1000} s${last}`))
-  }, ONCE_CONNECT_TIMEOUT_MS)
+  const offline = new OfflineLimit(ONCE_OFFLINE_MAX_MS, () => {
+    givenUp.abort(new Error(`no connection to ${hub} within ${ONCE_OFFLINE_MAX_MS / 1000} s${last}`))
+  })
   const peers = replica.peers$.subscribe((statuses) => {
+    if (statuses.some(({ phase }) => phase === 'open')) offline.open()
+    else offline.offline()
     for (const { error } of statuses) {
       if (error === undefined) continue
       last = `: ${wordsOf(error)}`
@@ -152,12 +155,12 @@ async function settleOnce(bound: BoundFolder, interrupted: AbortSignal, hub: str
     }
   })
   const link = space.binding.link$.subscribe(({ connected }) => {
-    if (connected) clearTimeout(timer)
+    if (connected) offline.syncPoint()
   })
   try {
     return await binding.settled({ signal: AbortSignal.any([interrupted, givenUp.signal]) })
   } finally {
-    clearTimeout(timer)
+    offline.end()
     peers.unsubscribe()
     link.unsubscribe()
   }
