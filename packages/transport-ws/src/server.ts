@@ -4,6 +4,9 @@ import { type Connection, FRAME_BYTES_MAX, type Listener } from '@tidemark/proto
 import { WebSocketServer } from 'ws'
 import { WsConnection } from './ws-connection.js'
 
+/** For whoever is refused to take the answer. */
+const REFUSAL_MS = 1_000
+
 export interface WebSocketListenerOptions {
   /** An HTTP server of the caller's; only upgrades to `path` are taken. */
   readonly server: Server
@@ -58,6 +61,9 @@ export function webSocketListener(options: WebSocketListenerOptions): Listener {
   }
 }
 
+/** HTTP keeps sockets half open: one that the other side does not end, or does not read, would stay. */
 function refuse(socket: Duplex, status: number): void {
+  const timer = setTimeout(() => socket.destroy(), REFUSAL_MS)
+  socket.once('close', () => clearTimeout(timer)).once('finish', () => socket.destroy())
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
 }

@@ -58,3 +58,28 @@ test('[SE1] one who is refused, and is gone already, is no failure of the server
   await delay(100)
   expect(failures).toEqual([])
 })
+
+const connections = (): Promise<number> =>
+  new Promise((resolve) => server.getConnections((_, count) => resolve(count)))
+
+test('[SE1] one who is refused does not keep the connection, nor the server from closing', async () => {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  socket.write(upgrade('/elsewhere'))
+  await once(socket, 'data')
+  await expect.poll(connections).toBe(0)
+  const closed = once(server, 'close')
+  server.close()
+  await closed
+  socket.destroy()
+})
+
+test('[SE1] one who is refused, and does not read it, does not keep the connection', async () => {
+  server.on('request', (_request, response) => response.end(Buffer.alloc(32 * 1024 * 1024)))
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  socket.on('error', () => undefined)
+  socket.pause()
+  socket.write(`GET / HTTP/1.1\r\nHost: x\r\n\r\n${upgrade('/elsewhere')}`)
+  await once(server, 'upgrade')
+  await expect.poll(connections, { timeout: 5_000 }).toBe(0)
+  socket.destroy()
+})
