@@ -1,5 +1,7 @@
 /** How long the system may take to report what we did ourselves. */
 const EXPECTED_MS = 100
+/** The longest that a hint is put off: where others write all the time, a user's change is seen as well. */
+const LATE_MS_MAX = 5_000
 
 /**
  * Hints that our own effects cause. They are not dropped, because a user may have written to the same
@@ -8,7 +10,8 @@ const EXPECTED_MS = 100
 export class ExpectedHints {
   /** Directories, and until when; `undefined`: until the pass that said so has ended. */
   readonly #until = new Map<string, number | undefined>()
-  readonly #late = new Set<string>()
+  /** Directories whose hints were put off, and since when. */
+  readonly #late = new Map<string, number>()
 
   /** From now on these directories are expected to be reported. */
   expect(directories: readonly string[]): void {
@@ -25,18 +28,20 @@ export class ExpectedHints {
   /** @returns whether the hint is put off. */
   takes(directory: string, nowMs: number): boolean {
     if (!this.#until.has(directory) || (this.#until.get(directory) ?? nowMs) < nowMs) return false
-    this.#late.add(directory)
+    if (!this.#late.has(directory)) this.#late.set(directory, nowMs)
     return true
   }
 
-  /** Directories whose hints were put off, when all expected ones are past. */
+  /** Directories whose hints were put off long enough. */
   due(nowMs: number): string[] {
     for (const [directory, until] of this.#until) {
       if (until !== undefined && until < nowMs) this.#until.delete(directory)
     }
-    if (this.#until.size > 0) return []
-    const due = [...this.#late]
-    this.#late.clear()
+    const due: string[] = []
+    for (const [directory, sinceMs] of this.#late) {
+      if (!this.#until.has(directory) || sinceMs + LATE_MS_MAX <= nowMs) due.push(directory)
+    }
+    for (const directory of due) this.#late.delete(directory)
     return due
   }
 
@@ -46,9 +51,11 @@ export class ExpectedHints {
 
   /** Milliseconds until `due` is worth a call; `undefined`: nothing is put off. */
   dueInMs(nowMs: number): number | undefined {
-    if (this.#late.size === 0) return undefined
-    let last = nowMs
-    for (const until of this.#until.values()) last = Math.max(last, until ?? nowMs)
-    return last - nowMs + 1
+    let next: number | undefined
+    for (const [directory, sinceMs] of this.#late) {
+      const due = Math.min((this.#until.get(directory) ?? nowMs) + 1, sinceMs + LATE_MS_MAX)
+      next = Math.min(next ?? due, due)
+    }
+    return next === undefined ? undefined : Math.max(0, next - nowMs)
   }
 }

@@ -46,6 +46,34 @@ test('a hint that our own effect caused is put off, not lost', () => {
   expect(expected.takes('d', 10_200)).toBe(false)
 })
 
+test('a hint is put off for what happens in its own directory alone', () => {
+  const expected = new ExpectedHints()
+  expected.expect(['d'])
+  expected.passEnded(0)
+  expect(expected.takes('d', 10)).toBe(true)
+  expected.expect(['e'])
+  expected.passEnded(90)
+  expect(expected.takes('e', 95)).toBe(true)
+  expect(expected.dueInMs(95)).toBe(6)
+  expect(expected.due(101)).toEqual(['d'])
+  expect(expected.hasLate).toBe(true)
+  expect(expected.due(191)).toEqual(['e'])
+  expect(expected.dueInMs(191)).toBeUndefined()
+})
+
+test('a hint from a directory into which others write all the time is put off for five seconds', () => {
+  const expected = new ExpectedHints()
+  const found: number[] = []
+  for (let now = 0; now < 12_000; now += 50) {
+    expected.expect(['d'])
+    expected.passEnded(now)
+    expect(expected.takes('d', now)).toBe(true)
+    expect(expected.dueInMs(now)).toBeLessThanOrEqual(101)
+    if (expected.due(now).length > 0) found.push(now)
+  }
+  expect(found).toEqual([5_000, 10_050])
+})
+
 test('everything is scanned once an hour, and after the machine slept', () => {
   const schedule = new RescanSchedule(RESCAN_MS, 0)
   expect(schedule.isDue(1_000_000, 0)).toBe(false)
