@@ -13,6 +13,9 @@ export const IGNORE_FILE_BYTES_MAX = 1024 * 1024
 const PATTERN_CHARS_MAX = 4_096
 const DEEP_WILDCARDS_MAX = 2
 
+/** The library remembers what it said of each path, in about 165 bytes, for as long as its object lives. */
+const TESTS_REMEMBERED_MAX = 20_000
+
 /**
  * What a folder's owner does not want to share. Deeper files overrule higher ones, within a file the
  * last matching line decides, and what lies below an ignored directory cannot be brought back.
@@ -53,7 +56,7 @@ export class IgnoreRules {
       const own = this.#byDirectory.get(directory)
       if (own) {
         const relative = at === 0 ? path : path.slice(at + 1)
-        const verdict = own.rules.test(isDirectory ? `${relative}/` : relative)
+        const verdict = own.patterns.test(isDirectory ? `${relative}/` : relative)
         if (verdict.ignored) ignored = true
         else if (verdict.unignored) ignored = false
       }
@@ -63,16 +66,34 @@ export class IgnoreRules {
   }
 }
 
+/** Patterns of one file. */
+class Patterns {
+  #parsed: Ignore
+  #tests = 0
+
+  constructor(private readonly lines: readonly string[]) {
+    this.#parsed = ignore().add(lines)
+  }
+
+  test(path: string): { readonly ignored: boolean; readonly unignored: boolean } {
+    if (++this.#tests > TESTS_REMEMBERED_MAX) {
+      this.#parsed = ignore().add(this.lines)
+      this.#tests = 1
+    }
+    return this.#parsed.test(path)
+  }
+}
+
 interface DirectoryRules {
   readonly text: string
-  readonly rules: Ignore
+  readonly patterns: Patterns
   readonly unusable: readonly number[]
 }
 
 function parse(text: string): DirectoryRules {
   const lines = text.split(/\r?\n/)
   const unusable = lines.flatMap((line, i) => (isPattern(line) ? [] : [i + 1]))
-  return { text, rules: ignore().add(lines.filter(isPattern)), unusable }
+  return { text, patterns: new Patterns(lines.filter(isPattern)), unusable }
 }
 
 const isPattern = (line: string): boolean =>
