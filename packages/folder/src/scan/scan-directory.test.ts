@@ -173,6 +173,24 @@ test('a directory that may be read and not entered is unknown as a whole', () =>
   expect(scan).toMatchObject({ state: 'unknown', problem: { path: '', cause: 'unreadable' } })
 })
 
+test.each([
+  ['a symlink', (at: string) => fs.symlinkSync('rules', at)],
+  ['a directory', (at: string) => fs.mkdirSync(at)],
+  ['too large', (at: string) => fs.writeFileSync(at, '#'.repeat(1024 * 1024 + 1))],
+])('rules that are not read, because they are %s, are a problem by name', (_, make) => {
+  const { scan, path } = folder()
+  fs.writeFileSync(path('rules'), 'f\n')
+  fs.writeFileSync(path('f'), '')
+  make(path('.tidemarkignore'))
+  const listed = scan()
+  expect(mustList(listed)).toEqual({
+    found: ['.tidemarkignore', 'f', 'rules'],
+    hidden: [],
+    causes: ['ignore-rule'],
+  })
+  if (listed.state === 'listed') expect(listed.problems[0]!.path).toBe('.tidemarkignore')
+})
+
 test('a line of the rules that no path can match, or that takes for ever, hides nothing and stops nothing', () => {
   const { scan, path } = folder()
   fs.writeFileSync(

@@ -85,12 +85,12 @@ class Listing {
     this.#rulesChanged = this.rules.set(this.target.path, text)
     const [line] = this.rules.unusable(this.target.path)
     if (line === undefined) return
-    this.#problems.push({
-      path: this.#pathOf(IGNORE_FILE),
-      cause: 'ignore-rule',
-      detail: `line ${line} is too long, or has \`**\` too often, for a pattern: it hides nothing`,
-      fix: 'split it',
-    })
+    this.#addUnruly(`line ${line} is too long, or has \`**\` too often, for a pattern`, 'split it')
+  }
+
+  #addUnruly(reason: string, fix: string): void {
+    const path = this.#pathOf(IGNORE_FILE)
+    this.#problems.push({ path, cause: 'ignore-rule', detail: `${reason}: it hides nothing`, fix })
   }
 
   add(bytes: Uint8Array): void {
@@ -157,7 +157,18 @@ class Listing {
 
   #rulesText(): string | undefined {
     const stat = this.files.lstat(`${this.absolute}/${IGNORE_FILE}`)
-    if (stat?.kind !== 'file' || stat.size > IGNORE_FILE_BYTES_MAX) return undefined
+    if (!stat) return undefined
+    if (stat.kind !== 'file') {
+      this.#addUnruly(
+        stat.kind === 'symlink' ? 'it is a symlink' : 'it is no file',
+        'put a file in its place',
+      )
+      return undefined
+    }
+    if (stat.size > IGNORE_FILE_BYTES_MAX) {
+      this.#addUnruly(`it is larger than ${IGNORE_FILE_BYTES_MAX} bytes`, 'shorten it')
+      return undefined
+    }
     // Unreadable rules throw: the whole directory is unknown then, rather than shared against its rules.
     return lossy.decode(this.files.readFile(`${this.absolute}/${IGNORE_FILE}`))
   }
