@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { writeRandomFile } from './support/bytes.js'
@@ -124,6 +124,41 @@ test('[FB15] a hub without room for its database keeps what it acknowledged, ove
   expect(await world.once(b, await world.hub())).toBe(0)
   expect(readTree(b)).toEqual(readTree(a))
 }, 150_000)
+
+test('[FB15] logs that have no room end neither a hub nor a sync, and are written again when there is room', async () => {
+  const log = world.path('logs/hub.log')
+  if (!disks.mount(world.path('logs'), 1)) return
+  const hub = await world.hub(0, [], ['sh', '-c', `exec "$@" 2>>${log}`, 'sh'])
+  await until('the hub logs', () => readFileSync(log, 'utf8').includes('hub-listening'))
+  fillDisk(world.path('logs/filler'))
+  // The rest of its last page.
+  expect(() => appendFileSync(log, '\n'.repeat(4_096))).toThrow('ENOSPC')
+  write(a, 'mine.txt', 'mine')
+  expect(await world.once(a, hub, { wrapper: ['sh', '-c', 'exec "$@" >/dev/full 2>/dev/full', 'sh'] })).toBe(
+    0,
+  )
+  expect(await world.once(b, hub)).toBe(0)
+  expect(readTree(b)).toEqual(readTree(a))
+  rmSync(world.path('logs/filler'))
+  expect(await world.once(b, hub)).toBe(0)
+  expect(await hub.stop()).toBe(0)
+  const events = [...readFileSync(log, 'utf8').matchAll(/"event":"(session-accepted|hub-stopped)"/g)]
+  expect(events.map(([, event]) => event)).toEqual(['session-accepted', 'hub-stopped'])
+})
+
+test('[LV9] a result that has no room is a failure', async () => {
+  const hub = await world.hub()
+  write(a, 'mine.txt', 'mine')
+  expect(await world.once(a, hub)).toBe(0)
+  for (const command of [
+    ['ls', a],
+    ['cat', a, 'mine.txt'],
+    ['status', a],
+  ]) {
+    const { code } = await world.run(command, { wrapper: ['sh', '-c', 'exec "$@" >/dev/full', 'sh'] })
+    expect(code, command[0]).toBe(1)
+  }
+})
 
 async function stateOf(folder: string): Promise<string | undefined> {
   const { stdout } = await world.run(['status', folder, '--json'])

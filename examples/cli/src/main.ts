@@ -17,8 +17,15 @@ const RUNNERS: Readonly<Record<string, () => Promise<(invocation: Invocation) =>
   explain: async () => (await import('./commands/inspect.js')).runExplain,
 }
 
+/** Those whose standard output is no result, but says what happens. */
+const LOGGING: ReadonlySet<string> = new Set(['hub', 'sync'])
+/** A full or failing disk under a log. */
+const NO_ROOM: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT', 'EIO'])
+let isOutputLog = false
+
 async function main(): Promise<number> {
   const invocation = parseInvocation(process.argv.slice(2))
+  isOutputLog = LOGGING.has(invocation.command)
   if (invocation.command === 'help') {
     process.stdout.write(helpText(invocation.operands[0]))
     return 0
@@ -31,11 +38,13 @@ async function main(): Promise<number> {
   return run(invocation)
 }
 
-// The reader has gone (`tidemark ls DIR | head`): as for a command that SIGPIPE ends, that is no failure.
 for (const output of [process.stdout, process.stderr]) {
   output.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit(0)
+    // The reader has gone (`tidemark ls DIR | head`): as for a command that SIGPIPE ends, that is no failure.
+    if (error.code === 'EPIPE') process.exit(0)
+    // Lines of a log are left out while there is no room: what they tell of goes on.
+    if (NO_ROOM.has(error.code) && (isOutputLog || output === process.stderr)) return
+    throw error
   })
 }
 
