@@ -39,6 +39,7 @@ export {
   refusedRows,
 } from './database/space-refusals.js'
 export type { TreeReader } from './database/tree-reader.js'
+export { Budget } from './memory/budget.js'
 export type { Platform } from './platform.js'
 export type { ByteSink, ByteSource, PlacedChunk } from './ports/byte-source.js'
 export type { Clock, Timers } from './ports/clock.js'

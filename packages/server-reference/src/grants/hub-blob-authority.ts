@@ -1,4 +1,4 @@
-import type { BlobAuthority, BuiltPack, Hasher, PackFormat } from '@tidemark/engine'
+import type { BlobAuthority, Budget, BuiltPack, Hasher, PackFormat } from '@tidemark/engine'
 import {
   BLOB_BYTES_MAX,
   type BlobId,
@@ -21,7 +21,7 @@ import {
 import type { Logger } from '../logger.js'
 import type { BlobIndex, Use } from './blob-index.js'
 import { BlobLocks } from './blob-locks.js'
-import { BlobReader } from './blob-reader.js'
+import { BlobReader, newReadingBudget } from './blob-reader.js'
 import { BlobTrust } from './blob-trust.js'
 import { type ChunkRow, placesOf } from './chunk-row.js'
 import { type InlineChunkBytes, InlinePacker } from './inline-packer.js'
@@ -30,8 +30,10 @@ import { mapLimited } from './map-limited.js'
 import type { SweptBlobs } from './swept-blobs.js'
 import { VersionCheck } from './version-check.js'
 
-/** Blobs read back and verified at once: each holds its bytes in memory. */
+/** Blobs read back and verified at once for one request: others have their turn. */
 const VERIFY_CONCURRENCY = 2
+/** Blobs of which it is remembered that they are no packs. */
+const REFUSED_MAX = IDS_PER_REQUEST_MAX
 /** Questions to the store at once. */
 const STAT_CONCURRENCY = 32
 
@@ -46,6 +48,8 @@ export interface HubBlobAuthorityParts {
   readonly rebuildAtStart?: boolean
   /** A blob that was indexed is not in the store any more. */
   readonly onBlobLost?: () => void
+  /** What it shares with the authorities of other spaces. @default a budget of its own */
+  readonly reading?: Budget
 }
 
 /** What a rebuild found. */
@@ -69,12 +73,14 @@ export class HubBlobAuthority implements BlobAuthority {
   readonly #reader: BlobReader
   readonly #trust: BlobTrust
   readonly #locks = new BlobLocks()
+  /** No packs, whatever becomes of the store: their ids say which bytes they are. */
+  readonly #refused = new Set<BlobId>()
   #ready: Promise<void> | undefined
 
   constructor(parts: HubBlobAuthorityParts) {
     this.#parts = parts
     this.#inline = new InlinePacker((chunks) => this.#storeInline(chunks))
-    this.#reader = new BlobReader(parts)
+    this.#reader = new BlobReader({ ...parts, reading: parts.reading ?? newReadingBudget() })
     this.#trust = new BlobTrust({
       ...parts,
       reader: this.#reader,
@@ -121,11 +127,11 @@ export class HubBlobAuthority implements BlobAuthority {
     const there = blobs.filter((_, i) => lengths[i] !== undefined)
     const good = there.filter((id) => !this.#trust.isDamaged(id))
     const known = new Set(await index.renewBlobs(space, good))
-    const unread = [...new Set(there.filter((id) => !known.has(id)))]
+    const unread = [...new Set(there.filter((id) => !known.has(id) && !this.#refused.has(id)))]
     await mapLimited(unread, VERIFY_CONCURRENCY, async (id) => {
       signal?.throwIfAborted()
-      if (await this.#readAndIndex(id)) known.add(id)
-      else await this.#makeRoom(id)
+      if (await this.#readAndIndex(id, signal)) known.add(id)
+      else if (!this.#refused.has(id)) await this.#makeRoom(id, signal)
     })
     return [...new Set(blobs)].filter((id) => known.has(id))
   }
@@ -231,7 +237,7 @@ export class HubBlobAuthority implements BlobAuthority {
     return {
       reindex: async (signal) => void (await this.rebuildIndex(signal)),
       readNodes: (ids) => this.#versions.read(ids),
-      readBlob: (id) => this.#reader.read(id),
+      readBlob: (id) => this.#reader.read(id, async (bytes) => bytes),
       indexContents: async (id) => void (await this.#readAndIndex(id)),
       rewrite: async (from, chunks) => {
         const pack = await packs.build(chunks)
@@ -255,7 +261,7 @@ export class HubBlobAuthority implements BlobAuthority {
       const unread = group.filter((id, i) => !indexed[i] || this.#trust.isDamaged(id))
       await mapLimited(unread, VERIFY_CONCURRENCY, async (id) => {
         signal?.throwIfAborted()
-        const chunks = await this.#readAndIndex(id)
+        const chunks = await this.#readAndIndex(id, signal)
         if (chunks === undefined) result.refused += 1
         else {
           result.blobs += 1
@@ -379,18 +385,18 @@ export class HubBlobAuthority implements BlobAuthority {
    * Somebody has a blob that is damaged in the store, where it would stand in the way of the good one: after a second
    * look it is removed, and they are told that it is not stored.
    */
-  async #makeRoom(id: BlobId): Promise<void> {
+  async #makeRoom(id: BlobId, signal: AbortSignal | undefined): Promise<void> {
     const { space, blobs: store } = this.#parts
     await this.#locks.run(id, async () => {
-      if (await this.#reader.isDamaged(id)) await store.delete(space, id)
+      if (await this.#reader.isDamaged(id, signal)) await store.delete(space, id)
     })
   }
 
   /** @returns how many chunks are in it, `undefined` where it was refused or is gone. */
-  #readAndIndex(id: BlobId): Promise<number | undefined> {
+  #readAndIndex(id: BlobId, signal?: AbortSignal): Promise<number | undefined> {
     return this.#locks.run(id, async () => {
-      const bytes = await this.#reader.read(id)
-      return bytes && this.#verifyAndAdd(id, bytes)
+      if (this.#refused.has(id)) return undefined
+      return this.#reader.read(id, (bytes) => this.#verifyAndAdd(id, bytes), signal)
     })
   }
 
@@ -402,6 +408,9 @@ export class HubBlobAuthority implements BlobAuthority {
     } catch (error) {
       if (!(error instanceof SyncError)) throw error
       logger.warn('blob-refused', { space, blob: id, code: error.code, message: error.message })
+      const [oldest] = this.#refused
+      if (this.#refused.size >= REFUSED_MAX && oldest !== undefined) this.#refused.delete(oldest)
+      this.#refused.add(id)
       return undefined
     }
     await index.add(space, id, chunks)

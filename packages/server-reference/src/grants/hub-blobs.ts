@@ -4,6 +4,7 @@ import type { Logger } from '../logger.js'
 import { SpaceSweep, type SweepResult } from '../sweep/space-sweep.js'
 import type { Uptime } from '../uptime.js'
 import type { BlobIndex } from './blob-index.js'
+import { newReadingBudget } from './blob-reader.js'
 import { HubBlobAuthority } from './hub-blob-authority.js'
 
 export interface HubBlobsParts {
@@ -51,6 +52,7 @@ export class HubBlobs {
   readonly #spaces = new Map<SpaceName, HubBlobAuthority>()
 
   readonly #listeners = new Map<SpaceName, () => void>()
+  readonly #reading = newReadingBudget()
 
   constructor(private readonly parts: HubBlobsParts) {}
 
@@ -103,6 +105,7 @@ export class HubBlobs {
       authority = new HubBlobAuthority({
         ...this.parts,
         space,
+        reading: this.#reading,
         onBlobLost: () => this.#listeners.get(space)?.(),
       })
       this.#spaces.set(space, authority)
