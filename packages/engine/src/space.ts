@@ -395,9 +395,9 @@ export class Space implements AsyncDisposable {
     return this.close()
   }
 
-  /** Aborts with the signal of who calls, and when the space is closed. */
+  /** Aborts with the signal of who calls, and when the space is closed. One for each call: many may wait at once. */
   #until(signal: AbortSignal | undefined): AbortSignal {
-    return signal ? AbortSignal.any([signal, this.#abort.signal]) : this.#abort.signal
+    return AbortSignal.any(signal ? [signal, this.#abort.signal] : [this.#abort.signal])
   }
 
   /** Makes the bytes safe before the entry exists. @returns whether they must still be uploaded. */

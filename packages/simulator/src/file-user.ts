@@ -3,7 +3,7 @@ import { brief, type Ledger } from './ledger.js'
 import { fromScriptPath } from './names.js'
 import { placesUnderWay } from './places-under-way.js'
 import { PrivateFiles } from './private-files.js'
-import { isFile } from './shown.js'
+import { contentKey, isFile } from './shown.js'
 
 /** Refusals that a person shrugs at: something else stands there by now. */
 const REFUSED = new Set([
@@ -115,6 +115,15 @@ export class FileUser {
     this.#makeDurable(path)
     this.ledger.wrote(text)
     return brief(text)
+  }
+
+  /** What had been given up is somewhere after all: a copy of it is put into the folder. */
+  putBack(text: string): void {
+    const path = `back ${contentKey(text).slice(0, 8)}`
+    this.#hasActed = true
+    this.device.disk.writeNew(`${ROOT}/${path}`, Buffer.from(text), { mode: 0o644 })
+    this.#makeDurable(path)
+    this.ledger.moved(text)
   }
 
   #edit(path: string, size: string | undefined): string {

@@ -9,38 +9,45 @@ type Storage = KeyValueReader & ConstructorParameters<typeof BlobIndex>[0]
 
 type ContentsOf = (entry: NodeEntry) => NodeEntry['content']
 
-/** Most rows are as they were when they were looked at last: nobody writes into one. */
-const toldBy = new WeakMap<Uint8Array, readonly ChunkId[]>()
+/** A file of which a hub tells. */
+export interface HubContent {
+  readonly root: ChunkId
+  readonly size: number
+}
 
-/** Roots of files that a hub with this database tells others of, and of which it has nothing. Looks only. */
-export const rootsWithoutBytes = (storage: Storage): Promise<ChunkId[]> =>
+/** Most rows are as they were when they were looked at last: nobody writes into one. */
+const toldBy = new WeakMap<Uint8Array, readonly HubContent[]>()
+
+/** Files that a hub with this database tells others of, and of which it has nothing. Looks only. */
+export const toldWithoutBytes = (storage: Storage): Promise<HubContent[]> =>
   withoutBytes(storage, (row) => {
-    const known = toldBy.get(row) ?? rootsOf(row, ({ content }) => content)
+    const known = toldBy.get(row) ?? filesOf(row, ({ content }) => content)
     toldBy.set(row, known)
     return known
   })
 
 /** The same, of files that it shows. */
-export const shownWithoutBytes = (storage: Storage): Promise<ChunkId[]> =>
-  withoutBytes(storage, (row) => rootsOf(row, visibleContents))
+export const shownWithoutBytes = (storage: Storage): Promise<HubContent[]> =>
+  withoutBytes(storage, (row) => filesOf(row, visibleContents))
 
-function rootsOf(row: Uint8Array, contentsOf: ContentsOf): ChunkId[] {
+function filesOf(row: Uint8Array, contentsOf: ContentsOf): HubContent[] {
   const entry = decodeNodeEntry(row)
   if (entry.kind !== 'file') return []
-  return contentsOf(entry).flatMap(({ value }) =>
-    value.root !== undefined && value.size > 0 ? value.root : [],
+  return contentsOf(entry).flatMap(({ value: { root, size } }) =>
+    root !== undefined && size > 0 ? { root, size } : [],
   )
 }
 
 async function withoutBytes(
   storage: Storage,
-  rootsIn: (row: Uint8Array) => readonly ChunkId[],
-): Promise<ChunkId[]> {
-  const roots = new Set<ChunkId>()
+  filesIn: (row: Uint8Array) => readonly HubContent[],
+): Promise<HubContent[]> {
+  const files = new Map<ChunkId, HubContent>()
   for await (const page of storage.range(NODES)) {
-    for (const [, row] of page) for (const root of rootsIn(row)) roots.add(root)
+    for (const [, row] of page) for (const file of filesIn(row)) files.set(file.root, file)
   }
-  const asked = [...roots]
-  const places = await new BlobIndex(storage, { nowMs: () => 0 }).locators(parseSpaceName(SPACE), asked)
+  const asked = [...files.values()]
+  const roots = asked.map(({ root }) => root)
+  const places = await new BlobIndex(storage, { nowMs: () => 0 }).locators(parseSpaceName(SPACE), roots)
   return asked.filter((_, i) => places[i]!.length === 0)
 }

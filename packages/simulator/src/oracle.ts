@@ -5,9 +5,9 @@ import { crossedRows } from './crossed-rows.js'
 import { FileUser } from './file-user.js'
 import type { FolderDevice } from './folder-device.js'
 import { historyOf, ownWritesOf, tombstonesOf } from './frontier.js'
-import { rootsWithoutBytes, shownWithoutBytes } from './hub-bytes.js'
+import { shownWithoutBytes, toldWithoutBytes } from './hub-bytes.js'
 import { brief } from './ledger.js'
-import { isFile } from './shown.js'
+import { contentKey, isFile, keyOf } from './shown.js'
 import type { Rule } from './simulation-error.js'
 import { TrashWatch } from './trash-watch.js'
 import { unmarkedEntries } from './unmarked-entries.js'
@@ -128,16 +128,19 @@ export class Oracle {
   async checkHub(): Promise<void> {
     const { hub, mayLackBytes, devices } = this.world
     if (mayLackBytes || devices.some((device) => device instanceof ApiDevice)) return
-    const roots = await rootsWithoutBytes(hub.storage)
-    if (roots.length > 0)
-      this.fail('empty', `the hub has nothing of ${list(roots.map((root) => root.slice(0, 8)))}`)
+    const files = await toldWithoutBytes(hub.storage)
+    if (files.length > 0)
+      this.fail('empty', `the hub has nothing of ${list(files.map(({ root }) => root.slice(0, 8)))}`)
   }
 
   /** Where all is well the hub has the bytes of what it shows: others read them from it. */
   async checkHubsBytes(): Promise<void> {
-    const roots = await shownWithoutBytes(this.world.hub.storage)
-    if (roots.length > 0)
-      this.fail('empty', `in the end the hub has nothing of ${list(roots.map((root) => root.slice(0, 8)))}`)
+    const files = await shownWithoutBytes(this.world.hub.storage)
+    if (files.length > 0)
+      this.fail(
+        'empty',
+        `in the end the hub has nothing of ${list(files.map(({ root }) => root.slice(0, 8)))}`,
+      )
   }
 
   /** Nothing is gone from everywhere that nobody gave up. */
@@ -204,6 +207,7 @@ export class Oracle {
       // What was refused before may be said just now.
       for (const folder of world.folders) folder.tryAgain()
       if (world.hasOldDatabases) for (const folder of world.folders) await folder.acceptFolder()
+      if (world.hasOldHub && waitedMs > this.patienceMs / 2) await this.#putBack()
       waitedMs += HEAL_STEP_MS
       this.checkVisible()
       await this.checkMarks()
@@ -216,6 +220,23 @@ export class Oracle {
     await this.#forgetsDeletions()
     await this.#fallsSilent()
     await this.#readsBack()
+  }
+
+  /**
+   * A hub that went back may show what everybody who had it has overwritten or deleted since, and nobody holds any
+   * more. Somebody has a copy elsewhere, and puts it into a folder.
+   */
+  async #putBack(): Promise<void> {
+    const { world } = this
+    const { devices, folders, ledger, sites } = world
+    const keys = new Set((await shownWithoutBytes(world.hub.storage)).map(keyOf))
+    if (keys.size === 0) return
+    const texts = [...ledger.givenUp].filter((text) => keys.has(contentKey(text)))
+    const held = new Set<string>()
+    for (const device of devices) for (const text of await device.holds(texts)) held.add(text)
+    const user = sites.get(folders[0]?.name ?? '')?.user
+    if (!(user instanceof FileUser)) return
+    for (const text of texts) if (!held.has(text)) user.putBack(text)
   }
 
   async #isWell(): Promise<boolean> {

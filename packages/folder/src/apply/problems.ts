@@ -13,7 +13,7 @@ export const waitingForBytes = (path: string, error?: Error): Problem => ({
   path,
   cause: 'waiting-for-bytes',
   detail: `no peer that is connected now holds these bytes${error ? `: ${error.message}` : ''}`,
-  fix: 'connect the device that made this version, or restore an older one',
+  fix: 'connect a device that has this version, or put a copy of the file anywhere into a folder of this space',
 })
 
 export const waitingForHub = (path: string): Problem => ({
