@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import * as fs from 'node:fs'
 import { DatabaseError } from '@tidemark/protocol'
 import { errnoOf } from './node-file-system.js'
@@ -26,10 +27,11 @@ export function lockFolder(path: string): () => void {
   fs.writeFileSync(draft, JSON.stringify(own))
   try {
     for (let attempt = 0; !tryLink(draft, path); attempt++) {
-      const holder = readHolder(path)
+      const text = readText(path)
+      const holder = holderOf(text)
       if (holder && isAlive(holder)) throw lockedBy(path, holder.pid)
       if (attempt === 3) throw lockedBy(path, holder?.pid ?? 0)
-      fs.rmSync(path, { force: true })
+      if (text !== undefined) removeDead(path, text)
     }
   } finally {
     fs.rmSync(draft, { force: true })
@@ -37,7 +39,7 @@ export function lockFolder(path: string): () => void {
   held.add(path)
   return () => {
     if (!held.delete(path)) return
-    if (readHolder(path)?.pid === process.pid) fs.rmSync(path, { force: true })
+    if (holderOf(readText(path))?.pid === process.pid) fs.rmSync(path, { force: true })
   }
 }
 
@@ -51,9 +53,32 @@ function tryLink(from: string, to: string): boolean {
   }
 }
 
-function readHolder(path: string): Holder | undefined {
+/**
+ * Another process may have found the same dead lock, and put its own in its place since: who removes a dead lock
+ * holds a lock that is named after it.
+ */
+function removeDead(path: string, text: string): void {
+  const unlock = lockFolder(`${path}.${createHash('sha256').update(text).digest('hex').slice(0, 16)}`)
   try {
-    const value: unknown = JSON.parse(fs.readFileSync(path, 'utf8'))
+    if (readText(path) === text) fs.rmSync(path, { force: true })
+  } finally {
+    unlock()
+  }
+}
+
+/** @returns `undefined` if it is not there. */
+function readText(path: string): string | undefined {
+  try {
+    return fs.readFileSync(path, 'utf8')
+  } catch (error) {
+    // What cannot be read says nothing.
+    return errnoOf(error) === 'ENOENT' ? undefined : ''
+  }
+}
+
+function holderOf(text: string | undefined): Holder | undefined {
+  try {
+    const value: unknown = JSON.parse(text ?? '')
     const isHolder = typeof value === 'object' && value !== null && 'pid' in value
     return isHolder && typeof value.pid === 'number' ? (value as Holder) : undefined
   } catch {
