@@ -1,10 +1,11 @@
 import type { Replica, Space } from '@tidemark/engine'
 import type { BlobId, BlobStore, SpaceName } from '@tidemark/protocol'
 import { MemoryBlobStore } from '@tidemark/protocol/memory'
-import { Device, type DeviceParts, SPACE } from './device.js'
+import { Device, type DeviceParts } from './device.js'
 import { hasher } from './hasher.js'
 import type { Life } from './life.js'
 import { contentKey, EXECUTABLE, isPrivate, keyOf, type Shown, sortedByPath } from './shown.js'
+import { SPACE } from './space.js'
 
 /** A device without a folder: its programs use the verbs of the space. */
 export class ApiDevice extends Device {

@@ -1,5 +1,5 @@
 import type { MemoryKeyValueStore } from '@tidemark/engine'
-import { SPACE } from './device.js'
+import { SPACE } from './space.js'
 
 /** Rows of a folder by the place on disk, and places by the key of the entry. */
 const PLACES = `s/${SPACE}/b/d/`

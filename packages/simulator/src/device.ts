@@ -11,8 +11,6 @@ import { SimRandom } from './random.js'
 import type { Shown } from './shown.js'
 import type { VirtualTime } from './virtual-time.js'
 
-export const SPACE = 'default'
-
 export interface DeviceParts {
   readonly hub: SimHub
   readonly time: VirtualTime

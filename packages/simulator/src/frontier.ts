@@ -7,8 +7,8 @@ import {
   type Sibling,
   type Vector,
 } from '@tidemark/protocol'
-import { SPACE } from './device.js'
 import { hasher } from './hasher.js'
+import { SPACE } from './space.js'
 
 /** Nobody's device: the copy that is looked at writes nothing. */
 const NOBODY = '0'.repeat(16) as DeviceId

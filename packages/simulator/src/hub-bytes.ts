@@ -1,7 +1,7 @@
 import { type KeyValueReader, visibleContents } from '@tidemark/engine'
 import { type ChunkId, decodeNodeEntry, type NodeEntry, parseSpaceName } from '@tidemark/protocol'
 import { BlobIndex } from '@tidemark/server-reference'
-import { SPACE } from './device.js'
+import { SPACE } from './space.js'
 
 const NODES = { gte: `s/${SPACE}/r/n/`, lt: `s/${SPACE}/r/n0` }
 

@@ -1,8 +1,8 @@
 import type { HubWrite, RefusalReason } from '@tidemark/engine'
 import { type Content, dotKey, type NodeEntry } from '@tidemark/protocol'
-import { SPACE } from './device.js'
 import type { SimRandom } from './random.js'
 import { SMALL_BYTES } from './shown.js'
+import { SPACE } from './space.js'
 
 const REASON: RefusalReason = { code: 'NO', message: 'not this one' }
 

@@ -1,5 +1,5 @@
 import type { MemoryKeyValueStore } from '@tidemark/engine'
-import { SPACE } from './device.js'
+import { SPACE } from './space.js'
 
 /** What a folder notes before it changes its disk, until it has noted what came of it. */
 const JOURNALS = [`s/${SPACE}/b/apply/batch`, `s/${SPACE}/b/apply/unsettled`]

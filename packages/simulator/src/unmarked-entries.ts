@@ -6,9 +6,9 @@ import {
   type ViewEntry,
 } from '@tidemark/engine'
 import { type DeviceId, type NodeId, parseSpaceName, ROOT } from '@tidemark/protocol'
-import { SPACE } from './device.js'
 import { hasher } from './hasher.js'
 import { isPrivate } from './shown.js'
+import { SPACE } from './space.js'
 
 const OF_SPACE = `s/${SPACE}/`
 /** Rows of a folder by the place on disk; entries that it is to look at; what it is while it begins anew. */

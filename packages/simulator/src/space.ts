@@ -1,0 +1,2 @@
+/** All devices share one. */
+export const SPACE = 'default'
