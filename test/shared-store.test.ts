@@ -124,9 +124,9 @@ test("[BG27] no device may open the space of the hubs' claims", async () => {
   })
   running.push(replica)
   replica.connect(webSocketTransport(hub.url), { token: TOKEN })
-  await replica.openSpace('tidemark.claims')
-  const failure = replica.peers$.pipe(
-    map(([peer]) => peer?.error),
+  const space = await replica.openSpace('tidemark.claims')
+  const failure = space.status$.pipe(
+    map(({ error }) => error),
     filter((error) => error !== undefined),
   )
   expect(await firstValueFrom(failure)).toMatchObject({ code: 'FORBIDDEN' })

@@ -132,4 +132,18 @@ describe('a device that may only read', () => {
     expect(existsSync(join(a, 'mine.txt'))).toBe(false)
     expect(textOf(join(viewer, 'mine.txt'))).toBe('mine')
   })
+
+  test('[AC1] a space that its token does not allow is the failure of --once, and what status gives as the reason', async () => {
+    const tokens = [{ token: READER, subject: 'viewer', spaces: ['other'], access: 'read' }]
+    writeFileSync(world.path('tokens.json'), JSON.stringify({ tokens }))
+    await hub.stop()
+    hub = await world.hub(hub.port, ['--tokens', world.path('tokens.json')])
+    const refused = await world.run(['sync', viewer, '--hub', hub.url, ...AS_VIEWER, '--once'])
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('FORBIDDEN') })
+    world.live(viewer, hub, AS_VIEWER)
+    await until('the reason is known', async () =>
+      /FORBIDDEN/.test((await world.status(viewer).catch(() => undefined))?.detail ?? ''),
+    )
+    expect((await world.status(viewer)).state).toBe('offline')
+  })
 })

@@ -17,6 +17,7 @@ import { decodeJson, encodeJson } from './database/json-row.js'
 import type { Platform } from './platform.js'
 import type { KeyValueStore } from './ports/key-value-store.js'
 import { mustLimits, Transfers } from './replica-transfers.js'
+import { DIAL_BACKOFF } from './session/backoff.js'
 import { makeHello } from './session/hello.js'
 import { Link, type LinkPhase } from './session/link.js'
 import { Session, type SessionHost } from './session/session.js'
@@ -24,6 +25,8 @@ import { openSpace, type Space, type SpaceOptions } from './space.js'
 import { BodyCompressor, type Compression, mustCompression } from './transfer/body-compressor.js'
 import { Pace, type TransferLimits } from './transfer/pace.js'
 
+/** A space that a peer does not have, or refuses, is offered again: it may be opened there, or allowed. */
+const OFFER_AGAIN_MS = DIAL_BACKOFF.maxMs
 /** Written into the database; a newer one is refused. */
 const FORMAT_VERSION = 1
 
@@ -124,7 +127,11 @@ export class Replica implements AsyncDisposable {
   readonly #pace: Pace
   readonly #compression: BodyCompressor
   readonly #spaces = new Map<SpaceName, Promise<Space>>()
+  /** Spaces that were closed: their rows are free when it resolves. */
+  readonly #closing = new Map<SpaceName, Promise<void>>()
   readonly #links = new Set<OpenLink>()
+  /** Sessions that peers dialled, with what carries out a hub's grants there. */
+  readonly #accepted = new Map<Session, BlobClient | undefined>()
   readonly #peers = new BehaviorSubject<readonly PeerStatus[]>([])
   #closed: Promise<void> | undefined
 
@@ -197,28 +204,37 @@ export class Replica implements AsyncDisposable {
     const space = parseSpaceName(name)
     let opening = this.#spaces.get(space)
     if (!opening) {
-      const { storage, platform, blobs, collectEveryMs } = this.#options
-      opening = openSpace({
-        ...options,
-        storage,
-        platform,
-        space,
-        device: this.device,
-        pace: this.#pace,
-        compression: this.#compression,
-        collectEveryMs,
-        ...(blobs ? { blobs } : {}),
-        isConfigured: () => this.#links.size > 0,
-        linkError: () => this.#peers.value.find(({ error }) => error !== undefined)?.error,
-      })
+      opening = this.#open(space, options)
       opening.catch(() => this.#spaces.delete(space))
       this.#spaces.set(space, opening)
-      void this.#attach(opening)
+      this.#attach(opening)
     }
     return opening
   }
 
-  /** Ends links, spaces and the database. Idempotent. */
+  async #open(space: SpaceName, options: SpaceOptions): Promise<Space> {
+    await this.#closing.get(space)
+    const { storage, platform, blobs, collectEveryMs } = this.#options
+    return openSpace({
+      ...options,
+      storage,
+      platform,
+      space,
+      device: this.device,
+      pace: this.#pace,
+      compression: this.#compression,
+      collectEveryMs,
+      ...(blobs ? { blobs } : {}),
+      isConfigured: () => this.#links.size > 0,
+      linkError: () => this.#peers.value.find(({ error }) => error !== undefined)?.error,
+      onClose: (closed) => {
+        this.#spaces.delete(space)
+        this.#closing.set(space, closed)
+      },
+    })
+  }
+
+  /** Ends links, sessions that were accepted, spaces and the database. Idempotent. */
   close(): Promise<void> {
     this.#closed ??= (async () => {
       try {
@@ -240,7 +256,9 @@ export class Replica implements AsyncDisposable {
     const links = [...this.#links]
     this.#links.clear()
     await Promise.all(links.map(({ link }) => link.close()))
+    for (const session of this.#accepted.keys()) session.close()
     for (const opening of this.#spaces.values()) await (await opening.catch(() => undefined))?.close()
+    await Promise.all(this.#closing.values())
     // Whoever still reads, or writes with a signal of its own.
     this.#pace.close(new DatabaseError('CLOSED', 'the replica is closed'))
     await Promise.all(links.map(({ ownClient }) => ownClient?.close()))
@@ -261,37 +279,53 @@ export class Replica implements AsyncDisposable {
         if (!opening) throw new AccessError('NO_SUCH_SPACE', `${name} is not open here`)
         return (await opening).peers.endpoint(session, { mayWrite: true, ...(client ? { client } : {}) })
       },
+      spaceEnded: (session, name) => {
+        const again = () => this.#offer(session, this.#spaces.get(name), client)
+        const cancel = this.#options.platform.timers.after(OFFER_AGAIN_MS, () => void again())
+        void session.done.then(cancel)
+      },
     }
   }
 
   /** For a peer that dials us: a session on a connection that is there already. */
   accept(connection: Connection, options: { readonly blobClient?: BlobClient } = {}): Session {
     this.#mustBeOpen()
-    const session = new Session(connection, this.#host(options.blobClient, undefined))
+    const { blobClient } = options
+    const session = new Session(connection, this.#host(blobClient, undefined))
+    this.#accepted.set(session, blobClient)
+    void session.done.then(() => this.#accepted.delete(session))
     session.ready.then(
-      () => this.#openSpaces(session, options.blobClient),
+      () => this.#openSpaces(session, blobClient),
       () => undefined,
     )
     return session
   }
 
   async #openSpaces(session: Session, client: BlobClient | undefined): Promise<void> {
-    for (const opening of this.#spaces.values()) {
-      const space = await opening.catch(() => undefined)
-      if (space) this.#addSpace(session, space, client)
-    }
+    for (const opening of this.#spaces.values()) await this.#offer(session, opening, client)
   }
 
   /** A space that was opened after sessions were. */
-  async #attach(opening: Promise<Space>): Promise<void> {
-    const space = await opening.catch(() => undefined)
-    if (!space) return
+  #attach(opening: Promise<Space>): void {
     for (const { link, client } of this.#links) {
-      if (link.phase.name === 'open') this.#addSpace(link.phase.session, space, client)
+      if (link.phase.name === 'open') void this.#offer(link.phase.session, opening, client)
+    }
+    for (const [session, client] of this.#accepted) {
+      session.ready.then(
+        () => this.#offer(session, opening, client),
+        () => undefined,
+      )
     }
   }
 
-  #addSpace(session: Session, space: Space, client: BlobClient | undefined): void {
+  async #offer(
+    session: Session,
+    opening: Promise<Space> | undefined,
+    client: BlobClient | undefined,
+  ): Promise<void> {
+    const space = await opening?.catch(() => undefined)
+    // It may have been closed meanwhile.
+    if (!space || this.#spaces.get(space.name) !== opening) return
     session.addSpace(
       space.name,
       space.peers.endpoint(session, { mayWrite: true, ...(client ? { client } : {}) }),

@@ -62,6 +62,8 @@ interface OpenSpaceParts extends SpaceOptions {
   isConfigured(): boolean
   /** What the last attempt of a link that is not open ended with. */
   linkError(): Error | undefined
+  /** It takes nothing more; its rows are free when that resolves. */
+  onClose(closed: Promise<void>): void
 }
 
 export interface WriteOptions {
@@ -183,10 +185,8 @@ export class Space implements AsyncDisposable {
       onDiffers: () => this.#housekeeper.auditSoon(),
       onWant: (versions) => this.#takeWanted(versions),
       onHint: (hint) => this.#hints.next(hint),
-      onRefused: (all) => {
-        // What cannot be forgotten now is told again.
-        this.#refusals.take(all).catch(() => undefined)
-      },
+      // What cannot be forgotten now is told again.
+      onRefused: (all) => void this.#refusals.take(all).catch(() => undefined),
     })
     this.#housekeeper = new Housekeeper({
       database,
@@ -372,23 +372,29 @@ export class Space implements AsyncDisposable {
     if (!this.#parts.bound) await this.#pending.empty(signal)
   }
 
-  /** Idempotent. */
+  /** Ends its exchange with every peer, and whoever waits; the replica and its links go on. Idempotent. */
   close(): Promise<void> {
-    this.#closed ??= (async () => {
-      this.#abort.abort(new DatabaseError('CLOSED', `the space ${this.name} is closed`))
-      this.#stopListening()
-      this.#patience.close()
-      await this.#housekeeper.close()
-      await this.#pending.stopped
-      await this.#database.idle()
-      this.#changed.complete()
-      this.#changes.complete()
-      this.#wantedMore.complete()
-      this.#refusals.complete()
-      this.#hints.complete()
-      this.#link.close()
-    })()
+    if (!this.#closed) {
+      this.#closed = this.#close()
+      this.#parts.onClose(this.#closed)
+    }
     return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    this.#abort.abort(new DatabaseError('CLOSED', `the space ${this.name} is closed`))
+    this.#stopListening()
+    this.#patience.close()
+    this.peers.close()
+    await this.#housekeeper.close()
+    await this.#pending.stopped
+    await this.#database.close()
+    this.#changed.complete()
+    this.#changes.complete()
+    this.#wantedMore.complete()
+    this.#refusals.complete()
+    this.#hints.complete()
+    this.#link.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -467,7 +473,7 @@ export class Space implements AsyncDisposable {
 
   #linkState(): LinkState {
     const hub = this.peers?.hub
-    const error = hub ? undefined : this.#parts.linkError()
+    const error = hub ? undefined : (this.peers?.refusal ?? this.#parts.linkError())
     return {
       ...(error ? { error } : {}),
       configured: this.#parts.isConfigured(),

@@ -198,8 +198,14 @@ class HubReplica implements HubEngine {
         })
       },
       peerOpened: async (session, space) => {
-        if (space === CLAIMS_SPACE) throw new AccessError('FORBIDDEN', `${space} is the hub's own`)
-        if (!subject?.may(space, 'read')) throw new AccessError('FORBIDDEN', `you may not read ${space}`)
+        const isOwn = space === CLAIMS_SPACE
+        if (isOwn || !subject?.may(space, 'read')) {
+          logger.info('space-refused', { space })
+          throw new AccessError(
+            'FORBIDDEN',
+            isOwn ? `${space} is the hub's own` : `you may not read ${space}`,
+          )
+        }
         const { peers, authority, custody } = await this.#open(space)
         logger.info('space-opened', { space })
         const mayWrite = subject.may(space, 'write')

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openReplica, type Replica, type Space } from '@tidemark/engine'
 import { nodePlatform, openLevelStore } from '@tidemark/engine/node'
-import { MTIME_MS_MAX } from '@tidemark/protocol'
+import { MTIME_MS_MAX, parseSpaceName } from '@tidemark/protocol'
 import { fsBlobStore } from '@tidemark/store-fs'
 import { webSocketTransport } from '@tidemark/transport-ws'
+import { firstValueFrom } from 'rxjs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createHub, type Hub } from '../src/index.js'
 
@@ -160,6 +161,25 @@ test('[AC2] what a device writes that may only read stays there and says so, and
   await settle(a, viewer)
   expect(await text(a, 'f.txt')).toBe('edited by the viewer')
   await expect.poll(() => text(a, 'new.txt').catch(() => ''), { timeout: 10_000 }).toBe('made by the viewer')
+})
+
+test('[SE7] a space that a device may not read keeps none of its other spaces up', async () => {
+  const { port } = hub
+  await hub.close()
+  const tokens = [
+    { token: 'guest', subject: 'guest', spaces: [parseSpaceName('photos')], access: 'write' as const },
+  ]
+  hub = await createHub({ dataDirectory: join(home, 'hub'), port, token: TOKEN, tokens })
+  const { replica, space } = await device('guest', { token: 'guest' })
+  const other = await replica.openSpace('other')
+  const error = () => firstValueFrom(other.status$).then((state) => state.error)
+  await expect.poll(error, { timeout: 10_000 }).toMatchObject({ code: 'FORBIDDEN' })
+  await space.write('f.txt', 'text')
+  await settle(space, (await device('b')).space)
+  expect(await firstValueFrom(other.status$)).toMatchObject({
+    connected: false,
+    error: { code: 'FORBIDDEN' },
+  })
 })
 
 test('[CR18] a hub that was restarted goes on where it was', async () => {

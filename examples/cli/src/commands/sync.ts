@@ -116,18 +116,14 @@ function watch(
     state = status.state
   })
   let connected = false
-  subscription.add(
-    bound.space.binding.link$.subscribe((link) => {
-      if (link.connected === connected) return
-      connected = link.connected
-      progress.note(connected ? 'connected' : 'disconnected', hubText)
-      file.changed()
-    }),
-  )
   let reason = ''
   subscription.add(
-    bound.replica.peers$.subscribe((peers) => {
-      const error = peers.find((peer) => peer.error !== undefined)?.error
+    bound.space.binding.link$.subscribe(({ connected: isConnected, error }) => {
+      if (isConnected !== connected) {
+        connected = isConnected
+        progress.note(connected ? 'connected' : 'disconnected', hubText)
+        file.changed()
+      }
       if (error === undefined || error.message === reason) return
       reason = error.message
       progress.note('not connected', wordsOf(error))
@@ -147,15 +143,13 @@ async function settleOnce(bound: BoundFolder, interrupted: AbortSignal, hub: str
   const peers = replica.peers$.subscribe((statuses) => {
     if (statuses.some(({ phase }) => phase === 'open')) offline.open()
     else offline.offline()
-    for (const { error } of statuses) {
-      if (error === undefined) continue
-      last = `: ${wordsOf(error)}`
-      // A refusal: the next attempt would be refused too.
-      if (error instanceof SyncError && error.retry === 'never') givenUp.abort(error)
-    }
   })
-  const link = space.binding.link$.subscribe(({ connected }) => {
+  const link = space.binding.link$.subscribe(({ connected, error }) => {
     if (connected) offline.syncPoint()
+    if (error === undefined) return
+    last = `: ${wordsOf(error)}`
+    // A refusal: the next attempt would be refused too.
+    if (error instanceof SyncError && error.retry === 'never') givenUp.abort(error)
   })
   try {
     return await binding.settled({ signal: AbortSignal.any([interrupted, givenUp.signal]) })

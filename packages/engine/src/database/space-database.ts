@@ -483,6 +483,11 @@ export class SpaceDatabase {
   async idle(): Promise<void> {
     await this.#store.idle()
   }
+
+  /** Waits for the writes that are under way; from now on others fail with `CLOSED`. Idempotent. */
+  close(): Promise<void> {
+    return this.#store.close()
+  }
 }
 
 const all = (...publishes: readonly ((() => void) | undefined)[]): (() => void) => {

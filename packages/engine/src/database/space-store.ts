@@ -1,4 +1,4 @@
-import { HLC_ZERO, type Hlc, type NodeEntry } from '@tidemark/protocol'
+import { DatabaseError, HLC_ZERO, type Hlc, type NodeEntry } from '@tidemark/protocol'
 import type { KeyValueOp, KeyValueStore } from '../ports/key-value-store.js'
 import { ChangeLog } from './change-log.js'
 import { DirtyMarks } from './dirty-marks.js'
@@ -45,6 +45,7 @@ export class SpaceStore {
   readonly listeners = new Set<(change: SpaceChange) => void>()
   counters: Counters = { lseq: 0, dirty: 0, hlc: HLC_ZERO }
   #tail: Promise<unknown> = Promise.resolve()
+  #isClosed = false
 
   constructor(options: SpaceDatabaseOptions) {
     const { space, mode, sha256, storage, random } = options
@@ -86,6 +87,12 @@ export class SpaceStore {
 
   /** Waits for the writes that are under way. */
   async idle(): Promise<void> {
+    await this.#tail
+  }
+
+  /** Waits for the writes that are under way; others fail from now on: the rows may be somebody else's soon. */
+  async close(): Promise<void> {
+    this.#isClosed = true
     await this.#tail
   }
 
@@ -137,10 +144,12 @@ export class SpaceStore {
     return value
   }
 
-  exclusive<T>(fn: () => Promise<T>): Promise<T> {
+  /** @throws {DatabaseError} CLOSED. */
+  async exclusive<T>(fn: () => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw new DatabaseError('CLOSED', `the space ${this.options.space} is closed`)
     const result = this.#tail.then(fn)
     this.#tail = result.catch(() => undefined)
-    return result
+    return await result
   }
 }
 

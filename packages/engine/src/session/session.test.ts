@@ -75,19 +75,22 @@ const open = (channel = 1): Message => ({
   answers: 0,
   sweep: NO_SWEEP,
 })
+const rewind = (channel = 1): Message => ({ type: 'rewind', channel, reason: 'requested' })
 
 class Endpoint implements SpaceEndpoint {
   readonly got: ExchangeMessage['type'][] = []
   closedCount = 0
   blobs: BlobAuthority | undefined
+  endedBy: Error | undefined
   constructor(readonly hold: Promise<void> = Promise.resolve()) {}
   start = async (): Promise<void> => undefined
   receive = async (message: ExchangeMessage): Promise<void> => {
     await this.hold
     this.got.push(message.type)
   }
-  closed = (): void => {
+  closed = (error?: Error): void => {
     this.closedCount++
+    this.endedBy = error
   }
 }
 
@@ -96,6 +99,10 @@ class Stage {
   readonly timers = new HandTimers()
   readonly endpoint: Endpoint
   readonly said: Message[] = []
+  /** Spaces that this side has. */
+  readonly here = new Set([SPACE])
+  /** That the peer ended. */
+  readonly ended: string[] = []
   readonly session: Session
   readonly far: Connection
   closed = false
@@ -109,9 +116,10 @@ class Stage {
       timers: this.timers,
       admit: options.admit ?? (async () => undefined),
       peerOpened: async (_, space) => {
-        if (space !== SPACE) throw new AccessError('NO_SUCH_SPACE', space)
+        if (!this.here.has(space)) throw new AccessError('NO_SUCH_SPACE', space)
         return () => this.endpoint
       },
+      spaceEnded: (_, space) => void this.ended.push(space),
     })
     let first = true
     far.open({
@@ -202,7 +210,6 @@ describe('an open session', () => {
       [{ type: 'rewind', channel: 9, reason: 'requested' }],
       'UNKNOWN_CHANNEL',
     ],
-    ['a space that is not here', [{ ...(open() as object), space: 'other' } as Message], 'NO_SUCH_SPACE'],
     [
       'a question about bytes to who has no word on them',
       [open(), { type: 'need', request: 1, channel: 1, chunks: [] }],
@@ -214,6 +221,51 @@ describe('an open session', () => {
     await stage.say(...messages)
     expect(stage.fault).toBe(code)
     expect(stage.closed).toBe(true)
+  })
+
+  test('[SE7] a space that is not here is refused alone, and taken once it is', async () => {
+    const stage = await new Stage().greet()
+    stage.here.clear()
+    await stage.say(open(), rewind())
+    expect(stage.said.slice(1)).toMatchObject([{ type: 'fault', code: 'NO_SUCH_SPACE', channel: 1 }])
+    await stage.say({ type: 'need', request: 5, channel: 1, chunks: [] })
+    expect(stage.said.at(-1)).toMatchObject({ type: 'fault', code: 'NO_SUCH_SPACE', request: 5 })
+    expect(stage.closed).toBe(false)
+    stage.here.add(SPACE)
+    await stage.say(open(), rewind())
+    expect(stage.endpoint.got).toEqual(['open', 'rewind'])
+  })
+
+  test('[SE7] a space that the peer ends is over with its reason, and may be opened again', async () => {
+    const stage = await new Stage().greet()
+    await stage.say(open())
+    const other = new Endpoint()
+    const numbers: number[] = []
+    const add = () =>
+      stage.session.addSpace(parseSpaceName('third'), (number) => {
+        numbers.push(number)
+        return other
+      })
+    add()
+    await stage.say({ type: 'fault', code: 'FORBIDDEN', message: 'no', retry: 'never', channel: 2 })
+    expect(other).toMatchObject({ closedCount: 1, endedBy: { code: 'FORBIDDEN' } })
+    expect(stage.ended).toEqual(['third'])
+    expect(stage.endpoint.closedCount).toBe(0)
+    add()
+    expect(numbers).toEqual([2, 2])
+    stage.session.close()
+    expect(other.closedCount).toBe(2)
+  })
+
+  test('[SE7] of a space that this side ends nothing more is handled', async () => {
+    const stage = await new Stage().greet()
+    await stage.say(open())
+    stage.session.endSpace(SPACE, new AccessError('NO_SUCH_SPACE', 'closed'))
+    expect(stage.endpoint).toMatchObject({ closedCount: 1, endedBy: undefined })
+    await stage.say(rewind())
+    expect(stage.said.at(-1)).toMatchObject({ type: 'fault', code: 'NO_SUCH_SPACE', channel: 1 })
+    expect(stage.endpoint.got).toEqual(['open'])
+    expect(stage.closed).toBe(false)
   })
 
   test('[SE4] a ping is answered, and silence is noticed', async () => {

@@ -1,4 +1,5 @@
 import {
+  AccessError,
   CHANNELS_MAX,
   type Connection,
   checkPreamble,
@@ -56,8 +57,8 @@ export interface SpaceEndpoint {
   receive(message: ExchangeMessage): Promise<void>
   /** The hub's word on bytes, on the side that is a hub for this space. */
   readonly blobs?: BlobAuthority | undefined
-  /** The session ended. */
-  closed(): void
+  /** The session ended, or this space within it. @param error The peer ended this space, and why. */
+  closed(error?: SyncError): void
 }
 
 export interface PeerInfo {
@@ -71,8 +72,10 @@ export interface SessionHost {
   readonly hello: Hello
   /** Decides whether this peer may have a session. @throws {AccessError} */
   admit(hello: Hello): Promise<void>
-  /** The peer opened a space that this side has not opened. @throws {AccessError} */
+  /** The peer opened a space that this side has not opened. @throws {AccessError} that space alone is refused. */
   peerOpened(session: Session, space: SpaceName): Promise<(channel: number) => SpaceEndpoint>
+  /** The peer has refused, or closed, a space; the session goes on. */
+  spaceEnded?(session: Session, space: SpaceName): void
   readonly timers: Timers
 }
 
@@ -100,6 +103,11 @@ export class Session {
   readonly #channels = new Map<SpaceName, Channel>()
   /** The peer's channel numbers. */
   readonly #peerChannels = new Map<number, Channel>()
+  /** Numbers of the peer's whose space ended: what was on its way is dropped. */
+  readonly #endedNumbers = new Set<number>()
+  /** Own numbers that the peer listens to no more. */
+  readonly #freeNumbers: number[] = []
+  #lastNumber = 0
   readonly #opened = withResolvers<PeerInfo>()
   readonly #closed = withResolvers<Error | undefined>()
   readonly #abort = new AbortController()
@@ -145,15 +153,27 @@ export class Session {
   /** Starts a space from this side. The number is what this side's messages of that space carry. */
   addSpace(space: SpaceName, makeEndpoint: (channel: number) => SpaceEndpoint): void {
     if (this.#state.name === 'closed' || this.#channels.has(space)) return
-    const number = this.#channels.size + 1
+    const number = this.#freeNumbers.pop() ?? ++this.#lastNumber
+    const fail = (error: Error): void => {
+      // Of a space that has ended nothing matters any more.
+      if (this.#isOpen(channel)) this.#fail(error)
+    }
     const channel: Channel = {
       space,
       number,
       endpoint: makeEndpoint(number),
-      inbox: new SerialQueue((error) => this.#fail(error)),
+      inbox: new SerialQueue(fail),
     }
     this.#channels.set(space, channel)
-    channel.endpoint.start().catch((error: Error) => this.#fail(error))
+    channel.endpoint.start().catch(fail)
+  }
+
+  /** Ends one space: the peer is told why, and what it still says of it is dropped. The session goes on. */
+  endSpace(space: SpaceName, reason: SyncError): void {
+    const channel = this.#channels.get(space)
+    if (!channel || this.#state.name === 'closed') return
+    for (const number of this.#forget(channel)) this.#send(errorToFault(reason, { channel: number }))
+    channel.endpoint.closed()
   }
 
   /** Sends and waits while the connection is over its high-water mark. */
@@ -260,7 +280,7 @@ export class Session {
       case 'pong':
         return
       case 'fault':
-        this.#fault(message)
+        this.#fault(message, bytes)
         return
       case 'needed':
       case 'grants':
@@ -283,7 +303,7 @@ export class Session {
         // An OPEN before it may still be on its way through the control queue.
         this.#queue(this.#control, bytes, () => {
           const channel = this.#channelOf(message.channel)
-          this.#queue(channel.inbox, bytes, () => channel.endpoint.receive(message))
+          if (channel) this.#deliver(channel, message, bytes)
         })
         return
       }
@@ -309,25 +329,40 @@ export class Session {
     this.#queue(this.#control, bytes, async () => {
       if (message.channel > CHANNELS_MAX)
         throw new ProtocolError('UNKNOWN_CHANNEL', 'channel number too large')
-      let channel = this.#channels.get(message.space)
-      if (!channel) {
-        if (this.#channels.size >= CHANNELS_MAX) throw new ProtocolError('UNKNOWN_CHANNEL', 'too many spaces')
-        const makeEndpoint = await this.#host.peerOpened(this, message.space)
-        if (this.#state.name === 'closed') return
-        this.addSpace(message.space, makeEndpoint)
-        channel = this.#channels.get(message.space)!
-      }
       const known = this.#peerChannels.get(message.channel)
-      if (known && known !== channel) throw new ProtocolError('UNKNOWN_CHANNEL', 'channel number is in use')
+      if (known && known.space !== message.space)
+        throw new ProtocolError('UNKNOWN_CHANNEL', 'channel number is in use')
+      const channel = this.#channels.get(message.space) ?? (await this.#openedByPeer(message))
+      if (!channel) return
+      this.#endedNumbers.delete(message.channel)
       this.#peerChannels.set(message.channel, channel)
-      const { inbox, endpoint } = channel
-      this.#queue(inbox, bytes, () => endpoint.receive(message))
+      this.#deliver(channel, message, bytes)
     })
+  }
+
+  /** @returns `undefined`: it is not for this peer, which was told so. */
+  async #openedByPeer({ space, channel }: Extract<Message, { type: 'open' }>): Promise<Channel | undefined> {
+    if (this.#channels.size >= CHANNELS_MAX) throw new ProtocolError('UNKNOWN_CHANNEL', 'too many spaces')
+    try {
+      this.addSpace(space, await this.#host.peerOpened(this, space))
+      return this.#channels.get(space)
+    } catch (error) {
+      if (!(error instanceof AccessError)) throw error
+      this.#endedNumbers.add(channel)
+      this.#send(errorToFault(error, { channel }))
+      return undefined
+    }
   }
 
   #answer(message: BlobRequest, bytes: number): void {
     this.#queue(this.#control, bytes, () => {
-      const authority = this.#channelOf(message.channel).endpoint.blobs
+      const channel = this.#channelOf(message.channel)
+      if (!channel) {
+        const error = new AccessError('NO_SUCH_SPACE', 'the space was closed')
+        this.#send(errorToFault(error, { request: message.request }))
+        return
+      }
+      const authority = channel.endpoint.blobs
       if (!authority) throw unexpected(message)
       // Not awaited: answers go out of order, a slow one holds nothing up.
       this.#inboxBytes += bytes
@@ -340,15 +375,53 @@ export class Session {
     })
   }
 
-  #channelOf(number: number): Channel {
+  /** @returns `undefined`: its space has ended. */
+  #channelOf(number: number): Channel | undefined {
     const channel = this.#peerChannels.get(number)
-    if (!channel) throw new ProtocolError('UNKNOWN_CHANNEL', `channel ${number} was never opened`)
+    if (!channel && !this.#endedNumbers.has(number))
+      throw new ProtocolError('UNKNOWN_CHANNEL', `channel ${number} was never opened`)
     return channel
   }
 
-  #fault(fault: Fault): void {
-    if (fault.request !== undefined) this.#requests.fail(fault.request, faultToError(fault))
+  #isOpen(channel: Channel): boolean {
+    return this.#channels.get(channel.space) === channel
+  }
+
+  #deliver(channel: Channel, message: ExchangeMessage, bytes: number): void {
+    this.#queue(channel.inbox, bytes, () =>
+      this.#isOpen(channel) ? channel.endpoint.receive(message) : undefined,
+    )
+  }
+
+  /** @returns the peer's numbers for it. */
+  #forget(channel: Channel): readonly number[] {
+    this.#channels.delete(channel.space)
+    const numbers: number[] = []
+    for (const [number, of] of this.#peerChannels) if (of === channel) numbers.push(number)
+    for (const number of numbers) {
+      this.#peerChannels.delete(number)
+      this.#endedNumbers.add(number)
+    }
+    return numbers
+  }
+
+  #fault(fault: Fault, bytes: number): void {
+    const { request, channel } = fault
+    if (request !== undefined) this.#requests.fail(request, faultToError(fault))
+    // Behind the peer's OPEN, which may still be on its way through the control queue.
+    else if (channel !== undefined) this.#queue(this.#control, bytes, () => this.#ended(channel, fault))
     else this.#end(faultToError(fault), true)
+  }
+
+  /** The peer ended the space that has this number here. */
+  #ended(number: number, fault: Fault): void {
+    const channel = [...this.#channels.values()].find((each) => each.number === number)
+    // Ended on this side too, or it never was.
+    if (!channel) return
+    this.#forget(channel)
+    this.#freeNumbers.push(number)
+    channel.endpoint.closed(faultToError(fault))
+    this.#host.spaceEnded?.(this, channel.space)
   }
 
   #queue(queue: SerialQueue, bytes: number, task: () => Promise<void> | void): void {

@@ -1,4 +1,4 @@
-import type { BlobClient, WantedVersion } from '@tidemark/protocol'
+import { AccessError, type BlobClient, type SyncError, type WantedVersion } from '@tidemark/protocol'
 import type { SpaceDatabase } from '../database/space-database.js'
 import type { Refuse, Refused } from '../database/space-refusals.js'
 import type { Hasher } from '../ports/hasher.js'
@@ -54,17 +54,22 @@ export interface SpaceAccess {
 export class SpacePeers {
   readonly #options: SpacePeersOptions
   readonly #attached = new Set<Attached>()
+  /** What the peers of sessions said that ended the space there. */
+  readonly #refusals = new Map<Session, SyncError>()
+  #closed: AccessError | undefined
 
   constructor(options: SpacePeersOptions) {
     this.#options = options
   }
 
-  /** For `Session.addSpace`. */
+  /** For `Session.addSpace`; what it returns throws {AccessError} NO_SUCH_SPACE once the space is closed. */
   endpoint(session: Session, { client, ...access }: SpaceAccess): (channel: number) => SpaceEndpoint {
     const { database, cache, hasher, onChange, onDiffers, onRefused, onWant, onHint } = this.#options
     const { isHub = false } = this.#options
     return (channel) => {
+      if (this.#closed) throw this.#closed
       const { peer } = session
+      const isAttached = (): boolean => this.#attached.has(attached)
       const exchange = new SpaceExchange({
         database,
         channel,
@@ -79,8 +84,11 @@ export class SpacePeers {
         isHub,
         // Who dials a hub is none, whatever it says: else it could make a hub begin anew.
         isPeerHub: !isHub && peer.role === 'hub',
-        send: (message) => session.send(message),
-        fail: (error) => session.fail(error),
+        // Once it has ended here, the number may be that of another space.
+        send: async (message) => (isAttached() ? session.send(message) : undefined),
+        fail: (error) => {
+          if (isAttached()) session.fail(error)
+        },
         ...access,
       })
       const attached: Attached = {
@@ -91,12 +99,45 @@ export class SpacePeers {
         client,
       }
       this.#attached.add(attached)
-      void session.done.then(() => {
-        this.#attached.delete(attached)
-        onChange()
-      })
-      return exchange
+      return {
+        start: () => exchange.start(),
+        receive: (message) => exchange.receive(message),
+        get blobs() {
+          return exchange.blobs
+        },
+        closed: (error) => {
+          this.#attached.delete(attached)
+          if (error) this.#noteRefusal(session, error)
+          exchange.closed()
+        },
+      }
     }
+  }
+
+  #noteRefusal(session: Session, error: SyncError): void {
+    if (!this.#refusals.has(session)) {
+      void session.done.then(() => {
+        this.#refusals.delete(session)
+        this.#options.onChange()
+      })
+    }
+    this.#refusals.set(session, error)
+  }
+
+  /** Why the peer of an open session does not exchange this space with us, if there is one. */
+  get refusal(): SyncError | undefined {
+    const live = new Set(
+      [...this.#attached].flatMap(({ exchange, session }) => (exchange.isLive ? session : [])),
+    )
+    for (const [session, error] of this.#refusals) if (!live.has(session)) return error
+    return undefined
+  }
+
+  /** Ends the space in every session, for good. The sessions go on. */
+  close(): void {
+    const { space } = this.#options.database
+    this.#closed ??= new AccessError('NO_SUCH_SPACE', `${space} is not open here`)
+    for (const { session } of [...this.#attached]) session.endSpace(space, this.#closed)
   }
 
   /** The session with a hub that is past its first sync point, if there is one. */
