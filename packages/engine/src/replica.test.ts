@@ -128,6 +128,35 @@ test('a space that the peer refuses is offered again now and then', async () => 
   expect(timers.pending).toBe(0)
 })
 
+test('a space is opened in the mode it was opened in first, also by a later process', async () => {
+  const storage = new MemoryKeyValueStore()
+  const first = await replicaWith({ storage })
+  const space = await first.openSpace('p', { bound: true })
+  await expect(first.openSpace('p')).rejects.toThrow(TypeError)
+  expect(await first.openSpace('p', { bound: true })).toBe(space)
+  await first.openSpace('q')
+  await expect(first.openSpace('q', { bound: true })).rejects.toThrow(TypeError)
+  await first.close()
+  const second = await replicaWith({ storage })
+  await expect(second.openSpace('p')).rejects.toThrow(TypeError)
+  await expect(second.openSpace('q', { bound: true })).rejects.toThrow(TypeError)
+  await (await second.openSpace('q')).mkdir('d')
+  expect((await second.openSpace('p', { bound: true })).binding).toBeDefined()
+})
+
+test('a name that is none, and a replica that is closed, are rejections', async () => {
+  const replica = await replicaWith()
+  await expect(replica.openSpace('no/name')).rejects.toThrow(TypeError)
+  await replica.close()
+  await expect(replica.openSpace('x')).rejects.toMatchObject({ code: 'CLOSED' })
+})
+
+test('a time between collections that no timer can take is refused', async () => {
+  for (const collectEveryMs of [Number.POSITIVE_INFINITY, Number.NaN, 0, -1, 2 ** 31]) {
+    await expect(replicaWith({ collectEveryMs })).rejects.toThrow(RangeError)
+  }
+})
+
 async function nope(): Promise<never> {
   throw new Error('nope')
 }

@@ -14,6 +14,7 @@ import {
 } from '@tidemark/protocol'
 import { BehaviorSubject, type Observable } from 'rxjs'
 import { decodeJson, encodeJson } from './database/json-row.js'
+import { otherMode } from './database/recorded-mode.js'
 import type { Platform } from './platform.js'
 import type { KeyValueStore } from './ports/key-value-store.js'
 import { mustLimits, Transfers } from './replica-transfers.js'
@@ -21,7 +22,8 @@ import { DIAL_BACKOFF } from './session/backoff.js'
 import { makeHello } from './session/hello.js'
 import { Link, type LinkPhase } from './session/link.js'
 import { Session, type SessionHost } from './session/session.js'
-import { openSpace, type Space, type SpaceOptions } from './space.js'
+import { openSpace, type Space } from './space.js'
+import type { SpaceOptions } from './space-options.js'
 import { BodyCompressor, type Compression, mustCompression } from './transfer/body-compressor.js'
 import { Pace, type TransferLimits } from './transfer/pace.js'
 
@@ -41,7 +43,10 @@ export interface ReplicaOptions {
    * device. @default none: never taken for a clone
    */
   readonly place?: string
-  /** Time from a change to the next acknowledgement and collection of what is deleted, milliseconds. @default 600,000 */
+  /**
+   * Time from a change to the next acknowledgement and collection of what is deleted, milliseconds, at most
+   * 2,147,483,647. @default 600,000
+   */
   readonly collectEveryMs?: number
   /** Bytes per second of bodies to and from the store, from the start; see `Transfers.limit`. @default none */
   readonly limits?: TransferLimits
@@ -85,12 +90,13 @@ interface OpenLink {
  * Opens a device's local database and everything that works on it.
  *
  * @throws {DatabaseError} FORMAT_TOO_NEW: written by a later version; {RangeError} a limit is no positive number,
- *   `compression` is no mode.
+ *   `compression` is no mode, `collectEveryMs` nothing that a timer takes.
  */
 export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const { storage, platform, place, limits = {}, compression = 'auto' } = options
   mustLimits(limits)
   mustCompression(compression)
+  mustDelay('collectEveryMs', options.collectEveryMs)
   const format = decodeJson<number>(await storage.get('format'))
   if (format !== undefined && format > FORMAT_VERSION) {
     throw new DatabaseError(
@@ -195,11 +201,12 @@ export class Replica implements AsyncDisposable {
   }
 
   /**
-   * Opens a space; the same object each time.
+   * Opens a space; the same object each time until it is closed.
    *
-   * @throws {TypeError} not a space name, or opened before in another mode.
+   * @throws {TypeError} not a space name, or opened before in another mode, by this process or an earlier one;
+   *   {DatabaseError} CLOSED: the replica is.
    */
-  openSpace(name: string, options: SpaceOptions = {}): Promise<Space> {
+  async openSpace(name: string, options: SpaceOptions = {}): Promise<Space> {
     this.#mustBeOpen()
     const space = parseSpaceName(name)
     let opening = this.#spaces.get(space)
@@ -209,7 +216,10 @@ export class Replica implements AsyncDisposable {
       this.#spaces.set(space, opening)
       this.#attach(opening)
     }
-    return opening
+    const opened = await opening
+    const isBound = opened.mode === 'bound'
+    if (isBound !== (options.bound === true)) throw otherMode(space, opened.mode)
+    return opened
   }
 
   async #open(space: SpaceName, options: SpaceOptions): Promise<Space> {
@@ -346,6 +356,15 @@ export class Replica implements AsyncDisposable {
   #mustBeOpen(): void {
     if (this.#closed) throw new DatabaseError('CLOSED', 'the replica is closed')
   }
+}
+
+/** Timers fire at once for a longer time than they can count. */
+const DELAY_MS_MAX = 2 ** 31 - 1
+
+/** @throws {RangeError} */
+function mustDelay(name: string, delayMs: number | undefined): void {
+  if (delayMs === undefined || (delayMs > 0 && delayMs <= DELAY_MS_MAX)) return
+  throw new RangeError(`${name} ${delayMs}: expected milliseconds, more than 0 and at most ${DELAY_MS_MAX}`)
 }
 
 function statusOf(transport: Transport, phase: LinkPhase, before?: PeerStatus): PeerStatus {

@@ -84,3 +84,9 @@ test('whoever reads what only a hub has hears that the space was closed', async 
     expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'CLOSED' } })
   }
 })
+
+test('a path that is none is a rejection', async () => {
+  const space = await (await replicaWith()).openSpace('photos')
+  await expect(space.stat('/x')).rejects.toThrow()
+  await expect(space.list('/x')).rejects.toThrow()
+})

@@ -1,8 +1,6 @@
 import {
-  type BlobStore,
   bytesToHex,
   DatabaseError,
-  type DeviceId,
   INLINE_BYTES_MAX,
   type NodeId,
   PathError,
@@ -16,25 +14,23 @@ import { type Observable, Subject } from 'rxjs'
 import type { ChunkedFile, LinkState, SpaceBinding, StoreOptions } from './binding.js'
 import { chunkSource } from './chunking/chunk-source.js'
 import { checkMtime, type NewContent } from './core/user-op.js'
-import type { Version, ViewChange, ViewEntry } from './core/view-entry.js'
-import { SpaceDatabase } from './database/space-database.js'
+import type { ViewChange, ViewEntry } from './core/view-entry.js'
+import { mustKeepMode } from './database/recorded-mode.js'
+import { SpaceDatabase, type SpaceMode } from './database/space-database.js'
 import type { Refused } from './database/space-refusals.js'
-import type { Platform } from './platform.js'
 import type { ByteSource } from './ports/byte-source.js'
-import type { KeyValueStore } from './ports/key-value-store.js'
 import { RoundPatience } from './round-patience.js'
 import { Housekeeper } from './session/housekeeper.js'
 import { SpacePeers } from './session/space-peers.js'
 import { makeSpaceBinding } from './space-binding.js'
 import { SpaceLink } from './space-link.js'
 import { mkdirOps, moveOps, mustDirectory, mustResolve, removeOps, writeOps } from './space-ops.js'
+import type { OpenSpaceParts, WriteOptions } from './space-options.js'
 import { ToldRefusals } from './told-refusals.js'
-import type { BodyCompressor } from './transfer/body-compressor.js'
 import { bytesSource, keptOpen, type ReadRange, readVersion } from './transfer/byte-streams.js'
 import { ChunkCache } from './transfer/chunk-cache.js'
 import { Downloader } from './transfer/downloader.js'
 import { LocalFiles } from './transfer/local-files.js'
-import type { Pace } from './transfer/pace.js'
 import { PendingUploads, rowsOfAdopted } from './transfer/pending-uploads.js'
 import { RetryPolicy } from './transfer/retry.js'
 import { RidingChunks } from './transfer/riding-chunks.js'
@@ -43,57 +39,19 @@ import { UploadJournal } from './transfer/upload-journal.js'
 import { Uploader } from './transfer/uploader.js'
 import { WantedContents } from './transfer/wanted-contents.js'
 
-export interface SpaceOptions {
-  /** The space will be bound to a folder: what the user sees is the folder's disk. @default false */
-  readonly bound?: boolean
-}
-
-interface OpenSpaceParts extends SpaceOptions {
-  readonly storage: KeyValueStore
-  readonly platform: Platform
-  readonly space: SpaceName
-  readonly device: DeviceId
-  readonly pace: Pace
-  readonly compression: BodyCompressor
-  readonly blobs?: BlobStore
-  /** See `ReplicaOptions.collectEveryMs`. */
-  readonly collectEveryMs?: number | undefined
-  /** Whether this replica has a link to anybody. */
-  isConfigured(): boolean
-  /** What the last attempt of a link that is not open ended with. */
-  linkError(): Error | undefined
-  /** It takes nothing more; its rows are free when that resolves. */
-  onClose(closed: Promise<void>): void
-}
-
-export interface WriteOptions {
-  /** The version that the new bytes were made from, as `stat` returned it. @default the one shown now */
-  readonly basedOn?: Version
-  /** Whole milliseconds since 1970, as a Date can say them. @default now */
-  readonly mtimeMs?: number
-  readonly executable?: boolean
-  /**
-   * Whatever changes when the bytes of the source do, such as a path, a size and a time. With it, a write of a
-   * large source that a crash cut off is read on from where it was by the next one with the same fingerprint,
-   * where the replica has no `blobs`. What the hub has is never sent again, with or without it.
-   */
-  readonly fingerprint?: string
-  readonly signal?: AbortSignal
-  /** Bytes of the source that the hub has for good, in all; never decreases. Not told of what is sent later. */
-  onProgress?(durableBytes: number): void
-}
-
-/** Used by `Replica.openSpace`. */
+/** Used by `Replica.openSpace`. @throws {TypeError} opened before in another mode. */
 export async function openSpace(parts: OpenSpaceParts): Promise<Space> {
   const { storage, platform, space, device, blobs, bound = false } = parts
   const { hasher, clock, random } = platform
   const cache = new ChunkCache()
   const files = new LocalFiles({ space, cache, blobs, hasher })
+  const mode = bound ? 'bound' : 'direct'
+  await mustKeepMode(storage, space, mode)
   const database = await SpaceDatabase.open({
     storage,
     space,
     device,
-    mode: bound ? 'bound' : 'direct',
+    mode,
     clock,
     random,
     sha256: (bytes) => hasher.sha256(bytes),
@@ -211,6 +169,10 @@ export class Space implements AsyncDisposable {
     if (!parts.bound) this.#pending.run(this.#abort.signal)
   }
 
+  get mode(): SpaceMode {
+    return this.#database.mode
+  }
+
   /** What a folder works on. @throws {TypeError} the space was not opened with `bound`. */
   get binding(): SpaceBinding {
     if (!this.#parts.bound) throw new TypeError('the space was not opened to be bound to a folder')
@@ -255,8 +217,8 @@ export class Space implements AsyncDisposable {
     return this.#children(await mustDirectory(this.#database.synced, parseRelativePath(path)))
   }
 
-  /** @returns `undefined` where nothing is; also for the root, which has no entry. */
-  stat(path: string): Promise<ViewEntry | undefined> {
+  /** @returns `undefined` where nothing is; also for the root, which has no entry. @throws {PathError} INVALID_NAME. */
+  async stat(path: string): Promise<ViewEntry | undefined> {
     return this.#database.synced.resolve(parseRelativePath(path))
   }
 

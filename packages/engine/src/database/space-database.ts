@@ -41,7 +41,7 @@ export type { SpaceChange, SpaceDatabaseOptions, SpaceMode }
  * every change is one atomic batch. Nothing is resident per entry.
  *
  * Keys below `s/<space>/`: `r/…` received tree, `y/…` synced tree, `l/ x/` log, `v/` vectors, `i/…`
- * incarnations, `p/` peers, `do/ dk/` dirty marks, `b/` the binder's rows, `n` counters.
+ * incarnations, `p/` peers, `do/ dk/` dirty marks, `b/` the binder's rows, `n` counters, `m` the mode.
  */
 export class SpaceDatabase {
   readonly space: SpaceName
