@@ -211,7 +211,7 @@ export interface CommitResult {
 export interface LinkState {
   readonly configured: boolean
   readonly connected: boolean
-  /** Why it is not: what the last attempt, or session, ended with. */
+  /** Why it is not: what the last attempt, or session, ended with, or why a peer refuses this space alone. */
   readonly error?: Error
   /** A sync point was reached at least once in the life of this database. */
   readonly everSynced: boolean

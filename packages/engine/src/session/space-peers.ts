@@ -101,7 +101,15 @@ export class SpacePeers {
       this.#attached.add(attached)
       return {
         start: () => exchange.start(),
-        receive: (message) => exchange.receive(message),
+        receive: async (message) => {
+          try {
+            await exchange.receive(message)
+          } catch (error) {
+            // Not for this peer; what it may not say afterwards is a broken rule, and ends the session.
+            if (message.type !== 'open' || !(error instanceof AccessError)) throw error
+            if (isAttached()) session.endSpace(database.space, error)
+          }
+        },
         get blobs() {
           return exchange.blobs
         },
