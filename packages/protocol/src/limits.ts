@@ -14,8 +14,10 @@ export const NAME_BYTES_MAX = 255
 export const PATH_DEPTH_MAX = 256
 /** Symlink targets, as Linux PATH_MAX. */
 export const TARGET_BYTES_MAX = 4096
-/** Concurrent values of one register; more are a defect or an attack. */
-export const SIBLINGS_MAX = 64
+/** Concurrent values of one register: every member may write to it at once. More are a defect or an attack. */
+export const SIBLINGS_MAX = 4_096
+/** One node with all that is known of it: a frame holds it beside the messages' own fields. */
+export const ENTRY_BYTES_MAX = FRAME_BYTES_MAX - FRAME_BYTES_TARGET
 /** Replica ids in one context or vector. */
 export const VECTOR_ENTRIES_MAX = 65_536
 /** Replica ids of one space that a replica takes in from others; its own have room beside them. */
@@ -99,6 +101,8 @@ mustHold(
   'six vectors and the own ids fit a frame',
 )
 mustHold(REPLICA_IDS_MAX < VECTOR_ENTRIES_MAX, 'own ids have room in a vector')
+mustHold(MEMBERS_MAX <= SIBLINGS_MAX, 'all members may write to one register at once')
+mustHold(SIBLINGS_MAX <= DOTS_MAX, 'a context can leave out any siblings')
 mustHold(HEARTBEAT_INTERVAL_MS * 2 < HEARTBEAT_TIMEOUT_MS, 'one lost ping is no dead session')
 mustHold(GRANT_TTL_MS < LEASE_MS, 'what a grant leads to is there while it is valid')
 mustHold(FILE_BYTES_MAX <= SEQ_MAX, 'sizes are exact')

@@ -1,18 +1,24 @@
 import {
   type Content,
+  compareDots,
   type Dot,
+  decodeNodeEntry,
   dotKey,
   EMPTY_CONTEXT,
+  encodeNodeEntry,
+  MEMBERS_MAX,
   type NodeEntry,
   type NodeId,
+  normalizeDots,
   ProtocolError,
   type Register,
   type ReplicaId,
   type Sibling,
+  sameDot,
 } from '@tidemark/protocol'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { covers, joinEntries, joinRegisters, makeSibling } from './register.js'
+import { compareSiblings, covers, joinEntries, joinRegisters, makeSibling } from './register.js'
 
 const RIDS = ['a', 'b', 'c'].map((digit) => digit.repeat(16) as ReplicaId)
 const RUNS = { numRuns: 5_000 }
@@ -136,6 +142,68 @@ describe('join of registers', () => {
     expect(joinRegisters([x], [y])).toEqual([y])
     expect(joinRegisters([y], [x])).toEqual([y])
   })
+})
+
+/** Registers of any length whose contexts are whatever somebody says. */
+const arbitrarySaid: fc.Arbitrary<Register<Content>> = fc
+  .uniqueArray(
+    fc.record({
+      rid: fc.nat(2),
+      seq: fc.integer({ min: 1, max: 15 }),
+      seen: fc.tuple(fc.nat(15), fc.nat(15), fc.nat(15)),
+      except: fc.array(fc.tuple(fc.nat(2), fc.integer({ min: 1, max: 15 })), { maxLength: 6 }),
+      ms: fc.nat(3),
+    }),
+    { selector: ({ rid, seq }) => `${rid} ${seq}`, maxLength: 30 },
+  )
+  .map((all) =>
+    all.map(({ rid, seq, seen, except, ms }): Sibling<Content> => {
+      const dot = { rid: RIDS[rid]!, seq }
+      const vector = new Map(RIDS.map((id, i) => [id, seen[i]!] as const).filter(([, last]) => last > 0))
+      const left = [...except.map(([at, n]) => ({ rid: RIDS[at]!, seq: n })), dot]
+      const named = left.filter((each) => (vector.get(each.rid) ?? 0) >= each.seq)
+      return {
+        dot,
+        ctx: { vector, except: normalizeDots(named) },
+        hlc: { ms, counter: 0 },
+        value: voidAt(ms),
+      }
+    }),
+  )
+
+it('[J1] long registers are joined as short ones: by looking at each pair', () => {
+  const overrules = (y: Sibling<Content>, x: Sibling<Content>) =>
+    x !== y && covers(y, x) && !(covers(x, y) && compareSiblings(x, y) > 0)
+  fc.assert(
+    fc.property(arbitrarySaid, arbitrarySaid, (a, others) => {
+      const b = others.filter(({ dot }) => !a.some((x) => sameDot(x.dot, dot)))
+      const all = [...a, ...b.filter((y) => !a.some((x) => overrules(x, y)))]
+      const expected = all.filter((x) => !all.some((y) => overrules(y, x)))
+      const joined = joinRegisters(a, b)
+      if (joined === a) expect(all).toHaveLength(a.length)
+      else expect(dots(joined)).toEqual(dots(expected.sort((x, y) => compareDots(x.dot, y.dot))))
+    }),
+    RUNS,
+  )
+})
+
+it('all members may write to one register at once, and again', () => {
+  const rid = (n: number) => n.toString(16).padStart(16, '0') as ReplicaId
+  const write = (n: number, seq: number, upTo: number): Sibling<Content> => ({
+    dot: { rid: rid(n), seq },
+    ctx: { vector: new Map(Array.from({ length: upTo }, (_, i) => [rid(i), seq - 1])), except: [] },
+    hlc: { ms: seq, counter: 0 },
+    value: voidAt(0),
+  })
+  const round = (seq: number, seen: number) =>
+    Array.from({ length: MEMBERS_MAX }, (_, n) => write(n, seq, seen))
+  const id = '1'.repeat(32) as NodeId
+  const entry = (content: Register<Content>): NodeEntry => ({ id, kind: 'file', loc: [], content, attr: [] })
+  const first = decodeNodeEntry(encodeNodeEntry(entry(round(1, 0))))
+  const second = joinEntries(first, entry(round(2, 64)))
+  expect(second.content).toHaveLength(2 * MEMBERS_MAX - 64)
+  const third = joinEntries(second, entry([write(0, 3, MEMBERS_MAX)]))
+  expect(third.content).toHaveLength(1)
 })
 
 describe('join of entries', () => {

@@ -7,6 +7,8 @@ import {
   compareHlc,
   contextHas,
   type Dot,
+  DotIndex,
+  dotKey,
   type ExtraField,
   encodeAttrSibling,
   encodeContentSibling,
@@ -37,21 +39,47 @@ export const covers = (y: Sibling<unknown>, x: Sibling<unknown>): boolean => con
  */
 export function joinRegisters<V extends RegisterValue>(a: Register<V>, b: Register<V>): Register<V> {
   if (b.length === 0) return a
-  // Registers are short: looking through them is faster than a table of keys.
   const all: Sibling<V>[] = [...a]
+  const isLong = a.length + b.length > SHORT_MAX
+  const places = isLong ? new Map(a.map(({ dot }, i) => [dotKey(dot), i])) : undefined
+  const placeOf = (dot: Dot): number =>
+    places ? (places.get(dotKey(dot)) ?? -1) : all.findIndex((x) => sameDot(x.dot, dot))
+  const isOverruled = overruledBy(a, b)
   let changed = false
   for (const y of b) {
-    const at = all.findIndex(({ dot }) => sameDot(dot, y.dot))
+    const at = placeOf(y.dot)
     const x = all[at]
-    if (x ? compareTwins(x, y) >= 0 : a.some((other) => overrules(other, y))) continue
+    if (x ? compareTwins(x, y) >= 0 : isOverruled(y)) continue
     if (x) all[at] = y
-    else all.push(y)
+    else {
+      places?.set(dotKey(y.dot), all.length)
+      all.push(y)
+    }
     changed = true
   }
   if (!changed) return a
   if (all.length === 1) return all
-  const maximal = all.filter((x) => !all.some((y) => y !== x && overrules(y, x)))
+  const isSuperseded = overruledBy(all, all)
+  const maximal = all.filter((x) => !isSuperseded(x))
   return maximal.sort((x, y) => compareDots(x.dot, y.dot))
+}
+
+/** Looking through registers that are short, as nearly all are, is faster than a table of them. */
+const SHORT_MAX = 16
+
+/** @returns whether one of `xs` is overruled by one of `ys`. */
+function overruledBy<V>(ys: Register<V>, xs: Register<V>): (x: Sibling<V>) => boolean {
+  if (ys.length + xs.length <= SHORT_MAX) return (x) => ys.some((y) => y !== x && overrules(y, x))
+  const left = new DotIndex(xs)
+  const found = new Set<Sibling<V>>()
+  for (const y of ys) {
+    for (const x of left.namedBy(y.ctx)) {
+      if (x === y || !overrules(y, x)) continue
+      found.add(x)
+      left.delete(x)
+    }
+  }
+  return (x) => found.has(x)
 }
 
 type RegisterValue = Loc | Content | Attr

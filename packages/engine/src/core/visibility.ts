@@ -1,8 +1,11 @@
 import {
   type ChunkId,
   type Content,
+  type Context,
   contextHas,
   type Dot,
+  DotIndex,
+  dotKey,
   type Loc,
   type NodeEntry,
   type NodeId,
@@ -32,13 +35,38 @@ export function visibleContents(entry: NodeEntry): readonly Sibling<Content>[] {
   const { content } = entry
   const shown = content.filter(({ value }) => value.root !== undefined && !isReplaced(value, content))
   if (!entry.loc.some((sibling) => sibling.value.seen)) return shown
-  const held = liveLocs(entry).flatMap((sibling) => sibling.value.held ?? [])
+  const isSeen = namedBy(
+    entry.loc.flatMap(({ value: { seen } }) => seen ?? []),
+    shown.flatMap(({ dot, value: { restores = [] } }) => [dot, ...restores]),
+  )
+  const isHeld = oneOf(liveLocs(entry).flatMap((sibling) => sibling.value.held ?? []))
   return shown.filter(({ dot, value: { restores = [dot] } }) => {
-    const isSeen = (each: Dot): boolean =>
-      entry.loc.some((loc) => loc.value.seen !== undefined && contextHas(loc.value.seen, each))
     if (!isSeen(dot) && !restores.every(isSeen)) return true
-    return held.some((carried) => sameDot(carried, dot) || restores.some((each) => sameDot(carried, each)))
+    return isHeld(dot) || restores.some(isHeld)
   })
+}
+
+/** Nearly all registers are short: looking at each pair is faster than a table. */
+const PAIRS_MAX = 64
+
+/** @returns whether one of these contexts names a dot; it is asked about no others than `dots`. */
+function namedBy(contexts: readonly Context[], dots: readonly Dot[]): (dot: Dot) => boolean {
+  if (contexts.length * dots.length <= PAIRS_MAX) return (dot) => contexts.some((ctx) => contextHas(ctx, dot))
+  const left = new DotIndex(dots.map((dot) => ({ dot })))
+  const named: Dot[] = []
+  for (const ctx of contexts) {
+    for (const item of left.namedBy(ctx)) {
+      named.push(item.dot)
+      left.delete(item)
+    }
+  }
+  return oneOf(named)
+}
+
+function oneOf(dots: readonly Dot[]): (dot: Dot) => boolean {
+  if (dots.length <= PAIRS_MAX / 8) return (dot) => dots.some((other) => sameDot(other, dot))
+  const keys = new Set(dots.map(dotKey))
+  return (dot) => keys.has(dotKey(dot))
 }
 
 /** Who writes something again has seen it too, and replaces nothing by that. */
@@ -113,7 +141,8 @@ export function versions(entry: NodeEntry): {
     return { winner: { root: only.value.root!, top: only, dots: [only.dot] }, copies: [] }
   }
   const bound = entry.content.flatMap(({ value }) => (value.root === undefined ? (value.copies ?? []) : []))
-  const top = maxSibling(visible.filter(({ dot }) => !bound.some((copy) => sameDot(copy, dot))))
+  const isBound = oneOf(bound)
+  const top = maxSibling(visible.filter(({ dot }) => !isBound(dot)))
   const groups = new Map<ChunkId, Sibling<Content>[]>()
   for (const sibling of visible) {
     const root = sibling.value.root!

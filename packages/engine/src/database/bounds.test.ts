@@ -20,7 +20,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { MemoryKeyValueStore } from '../adapters/memory-store.js'
 import { nodePlatform } from '../node/index.js'
 import { openingOf } from '../session/opening.js'
-import { SpaceDatabase } from './space-database.js'
+import { SpaceDatabase, type SpaceMode } from './space-database.js'
 
 const OURS = 'a'.repeat(16) as DeviceId
 const PEER = 'b'.repeat(16) as DeviceId
@@ -51,11 +51,11 @@ const directory = (n: number, vector: Vector): NodeEntry => ({
 let storage: MemoryKeyValueStore
 let database: SpaceDatabase
 
-const open = async () => {
+const open = async (mode: SpaceMode = 'direct') => {
   const { clock, random, hasher } = nodePlatform
   const sha256 = (bytes: Uint8Array) => hasher.sha256(bytes)
   const space = parseSpaceName('photos')
-  database = await SpaceDatabase.open({ storage, space, device: OURS, mode: 'direct', clock, random, sha256 })
+  database = await SpaceDatabase.open({ storage, space, device: OURS, mode, clock, random, sha256 })
 }
 beforeEach(async () => {
   storage = new MemoryKeyValueStore()
@@ -75,6 +75,23 @@ const opening = async (): Promise<Message> => {
 }
 const make = (name: string) =>
   database.commit([{ type: 'create', ref: name, parent: { node: ROOT }, name, kind: 'dir' }])
+
+test.each(['relay', 'direct'] as const)(
+  'every member may delete one directory at once, and each of their frames is taken (%s)',
+  async (mode) => {
+    await open(mode)
+    const made = directory(1, NOTHING)
+    await database.receive(PEER, [made], cursor(1))
+    for (let n = 2; n < 102; n++) {
+      const [{ hlc, value }] = made.loc as [NodeEntry['loc'][number]]
+      const dot = { rid: idOf<ReplicaId>(n), seq: 1 }
+      const ctx = { vector: vectorOf(1, 1, 1), except: [] }
+      const loc = [{ dot, ctx, hlc, value: { ...value, dead: true } }]
+      await database.receive(PEER, [{ ...made, loc }], cursor(n))
+    }
+    expect((await database.received.node(made.id))?.loc).toHaveLength(100)
+  },
+)
 
 describe('[SE7] what peers say never grows past what this side can say itself', () => {
   test('more replica ids than that are not met, and nothing of the frame is taken', async () => {

@@ -1,6 +1,7 @@
 import {
   cutText,
   type DeviceId,
+  DOTS_MAX,
   type Loc,
   maxHlc,
   type NodeEntry,
@@ -93,7 +94,10 @@ export class SpaceRefusals {
       if (!write) continue
       const reason = await refuse({ space, device, write, held, path: () => paths.of(entry) })
       if (!reason) continue
-      const dots = siblingsOf(write).map(({ dot }) => dot)
+      // As many as a message names: the rest is judged when it comes again.
+      const dots = siblingsOf(write)
+        .map(({ dot }) => dot)
+        .slice(0, DOTS_MAX)
       const words = { code: cutText(reason.code), message: cutText(reason.message) }
       refusals.push({ node: entry.id, dots, ...words, ...(held ? { accepted: held } : {}) })
     }

@@ -1,6 +1,7 @@
 import {
   type DeviceId,
   dotKey,
+  encodeNodeEntry,
   type NodeEntry,
   ProtocolError,
   type Refusal,
@@ -9,7 +10,6 @@ import {
 import { siblingsOf } from '../core/incoming.js'
 import type { SpaceDatabase } from '../database/space-database.js'
 import type { Refuse, Refused } from '../database/space-refusals.js'
-import { roughEntryBytes } from './entry-size.js'
 
 /** What one `reject` says at most, about, so that it fits into a frame. */
 const REJECT_BYTES_MAX = 1024 * 1024
@@ -69,7 +69,7 @@ export class RefusalTalk {
     const nodes = new Set<string>(refused.map(({ node }) => node))
     let bytes = 0
     const refusals = refused.filter(({ accepted }, i) => {
-      bytes += REFUSAL_BYTES + (accepted ? roughEntryBytes(accepted) : 0)
+      bytes += REFUSAL_BYTES + (accepted ? encodeNodeEntry(accepted).length : 0)
       return i === 0 || bytes <= REJECT_BYTES_MAX
     })
     return { taken: entries.filter(({ id }) => !nodes.has(id)), refusals }

@@ -1,5 +1,6 @@
 import {
   type Entries,
+  encodeNodeEntry,
   FRAME_BYTES_TARGET,
   type InlineChunk,
   type NodeEntry,
@@ -11,10 +12,12 @@ import { newerThan } from '../core/incoming.js'
 import type { LogEntry } from '../database/change-log.js'
 import type { SpaceSnapshot } from '../database/space-snapshot.js'
 import type { InlineChunks } from '../transfer/riding-chunks.js'
-import { roughEntryBytes, smallRootsOf } from './entry-size.js'
+import { smallRootsOf } from './small-roots.js'
 
 /** Entries in one frame: bounds what the other end writes in one batch. */
 const ENTRIES_PER_ROUND_FRAME_MAX = 1_000
+/** An inline chunk without its bytes, about. */
+const INLINE_HEAD_BYTES = 40
 
 export interface PageOptions {
   readonly snapshot: SpaceSnapshot
@@ -51,7 +54,7 @@ export async function sendPage(page: readonly LogEntry[], options: PageOptions):
   let bytes = 0
   let sent = 0
   const flush = async (lseq: number): Promise<void> => {
-    if (entries.length === 0) return
+    if (entries.length + inline.length === 0) return
     const full: Entries = { ...frame, lseq, entries, inline }
     sent += entries.length
     entries = []
@@ -59,18 +62,23 @@ export async function sendPage(page: readonly LogEntry[], options: PageOptions):
     bytes = 0
     await send(full)
   }
-  const add = (entry: NodeEntry): void => {
-    entries.push(entry)
-    bytes += roughEntryBytes(entry)
+  const isFull = () => bytes >= FRAME_BYTES_TARGET || entries.length >= entriesPerFrameMax
+  const add = async (entry: NodeEntry, lseq: number): Promise<void> => {
+    // One node may have thousands of versions, and be nearly as long as a frame: what belongs to it goes before it.
     for (const id of smallRootsOf(entry)) {
       const kept = cache.get(id)
       if (!kept) continue
       inline.push({ id, bytes: kept })
-      bytes += kept.length
+      bytes += INLINE_HEAD_BYTES + kept.length
+      if (isFull()) await flush(lseq - 1)
     }
+    // Remembered: the frame is made of these bytes.
+    const { length } = encodeNodeEntry(entry)
+    if (bytes + length > FRAME_BYTES_TARGET) await flush(lseq - 1)
+    entries.push(entry)
+    bytes += length
   }
   let didTakeBack = false
-  const isFull = () => bytes >= FRAME_BYTES_TARGET || entries.length >= entriesPerFrameMax
   for (const [i, { lseq, node: id }] of page.entries()) {
     const node = nodes[i]
     const newer = node && newerThan(node, theirs)
@@ -81,12 +89,12 @@ export async function sendPage(page: readonly LogEntry[], options: PageOptions):
     if (above) {
       if (above.has(id)) continue
       for (const entry of await lackedAbove(newer, above, options)) {
-        add(entry)
+        await add(entry, lseq)
         if (isFull()) await flush(lseq - 1)
       }
       if (newer.kind === 'dir') above.add(id)
     }
-    add(newer)
+    await add(newer, lseq)
     if (isFull()) await flush(lseq)
   }
   const last = page.at(-1)

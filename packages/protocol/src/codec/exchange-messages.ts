@@ -14,7 +14,7 @@ import {
 import {
   CHANNELS_MAX,
   ENTRIES_PER_FRAME_MAX,
-  FRAME_BYTES_MAX,
+  ENTRY_BYTES_MAX,
   INLINE_BYTES_MAX,
   MEMBERS_MAX,
   TEXT_BYTES_MAX,
@@ -60,7 +60,7 @@ const entryBytes: Codec<NodeEntry> = {
   cddl: 'encoded-entry',
   write: (writer, entry) => writer.bytes(encodeNodeEntry(entry)),
   read: (reader, label) => {
-    const view = reader.bytes(label, FRAME_BYTES_MAX)
+    const view = reader.bytes(label, ENTRY_BYTES_MAX)
     const entry = decodeNodeEntry(view)
     // A copy: the frame is somebody else's memory, and much larger.
     rememberEncoding(entry, view.slice())

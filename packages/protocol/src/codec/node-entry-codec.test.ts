@@ -3,7 +3,14 @@ import { type Context, EMPTY_CONTEXT } from '../context.js'
 import type { Dot } from '../dot.js'
 import { DecodeError, LimitError } from '../errors.js'
 import { type ChunkId, type NodeId, type ReplicaId, ROOT } from '../ids.js'
-import { DOTS_MAX, FILE_BYTES_MAX, MANIFEST_HEIGHT_MAX, MTIME_MS_MAX, SIBLINGS_MAX } from '../limits.js'
+import {
+  DOTS_MAX,
+  ENTRY_BYTES_MAX,
+  FILE_BYTES_MAX,
+  MANIFEST_HEIGHT_MAX,
+  MTIME_MS_MAX,
+  SIBLINGS_MAX,
+} from '../limits.js'
 import type { Content, Loc, NodeEntry, Sibling } from '../node-entry.js'
 import { decodeNodeEntry, encodeLocSibling, encodeNodeEntry } from './node-entry-codec.js'
 import { joinExtra } from './schema.js'
@@ -122,6 +129,17 @@ describe('node entries that are refused', () => {
     // The size is a big-endian number of 8 bytes, and ends the content.
     bytes[bytes.lastIndexOf(0xcf) + 8] = 1
     expect(() => decodeNodeEntry(bytes)).toThrow(LimitError)
+  })
+
+  test('an entry that no frame holds beside its own fields is a LimitError, when written and when read', () => {
+    const field = new Uint8Array(16_000).fill(0xc0)
+    const value = Uint8Array.from([0xc5, field.length >> 8, field.length & 0xff, ...field])
+    const extra = Array.from({ length: 50 }, (_, i) => ({ key: 10 + i, value }))
+    const longOf = (count: number) =>
+      entry({ loc: manyDots(count).map(({ seq }) => ({ ...sib(seq, LOC), extra })) })
+    expect(encodeNodeEntry(longOf(4)).length).toBeLessThan(ENTRY_BYTES_MAX)
+    expect(() => encodeNodeEntry(longOf(5))).toThrow(LimitError)
+    expect(() => decodeNodeEntry(new Uint8Array(ENTRY_BYTES_MAX + 1))).toThrow(LimitError)
   })
 
   test('siblings that are not in order, and a field that says what its absence means', () => {

@@ -1,9 +1,10 @@
-import { contextHas } from '../context.js'
+import { contextHas, DotIndex } from '../context.js'
 import { compareDots } from '../dot.js'
-import { DecodeError } from '../errors.js'
+import { DecodeError, LimitError } from '../errors.js'
 import { HLC_COUNTER_MAX, HLC_MS_MAX, type Hlc } from '../hlc.js'
 import { CHUNK_ID_BYTES, type ChunkId, NODE_ID_BYTES, type NodeId, ROOT } from '../ids.js'
 import {
+  ENTRY_BYTES_MAX,
   FILE_BYTES_MAX,
   MANIFEST_HEIGHT_MAX,
   MTIME_MS_MAX,
@@ -158,7 +159,13 @@ function register<V>(sibling: RecordCodec<Sibling<V>>): Codec<Register<V>> {
   const siblings = list(sibling, SIBLINGS_MAX)
   return {
     cddl: siblings.cddl,
-    write: (writer, value) => siblings.write(writer, sortedSiblings(value)),
+    write: (writer, value) => {
+      const { length } = value
+      if (length > SIBLINGS_MAX) {
+        throw new LimitError(`${length} concurrent writes of one ${sibling.name}`, 'SIBLINGS_MAX', length)
+      }
+      siblings.write(writer, sortedSiblings(value))
+    },
     read: (reader, label) => {
       const value = siblings.read(reader, label)
       checkRegister(value, label)
@@ -176,9 +183,12 @@ function checkRegister<V>(value: Register<V>, label: string): void {
     const last = value[i - 1]
     if (last && compareDots(last.dot, sibling.dot) >= 0)
       throw new DecodeError(`${label}: siblings out of order`)
-    for (const other of value) {
-      if (contextHas(other.ctx, sibling.dot)) throw new DecodeError(`${label}: a sibling covers another`)
-    }
+  }
+  // That a sibling does not cover itself has been checked.
+  if (value.length < 2) return
+  const index = new DotIndex(value)
+  for (const { ctx } of value) {
+    for (const _ of index.namedBy(ctx)) throw new DecodeError(`${label}: a sibling covers another`)
   }
 }
 
@@ -237,6 +247,7 @@ export function encodeNodeEntry(entry: NodeEntry): Uint8Array {
   const known = ENCODINGS.get(entry)
   if (known) return known
   const bytes = encode(nodeEntryRecord, entry)
+  checkLength(entry.id, bytes)
   ENCODINGS.set(entry, bytes)
   return bytes
 }
@@ -253,7 +264,13 @@ export function rememberEncoding(entry: NodeEntry, bytes: Uint8Array): void {
  * @throws {DecodeError} {LimitError}
  */
 export function decodeNodeEntry(bytes: Uint8Array): NodeEntry {
+  checkLength('node-entry', bytes)
   return decode(nodeEntryRecord, bytes, 'node-entry')
+}
+
+function checkLength(label: string, { length }: Uint8Array): void {
+  if (length <= ENTRY_BYTES_MAX) return
+  throw new LimitError(`${label}: an entry of ${length} bytes`, 'ENTRY_BYTES_MAX', length)
 }
 
 /** Canonical bytes of one sibling, dot and context included: the last tie-breaker between siblings. */
