@@ -48,3 +48,15 @@ test('only a bounded number of nodes is kept, the latest', () => {
   expect(rows.decode(encodeNodeEntry(first).slice(), first.id)).not.toBe(first)
   expect(rows.decode(encodeNodeEntry(last).slice(), last.id)).toBe(last)
 })
+
+test('nodes that are long are kept for less long', () => {
+  const rows = new NodeRows()
+  const isKept = (entry: NodeEntry) => rows.decode(encodeNodeEntry(entry).slice(), entry.id) === entry
+  const value = Uint8Array.from([0xc5, 0x3e, 0x80, ...new Uint8Array(16_000).fill(0xc0)])
+  const extra = Array.from({ length: 50 }, (_, i) => ({ key: 10 + i, value }))
+  const longOf = (i: number): NodeEntry => ({ ...directory(i, 'a'), extra })
+  const entries = Array.from({ length: 20 }, (_, i) => longOf(i + 1))
+  for (const entry of entries) rows.encode(entry)
+  expect(isKept(entries[19]!)).toBe(true)
+  expect(isKept(entries[0]!)).toBe(false)
+})

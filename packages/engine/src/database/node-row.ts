@@ -10,6 +10,8 @@ import type { KeyValueStore } from '../ports/key-value-store.js'
 
 /** Nodes of a few frames or groups, two rows each at most: some MiB, whatever the size of the tree. */
 const RECENT_MAX = 4_096
+/** Of these rows together: nodes that many have written to are long. */
+const RECENT_BYTES_MAX = 8 * 1024 * 1024
 
 interface Decoded {
   readonly row: Uint8Array
@@ -37,6 +39,7 @@ export function nodeRowsOf(store: KeyValueStore): NodeRows {
  */
 export class NodeRows {
   readonly #recent = new Map<NodeId, Recent>()
+  #bytes = 0
 
   /** @param row Of the node `id`; nobody changes it any more. */
   decode(row: Uint8Array, id: NodeId): NodeEntry {
@@ -58,10 +61,20 @@ export class NodeRows {
   #keep(row: Uint8Array, entry: NodeEntry): void {
     const last = this.#recent.get(entry.id)
     const before = last && (equalBytes(last.row, row) ? last.before : { row: last.row, entry: last.entry })
-    this.#recent.delete(entry.id)
-    this.#recent.set(entry.id, { row, entry, before })
-    if (this.#recent.size <= RECENT_MAX) return
-    const [oldest] = this.#recent.keys()
-    this.#recent.delete(oldest!)
+    if (last) this.#drop(entry.id, last)
+    const recent = { row, entry, before }
+    this.#recent.set(entry.id, recent)
+    this.#bytes += bytesOf(recent)
+    for (const [id, oldest] of this.#recent) {
+      if (this.#recent.size <= RECENT_MAX && this.#bytes <= RECENT_BYTES_MAX) return
+      this.#drop(id, oldest)
+    }
+  }
+
+  #drop(id: NodeId, recent: Recent): void {
+    this.#recent.delete(id)
+    this.#bytes -= bytesOf(recent)
   }
 }
+
+const bytesOf = ({ row, before }: Recent): number => row.length + (before?.row.length ?? 0)

@@ -31,7 +31,7 @@ export class MemberTalk {
   readonly #options: MemberTalkOptions
   #toldEpoch = 0
   #hasToldAcks = false
-  /** What was said of each device, as text. */
+  /** What was said of each member, as text, as far as the peer is told of it. */
   readonly #told = new Map<DeviceId, string>()
 
   constructor(options: MemberTalkOptions) {
@@ -85,14 +85,21 @@ export class MemberTalk {
 
   async acks({ acks }: Acks): Promise<void> {
     const { gc, isHub, isPeerHub, peer } = this.#options
-    for (const ack of acks) this.#told.set(ack.device, textOf(ack))
+    const members = new Set(gc.members.devices)
     // To a hub each speaks for itself: nobody can say of another that it has heard of everything.
-    await gc.takeAcks(isHub && !isPeerHub ? acks.filter(({ device }) => device === peer) : acks)
+    const taken = acks.filter(({ device }) => members.has(device) && (!isHub || isPeerHub || device === peer))
+    for (const ack of taken) if (this.#mayTell(ack.device)) this.#told.set(ack.device, textOf(ack))
+    await gc.takeAcks(taken)
+  }
+
+  /** Nobody is told of itself, nor a hub of others. */
+  #mayTell(of: DeviceId): boolean {
+    const { device, peer, isHub, isPeerHub } = this.#options
+    return of !== peer && (isHub || !isPeerHub || of === device)
   }
 
   #isNews(ack: Ack): boolean {
-    const { device, peer, isHub, isPeerHub } = this.#options
-    if (ack.device === peer || (isPeerHub && !isHub && ack.device !== device)) return false
+    if (!this.#mayTell(ack.device)) return false
     const text = textOf(ack)
     if (this.#told.get(ack.device) === text) return false
     this.#told.set(ack.device, text)

@@ -1,6 +1,7 @@
 import {
   AccessError,
   type Connection,
+  type ConnectionHandlers,
   type DeviceId,
   decodeMessage,
   encodeMessage,
@@ -307,6 +308,62 @@ describe('an open session', () => {
     await settle()
     await stage.far.drained()
     expect(stage.endpoint.got.length).toBeGreaterThan(accepted)
+  })
+
+  /** A session whose connection says when it is paused, and that never sends what is given to it. */
+  async function stuckSession() {
+    const state = { isPaused: false, sent: 0 }
+    let handlers: ConnectionHandlers | undefined
+    const connection: Connection = {
+      label: 'stuck',
+      open: (given) => {
+        handlers = given
+      },
+      send: () => {
+        state.sent++
+        return false
+      },
+      drained: () => new Promise(() => undefined),
+      pause: () => {
+        state.isPaused = true
+      },
+      resume: () => {
+        state.isPaused = false
+      },
+      close: () => undefined,
+    }
+    const endpoint = new Endpoint(new Promise(() => undefined))
+    const session = new Session(connection, {
+      hello: hello(),
+      timers: new HandTimers(),
+      admit: async () => undefined,
+      peerOpened: async () => () => endpoint,
+    })
+    const say = (message: Message) => handlers!.frame(encodeMessage(message))
+    handlers!.frame(encodePreamble())
+    say(hello())
+    say(open())
+    await settle()
+    return { session, state, say }
+  }
+
+  test('[SE5] messages of a few bytes count for what they cost here', async () => {
+    const { session, state, say } = await stuckSession()
+    let count = 0
+    while (!state.isPaused && count < 100_000) {
+      say({ type: 'rewind', channel: 1, reason: 'requested' })
+      if (++count % 100 === 0) await settle()
+    }
+    expect(count).toBeLessThan(20_000)
+    session.close()
+  })
+
+  test('[SE5] pings of a peer that reads nothing are not answered one by one', async () => {
+    const { session, state, say } = await stuckSession()
+    const before = state.sent
+    for (let nonce = 0; nonce < 100; nonce++) say({ type: 'ping', nonce })
+    expect(state.sent - before).toBe(1)
+    session.close()
   })
 
   test('[SE6] an answer that does not fit into a frame is a fault of its request, and the session goes on', async () => {

@@ -30,6 +30,8 @@ import { withResolvers } from './with-resolvers.js'
 
 /** Undelivered bytes after which the connection is paused. */
 const INBOX_BYTES_MAX = 2 * FRAME_BYTES_MAX
+/** What a message costs here beside its bytes, about: the shortest one is a few bytes on the wire. */
+const MESSAGE_BYTES = 1_024
 
 /** The messages of one space's exchange. */
 export type ExchangeMessage = Extract<
@@ -114,6 +116,7 @@ export class Session {
   readonly #control: SerialQueue
   #state: State = { name: 'handshaking', preambleSeen: false }
   #inboxBytes = 0
+  #isPongWaiting = false
   #lastFrameMs: number
   #cancelTimer: () => void = () => undefined
 
@@ -254,7 +257,7 @@ export class Session {
         this.#state = { name: 'handshaking', preambleSeen: true }
         return
       }
-      this.#dispatch(decodeMessage(bytes), bytes.length)
+      this.#dispatch(decodeMessage(bytes), MESSAGE_BYTES + bytes.length)
     } catch (error) {
       this.#fail(error as Error)
     }
@@ -275,7 +278,7 @@ export class Session {
       case 'hello':
         throw unexpected(message)
       case 'ping':
-        this.#send({ type: 'pong', nonce: message.nonce })
+        this.#pong(message.nonce)
         return
       case 'pong':
         return
@@ -310,6 +313,16 @@ export class Session {
       default:
         message satisfies never
     }
+  }
+
+  /** Not while the last one waits to be read: whoever asks and never reads would fill our memory. */
+  #pong(nonce: number): void {
+    if (this.#isPongWaiting || this.#send({ type: 'pong', nonce })) return
+    this.#isPongWaiting = true
+    const isRead = () => {
+      this.#isPongWaiting = false
+    }
+    this.#connection.drained().then(isRead, isRead)
   }
 
   #admit(hello: Hello, bytes: number): void {

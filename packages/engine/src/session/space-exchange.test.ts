@@ -14,7 +14,7 @@ import {
   type RunId,
   type Vector,
 } from '@tidemark/protocol'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { MemoryKeyValueStore } from '../adapters/memory-store.js'
 import { entryKey } from '../core/view-entry.js'
 import { SpaceDatabase } from '../database/space-database.js'
@@ -334,4 +334,23 @@ test('[SE7] more that is lost than a message names goes in several sync points',
   await open(false)
   const lostIn = () => sent.flatMap((m) => (m.type === 'sync-point' ? [m.lost.length] : []))
   await expect.poll(lostIn).toEqual([DOTS_MAX, DOTS_MAX - 1])
+})
+
+test('[SE7] a device that may only read keeps no note of what it was sent', async () => {
+  const { database, exchange, open } = await exchangeWorld({ isPeerHub: true })
+  await open(true)
+  const add = vi.spyOn(Set.prototype, 'add')
+  try {
+    for (let seq = 1; seq <= 5; seq++) {
+      const [{ hlc, value }] = directory.loc as [NodeEntry['loc'][number]]
+      const ctx = { vector: new Map(seq > 1 ? [[RID, seq - 1]] : []), except: [] }
+      const renamed = { dot: { rid: RID, seq }, ctx, hlc, value: { ...value, name: `d${seq}` } }
+      const entries = [{ ...directory, loc: [renamed] }]
+      await exchange.receive({ type: 'entries', channel: 1, run: RUN, lseq: seq, entries, inline: [] })
+    }
+    expect(database.lseq).toBe(5)
+    expect(add.mock.calls.filter(([position]) => typeof position === 'number')).toEqual([])
+  } finally {
+    add.mockRestore()
+  }
 })

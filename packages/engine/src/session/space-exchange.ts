@@ -283,7 +283,7 @@ export class SpaceExchange implements SpaceEndpoint {
     this.#isReadOnly = open.readOnly === true
     this.#position = isGood ? open.cursor!.lseq : 0
     this.#sentFrontier = undefined
-    if (open.anew) this.#echoes.clear()
+    if (open.anew || this.#isReadOnly) this.#echoes.clear()
     // Before the first sync point: a peer that ends when both are equal has heard of it by then.
     if (mayWrite) await custody?.opened((versions) => this.want(versions))
     this.#wake()
@@ -360,7 +360,8 @@ export class SpaceExchange implements SpaceEndpoint {
     const moved = await (take() ?? receive())
     for (const { lseq: now, previous } of moved) {
       const hadSent = previous <= this.#position || this.#echoes.has(previous)
-      if (hadSent) this.#echoes.add(now)
+      // No round, which would drop them, goes to a peer that takes nothing.
+      if (hadSent && !this.#isReadOnly) this.#echoes.add(now)
     }
     if (refusals.length === 0) return
     this.#awaitsOpen = true
