@@ -16,9 +16,9 @@ export function foreignStore(blobs: BlobStore): HubStore {
   return { blobs, open: async () => undefined, handleBlobRequest: async () => false }
 }
 
-/** A directory, whose bytes pass through the hub. */
+/** A directory, whose bytes pass through the hub: beside its sessions, wherever a proxy shows both. */
 export function localStore(options: FsBlobStoreOptions): HubStore {
-  const blobs = fsBlobStore(options)
+  const blobs = fsBlobStore({ ...options, prefix: '/blobs', grantPrefix: 'blobs' })
   return {
     blobs,
     open: () => blobs.open(),

@@ -240,7 +240,10 @@ describe('stop', () => {
       .blobAuthority(SPACE)
       .grantPuts([{ id: pack.id, length: pack.bytes.length }])
     const socket = connect(hub.port, '127.0.0.1').on('error', () => undefined)
-    socket.write(`PUT ${grant!.url} HTTP/1.1\r\nHost: x\r\nContent-Length: ${pack.bytes.length}\r\n\r\nab`)
+    const { pathname, search } = new URL(grant!.url, hub.url)
+    socket.write(
+      `PUT ${pathname}${search} HTTP/1.1\r\nHost: x\r\nContent-Length: ${pack.bytes.length}\r\n\r\nab`,
+    )
     await new Promise((resolve) => setTimeout(resolve, 50))
     const ended = once(socket, 'close')
     await hub.close()

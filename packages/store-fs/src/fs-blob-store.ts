@@ -27,6 +27,11 @@ export interface FsBlobStoreOptions {
   /** Path under which `handleBlobRequest` answers, without a slash at the end. @default '/blobs' */
   readonly prefix?: string
   /**
+   * What the URLs of grants begin with, without a slash at the end. Without one at the start, such as `blobs`, they
+   * are relative to the URL that devices dial, whatever path a proxy adds to that. @default `prefix`
+   */
+  readonly grantPrefix?: string
+  /**
    * Called after an upload by grant is durable and before it is answered, with its bytes: the holder of an
    * index need not read them again. If it rejects, the upload is answered with a failure, and sent again.
    */
@@ -160,7 +165,7 @@ export class FsBlobStore implements BlobStore {
     const secret =
       this.#options.secret ??
       (await loadOrCreateSecret(this.#layout.secret, this.#options.fileSystem ?? nodeFileSystem))
-    const signer = new GrantSigner(secret, this.#prefix)
+    const signer = new GrantSigner(secret, this.#prefix, this.#options.grantPrefix)
     const handler = new BlobRequestHandler(this.#files, signer, this.#clock, this.#options)
     return { signer, handler }
   }

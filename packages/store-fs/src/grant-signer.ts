@@ -30,12 +30,16 @@ export class GrantRefusedError extends Error {
  *
  *     <prefix>/<space>/<id>?method=PUT&expires=<ms>&length=<bytes>&sig=<64 hex>
  *
- * `sig` is HMAC-SHA256 over method, space, id, length and expiry: no part can be exchanged for another.
+ * `sig` is HMAC-SHA256 over method, space, id, length and expiry: no part can be exchanged for another. The prefix is
+ * not signed: proxies may change it on the way.
  */
 export class GrantSigner {
   constructor(
     private readonly secret: Uint8Array,
+    /** Of the requests. */
     private readonly prefix: string,
+    /** Of the URLs. */
+    private readonly grantPrefix = prefix,
   ) {
     if (secret.length < SECRET_BYTES) throw new RangeError(`secret: at least ${SECRET_BYTES} bytes`)
   }
@@ -43,7 +47,7 @@ export class GrantSigner {
   url(request: GrantedRequest, expiresAtMs: number): string {
     const length = request.method === 'PUT' ? `&length=${request.length}` : ''
     const sig = this.#sign(request, expiresAtMs).toString('hex')
-    return `${this.prefix}/${request.space}/${request.id}?method=${request.method}&expires=${expiresAtMs}${length}&sig=${sig}`
+    return `${this.grantPrefix}/${request.space}/${request.id}?method=${request.method}&expires=${expiresAtMs}${length}&sig=${sig}`
   }
 
   /**
