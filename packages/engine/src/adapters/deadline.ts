@@ -1,7 +1,7 @@
-/** Slower uploads are given up, where nobody says how far one is. */
+/** Slower uploads are given up: how far one is, is known at most as far as the next buffer. */
 const UPLOAD_BYTES_PER_MS_MIN = 16
 
-/** How long bytes that lie in buffers on the way, and the answer behind them, may take, milliseconds. */
+/** How long these bytes, which lie in buffers or are to be sent, may take to be there, milliseconds. */
 export const uploadTimeoutMs = (idleTimeoutMs: number, bytes: number): number =>
   idleTimeoutMs + bytes / UPLOAD_BYTES_PER_MS_MIN
 

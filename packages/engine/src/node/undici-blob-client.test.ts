@@ -1,5 +1,5 @@
 import { GrantExpiredError } from '@tidemark/protocol'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { blobServer, GET, PUT, runBlobClientRules } from '../../test/blob-client-rules.js'
 import { undiciBlobClient } from './undici-blob-client.js'
 
@@ -8,13 +8,32 @@ runBlobClientRules('undici', undiciBlobClient)
 describe('uploads', () => {
   const serve = blobServer(undiciBlobClient)
 
-  test('a store that stops reading is given up after a silence, however long the body is', async () => {
-    const { client } = await serve(() => undefined, {
-      idleTimeoutMs: 300,
-      onRequest: (request) => request.pause(),
+  test('a store that stops reading is given up, with time for what may lie in buffers', async () => {
+    let isReading = (): void => undefined
+    const reading = new Promise<void>((resolve) => {
+      isReading = resolve
     })
-    const put = client.put(PUT, new Uint8Array(32 * 1024 * 1024), {})
-    await expect(put).rejects.toMatchObject({ code: 'STORE', status: undefined })
+    const { client } = await serve(() => undefined, {
+      onRequest: (request) => {
+        request.pause()
+        isReading()
+      },
+    })
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      let error: unknown
+      const put = client.put(PUT, new Uint8Array(32 * 1024 * 1024), {}).catch((thrown: unknown) => {
+        error = thrown
+      })
+      await reading
+      await vi.advanceTimersByTimeAsync(29_000)
+      expect(error).toBeUndefined()
+      await vi.advanceTimersByTimeAsync(32 * 64 * 1_000)
+      await put
+      expect(error).toMatchObject({ code: 'STORE', status: undefined })
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   test('a store that refuses before it has read the body is heard', async () => {

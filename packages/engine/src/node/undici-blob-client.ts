@@ -24,8 +24,8 @@ export interface UndiciBlobClientOptions {
   /** Connections to one store, at most, and as many again for long ranges. @default 8: one for each body in flight */
   readonly connectionsMax?: number
   /**
-   * Silence after which a request is given up, milliseconds; in an upload, that no byte went out. When all are out,
-   * the answer has this time, and a second more for each 16 KB of the body. @default 30,000
+   * Silence after which a request is given up, milliseconds. An upload has a second more for each 16 KB that went
+   * out: they may be in buffers, of the system or of a tunnel, that tell of their progress rarely. @default 30,000
    */
   readonly idleTimeoutMs?: number
 }
@@ -121,7 +121,7 @@ async function* slices(
   deadline: Deadline,
 ): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < body.length; at += SLICE_BYTES) {
-    deadline.reset(idleTimeoutMs)
+    deadline.reset(uploadTimeoutMs(idleTimeoutMs, at))
     yield body.subarray(at, at + SLICE_BYTES)
   }
   deadline.reset(uploadTimeoutMs(idleTimeoutMs, body.length))
