@@ -44,8 +44,10 @@ function mustBeHeld({ status }: FolderBinding): void {
 /** What needs the hub is no failure: it comes by itself. */
 async function revert(binding: FolderBinding): Promise<{ waiting?: string }> {
   try {
-    await binding.revert()
-    return {}
+    const [first, ...rest] = await binding.revert()
+    if (!first) return {}
+    const others = rest.length === 0 ? '' : ` (and ${rest.length} more)`
+    return { waiting: `${first.path}${others} stays: ${first.detail}; ${first.fix}` }
   } catch (error) {
     if (error instanceof TransportError) return { waiting: error.message }
     throw error

@@ -18,6 +18,7 @@ import { RefusedFiles } from './local/refused.js'
 import type { FileSystem } from './ports/file-system.js'
 import type { OpenWatcher, Watcher } from './ports/watcher.js'
 import { Problems } from './problems.js'
+import type { Problem } from './rows.js'
 import { RowsStore } from './rows-store.js'
 import { IgnoreRules } from './scan/ignore-rules.js'
 import { Wakeups } from './wakeups.js'
@@ -202,7 +203,7 @@ class Binding implements FolderBinding {
     return this.#loop.accept()
   }
 
-  revert(): Promise<void> {
+  revert(): Promise<readonly Problem[]> {
     return this.#loop.revert()
   }
 

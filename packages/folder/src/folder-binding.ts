@@ -48,9 +48,11 @@ export interface FolderBinding extends AsyncDisposable {
   /**
    * Drops the held local changes: the space's state comes back.
    *
+   * @returns what the disk does not let be moved to the trash: it stays and is not sent; a folder that was
+   *   held as a whole stays held.
    * @throws {TransportError} without a hub, when that is done and bytes are missing that only the hub has.
    */
-  revert(): Promise<void>
+  revert(): Promise<readonly Problem[]>
   /** What happened to a path and why, newest last. */
   explain(path: string): Promise<readonly string[]>
   close(): Promise<void>

@@ -2,6 +2,7 @@ import type { LinkState } from '@tidemark/engine'
 import { AccessError } from '@tidemark/protocol'
 import { BehaviorSubject, type Subscription } from 'rxjs'
 import { recover, settleUnderWay } from './apply/index.js'
+import { BetweenTurns } from './between-turns.js'
 import { Failures } from './failures.js'
 import type { FolderStatus } from './folder-binding.js'
 import { HoldState } from './hold-state.js'
@@ -14,6 +15,7 @@ import { LocalSide, type LocalSideOptions } from './local-side.js'
 import { RemoteSide, type RemoteSideOptions } from './remote-side.js'
 import { mustBeBack, revertLocal } from './revert.js'
 import { acceptRoot, checkRoot, type RootCheckOptions } from './root-check.js'
+import type { Problem } from './rows.js'
 import type { BoundRoot } from './rows-store.js'
 import { NO_LINK, statusOf } from './status.js'
 
@@ -21,6 +23,8 @@ import { NO_LINK, statusOf } from './status.js'
 const SLEEP_MS_MAX = 60_000
 /** How often a folder that is not the bound one is looked at. */
 const HELD_LOOK_MS = 5_000
+/** Source of the problems of what could not be reverted. */
+const REVERT = 'revert'
 
 export interface FolderLoopOptions extends LocalSideOptions, RemoteSideOptions {
   readonly rootCheck: RootCheckOptions
@@ -43,6 +47,10 @@ export class FolderLoop {
   readonly #remote: RemoteSide
   readonly #hold: HoldState
   readonly #abort = new AbortController()
+  /** What persons decide. */
+  readonly #decisions = new BetweenTurns()
+  /** Breaks off the turn that runs. */
+  #stop = new AbortController()
   readonly #subscriptions: Subscription[] = []
   #link: LinkState
   readonly #failures = new Failures()
@@ -135,42 +143,56 @@ export class FolderLoop {
     return !this.#failures.error && this.#remote.isStuck && this.options.push.problems.list().length > 0
   }
 
-  async accept(): Promise<void> {
-    const hold = this.#hold.current
-    if (!hold && this.#local.unsent.size > 0) {
-      throw new AccessError('FORBIDDEN', 'this device may only read: its changes cannot be sent')
-    }
-    if (!hold) return
-    if (hold.kind === 'folder' && !(await acceptRoot(this.options.rootCheck))) return
-    this.#hold.deletesAccepted = true
-    this.#release()
+  accept(): Promise<void> {
+    return this.#decide(async () => {
+      const hold = this.#hold.current
+      if (!hold && this.#local.unsent.size > 0) {
+        throw new AccessError('FORBIDDEN', 'this device may only read: its changes cannot be sent')
+      }
+      if (!hold) return
+      if (hold.kind === 'folder' && !(await acceptRoot(this.options.rootCheck))) return
+      this.#hold.deletesAccepted = true
+      this.#release()
+    })
   }
 
-  async revert(): Promise<void> {
-    const isDropped = await revertLocal({
-      ...this.options,
-      hold: this.#hold.current,
-      unsent: this.#local.unsent,
+  async revert(): Promise<readonly Problem[]> {
+    const { isReleased, problems, turn } = await this.#decide(async () => {
+      const { push } = this.options
+      const { unsent } = this.#local
+      const reverted = await revertLocal({ ...this.options, hold: this.#hold.current, unsent })
+      push.problems.set(REVERT, reverted.problems)
+      if (reverted.isReleased) this.#release()
+      return { ...reverted, turn: this.#turnsBegun + 1 }
     })
-    if (!isDropped) return
-    this.#release()
-    if (this.#link.connected) return
-    const turn = this.#turnsBegun + 1
+    if (!isReleased || this.#link.connected) return problems
     await mustBeBack({
       turns: this.status$,
       hasEnded: () => this.#turnsEnded >= turn,
       problems: () => this.options.push.problems.list(),
       wakeups: this.options.wakeups,
     })
+    return problems
+  }
+
+  /** A turn that runs is broken off: it may wait for the hub for long. */
+  #decide<T>(act: () => Promise<T>): Promise<T> {
+    const decided = this.#decisions.add(act)
+    this.#stop.abort()
+    this.#remote.interrupt()
+    this.options.wakeups.wake()
+    return decided
   }
 
   async close(): Promise<void> {
     if (this.#abort.signal.aborted) return
     this.#abort.abort()
+    this.#stop.abort()
     for (const subscription of this.#subscriptions) subscription.unsubscribe()
     this.#remote.interrupt()
     this.options.wakeups.wake()
     await this.#running
+    this.#decisions.close()
     await this.#local.close()
     await this.#wanted.close()
     await this.#remote.close()
@@ -180,22 +202,30 @@ export class FolderLoop {
   async #run(): Promise<void> {
     const { signal } = this.#abort
     while (!signal.aborted) {
+      if (!this.#decisions.isEmpty) {
+        await this.#decisions.runNext()
+        continue
+      }
+      const stop = new AbortController()
+      this.#stop = stop
       this.#isRunning = true
       const turn = ++this.#turnsBegun
       this.#failures.began(this.options.wakeups.monotonicMs())
       try {
         const root = await this.#checkRoot()
-        if (root && !this.#isPaused) await this.#turn(await this.#recover(root))
+        if (root && !this.#isPaused) await this.#turn(await this.#recover(root), stop.signal)
         this.#failures.succeeded()
       } catch (error) {
         if (signal.aborted) break
-        this.#failures.failed(error as Error)
+        if (!stop.signal.aborted) this.#failures.failed(error as Error)
         this.#mustSettle = true
         this.hintAll()
         this.#remote.want()
       }
       this.#isRunning = false
       this.#turnsEnded = turn
+      // Nothing waits for a person any more.
+      if (!this.#hold.current && this.#local.unsent.size === 0) this.options.push.problems.set(REVERT, [])
       if (signal.aborted) break
       this.status$.next(this.#status())
       await this.#sleep()
@@ -251,9 +281,8 @@ export class FolderLoop {
     return root
   }
 
-  async #turn(root: BoundRoot): Promise<void> {
+  async #turn(root: BoundRoot, signal: AbortSignal): Promise<void> {
     const { hints, wakeups } = this.options
-    const { signal } = this.#abort
     // While there is no hub nothing is stored, and the next one asks anew.
     if (this.#storesInMs() === 0) this.#wanted.wake()
     // What the first scan finds must be compared with what the space holds, not with nothing.
@@ -322,7 +351,8 @@ export class FolderLoop {
     if (!this.#failures.error) return wakeups.sleep(this.#sleepMs())
     // After a failure no event shortens the wait: what caused it may cause events too.
     const untilMs = wakeups.monotonicMs() + this.#failures.delayMs
-    while (!this.#abort.signal.aborted && wakeups.monotonicMs() < untilMs) {
+    const mustGoOn = () => this.#abort.signal.aborted || !this.#decisions.isEmpty
+    while (!mustGoOn() && wakeups.monotonicMs() < untilMs) {
       await wakeups.sleep(untilMs - wakeups.monotonicMs())
     }
   }

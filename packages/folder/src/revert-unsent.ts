@@ -1,13 +1,13 @@
 import type { EntryKey } from '@tidemark/engine'
 import { lstatBelow } from './apply/disk.js'
-import { Trash } from './apply/trash.js'
 import { changeRows } from './change-rows.js'
+import { discard } from './discard.js'
 import { sameIdentity } from './local/identity.js'
 import type { Item } from './local/item.js'
 import { makeRow } from './local/make-row.js'
 import type { PushContext } from './local/push-context.js'
 import type { FileStat } from './ports/file-system.js'
-import type { SyncedRow } from './rows.js'
+import type { Problem, SyncedRow } from './rows.js'
 import type { RowChange, RowsStore } from './rows-store.js'
 
 /**
@@ -16,26 +16,20 @@ import type { RowChange, RowsStore } from './rows-store.js'
  * if others had changed it. An item that is not as it was found any more is left as it is.
  *
  * @param items Those above others first.
+ * @param trash Absolute path.
+ * @returns what could not be moved to the trash: it is new from now on.
  */
 export async function revertUnsent(
   context: PushContext,
   items: readonly Item[],
-  trashDirectory: string,
-): Promise<void> {
-  const { files, directory, space, clock, onEvent } = context
+  trash: string,
+): Promise<readonly Problem[]> {
+  const { space } = context
   const plan = await planOf(context, items)
   // One batch: half of it, after a crash, would leave rows that look like local changes.
   await space.touch([...plan.changes.keys()])
   await changeRows(context, [...plan.changes.values()], { sync: true })
-  const trash = new Trash(files, trashDirectory, () => clock.nowMs())
-  for (const path of plan.discarded) {
-    const absolute = `${directory}/${path}`
-    // It may have gone with its directory; and what a link in its place leads to is none of this folder's.
-    if (!lstatBelow(files, directory, path)) continue
-    const place = trash.placeFor(path)
-    files.rename(absolute, place)
-    onEvent({ type: 'applied', path, detail: `reverted; the local version is now ${place}` })
-  }
+  return discard(context, plan.discarded, trash)
 }
 
 interface Plan {

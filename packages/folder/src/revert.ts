@@ -1,12 +1,12 @@
 import { TransportError } from '@tidemark/protocol'
 import { filter, firstValueFrom, type Observable } from 'rxjs'
-import { Trash } from './apply/trash.js'
 import type { ApplyContext } from './apply-context.js'
+import { discard } from './discard.js'
 import { type Hold, type Unlike, unlikeRows } from './holds.js'
 import type { PushContext } from './local/push-context.js'
 import type { Unsent } from './local/unsent.js'
 import { revertUnsent } from './revert-unsent.js'
-import { acceptRoot, type RootCheckOptions } from './root-check.js'
+import { acceptRoot, type RootCheckOptions, rebaseRoot } from './root-check.js'
 import type { Problem } from './rows.js'
 import { rowOps } from './rows-store.js'
 import type { Wakeups } from './wakeups.js'
@@ -22,20 +22,29 @@ export interface RevertOptions {
   readonly unsent: Unsent
 }
 
-/** Drops what is held, or what may not be sent. @returns whether there was anything. */
-export async function revertLocal(options: RevertOptions): Promise<boolean> {
+export interface Reverted {
+  /** Nothing is held any more. */
+  readonly isReleased: boolean
+  /** What the disk did not let be moved away: it stays, and is not sent. */
+  readonly problems: readonly Problem[]
+}
+
+/** Drops what is held, or what may not be sent. A folder of which something cannot be moved away stays held. */
+export async function revertLocal(options: RevertOptions): Promise<Reverted> {
   const { push, apply, rootCheck, hold, unsent } = options
-  if (hold) {
+  if (hold?.kind === 'folder') {
     // Of a folder that this database has not bound nothing can be dropped.
-    const isBound = (await rootCheck.rows.root()) !== undefined
-    if (hold.kind === 'folder' && !(isBound && (await acceptRoot(rootCheck)))) return false
-    await revertHeld(push, hold, apply.trash)
-    return true
+    if (!(await rebaseRoot(rootCheck))) return { isReleased: false, problems: [] }
+    const problems = await revertHeld(push, hold, apply.trash)
+    // Last: until then nothing of it is sent, whatever ends this.
+    const isReleased = problems.length === 0 && (await acceptRoot(rootCheck)) !== undefined
+    return { isReleased, problems }
   }
-  if (unsent.size === 0) return false
-  await revertUnsent(push, unsent.list(), apply.trash)
+  if (hold) return { isReleased: true, problems: await revertHeld(push, hold, apply.trash) }
+  if (unsent.size === 0) return { isReleased: false, problems: [] }
+  const problems = await revertUnsent(push, unsent.list(), apply.trash)
   unsent.clear()
-  return true
+  return { isReleased: true, problems }
 }
 
 export interface TurnsOfLoop {
@@ -70,21 +79,22 @@ export async function mustBeBack({ turns, hasEnded, problems, wakeups }: TurnsOf
  * folder was held, files that are not as they were go to the trash, and come back too. What is new stays.
  *
  * The rows of what must come back are removed and their entries touched; the remote side does the rest.
+ *
+ * @returns what could not be moved to the trash: its row stays.
  */
-async function revertHeld(context: PushContext, hold: Hold, trashDirectory: string): Promise<void> {
-  const { rows, files, directory, space, clock, onEvent } = context
-  const dropped: Unlike[] = []
+async function revertHeld(context: PushContext, hold: Hold, trash: string): Promise<readonly Problem[]> {
+  const { rows, files, directory, space } = context
+  const unlike: Unlike[] = []
   for await (const page of unlikeRows(rows, files, directory)) {
-    dropped.push(...page.filter(({ stat }) => stat === undefined || hold.kind === 'folder'))
+    unlike.push(...page.filter(({ stat }) => stat === undefined || hold.kind === 'folder'))
   }
+  const changed = unlike.flatMap(({ path, stat }) => (stat ? [path] : []))
+  // Before their rows go: what has none looks new, and would stay after a crash.
+  const problems = await discard(context, changed, trash)
+  const kept = new Set(problems.map(({ path }) => path))
+  const dropped = unlike.filter(({ path }) => !kept.has(path))
   // One batch: half of it, after a crash, would leave rows that look like deletions.
   await space.touch(dropped.map(({ row }) => row.key))
   await space.writeRows(rowOps(dropped.map(({ row }) => ({ before: row, after: undefined }))), { sync: true })
-  const trash = new Trash(files, trashDirectory, () => clock.nowMs())
-  for (const { path, stat } of dropped) {
-    if (!stat) continue
-    const place = trash.placeFor(path)
-    files.rename(`${directory}/${path}`, place)
-    onEvent({ type: 'applied', path, detail: `reverted; the local version is now ${place}` })
-  }
+  return problems
 }

@@ -47,11 +47,21 @@ const boundElsewhere = (directory: string): string =>
 /** Takes the directory as it is now for the bound one; one that another database has bound is bound anew. */
 export async function acceptRoot(options: RootCheckOptions): Promise<BoundRoot | undefined> {
   const { rows, files, directory, home } = options
+  if (files.lstat(directory)?.kind === 'dir' && !(await rows.root())) return bindAnew(options)
+  const root = await rebaseRoot(options)
+  if (root) writeMarker(files, home, root.bindingId)
+  return root
+}
+
+/**
+ * The rows can be compared with the directory as it is now; it is not taken for the bound one.
+ * @returns `undefined`: it is none, or was never bound by this database.
+ */
+export async function rebaseRoot(options: RootCheckOptions): Promise<BoundRoot | undefined> {
+  const { rows, files, directory, home } = options
   const known = await rows.root()
-  if (files.lstat(directory)?.kind !== 'dir') return undefined
-  if (!known) return bindAnew(options)
+  if (!known || files.lstat(directory)?.kind !== 'dir') return undefined
   prepareHome(files, home)
-  writeMarker(files, home, known.bindingId)
   return rebase(options, known)
 }
 

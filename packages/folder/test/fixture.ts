@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,13 +8,24 @@ import {
   type Refuse,
   type Replica,
   type Space,
+  type SpaceBinding,
   type ViewEntry,
 } from '@tidemark/engine'
-import { nodePlatform } from '@tidemark/engine/node'
-import { bindFolder, type FolderBinding, type FolderEvent, type FolderOptions } from '@tidemark/folder'
+import { nodePlatform, systemClock, systemTimers } from '@tidemark/engine/node'
+import {
+  bindFolder,
+  type FileSystem,
+  type FolderBinding,
+  type FolderEvent,
+  type FolderOptions,
+  type FolderPlatform,
+} from '@tidemark/folder'
 import { createHub, type Hub, type HubConfigOptions } from '@tidemark/server-reference'
 import { webSocketTransport } from '@tidemark/transport-ws'
 import { afterEach } from 'vitest'
+import { lockFolder } from '../src/adapters/folder-lock.js'
+import { nodeFileSystem } from '../src/adapters/node-file-system.js'
+import { nodeWatcher } from '../src/adapters/node-watcher.js'
 
 const closing: (() => Promise<void>)[] = []
 afterEach(async () => {
@@ -49,20 +61,45 @@ export interface BindOptions extends FolderOptions {
 }
 
 /** A replica bound to a directory. */
-export async function bind({
-  directory = temporaryDirectory(),
-  storage = new MemoryKeyValueStore(),
-  hub,
-  token,
-  ...options
-}: BindOptions = {}): Promise<Bound> {
+export const bind = (options: BindOptions = {}): Promise<Bound> => bindOn({}, options)
+
+export interface Under extends Partial<FolderPlatform> {
+  /** What the folder gets for the space's binding. */
+  readonly space?: (binding: SpaceBinding) => SpaceBinding
+}
+
+/** The same, with other parts below it. */
+export async function bindOn(
+  { space: wrapped, ...platform }: Under,
+  {
+    directory = temporaryDirectory(),
+    storage = new MemoryKeyValueStore(),
+    hub,
+    token,
+    ...options
+  }: BindOptions = {},
+): Promise<Bound> {
   const replica = await openReplica({ storage, platform: nodePlatform })
   atEnd(() => replica.close())
   if (hub) replica.connect(webSocketTransport(hub.url), token === undefined ? {} : { token })
   const space = await replica.openSpace('default', { bound: true })
   const events: FolderEvent[] = []
   const onEvent = (event: FolderEvent) => void events.push(event)
-  const binding = await bindFolder(space.binding, directory, { onEvent, ...options })
+  const binding = await bindFolder(
+    wrapped?.(space.binding) ?? space.binding,
+    directory,
+    { onEvent, ...options },
+    {
+      files: nodeFileSystem,
+      openWatcher: nodeWatcher,
+      clock: systemClock,
+      timers: systemTimers,
+      lock: lockFolder,
+      realDirectory: realpathSync,
+      newId: randomUUID,
+      ...platform,
+    },
+  )
   atEnd(() => binding.close())
   return {
     replica,
@@ -100,8 +137,27 @@ export async function hub(
   return running
 }
 
-/** A hub, who may write at it, and who may only read. */
-export async function writerAndReader(): Promise<{ readonly writer: Bound; readonly reader: Bound }> {
+/** A disk that does not let this file go. */
+export const keeping = (name: string): { files: FileSystem; allow(): void } => {
+  let isKept = true
+  return {
+    files: {
+      ...nodeFileSystem,
+      rename(from, to) {
+        if (isKept && from.endsWith(`/${name}`)) throw Object.assign(new Error('EPERM'), { code: 'EPERM' })
+        nodeFileSystem.rename(from, to)
+      },
+    },
+    allow: () => {
+      isKept = false
+    },
+  }
+}
+
+/** A hub, who may write at it, and who may only read. @param under The reader. */
+export async function writerAndReader(
+  under: Under = {},
+): Promise<{ readonly writer: Bound; readonly reader: Bound }> {
   const theHub = await hub({
     tokens: [
       { token: 'writer', subject: 'writer', spaces: '*', access: 'write' },
@@ -110,7 +166,7 @@ export async function writerAndReader(): Promise<{ readonly writer: Bound; reado
   })
   return {
     writer: await bind({ hub: theHub, token: 'writer' }),
-    reader: await bind({ hub: theHub, token: 'reader' }),
+    reader: await bindOn(under, { hub: theHub, token: 'reader' }),
   }
 }
 

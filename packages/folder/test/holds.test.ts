@@ -1,6 +1,7 @@
 import * as fs from 'node:fs'
+import type { EntryKey, SpaceBinding } from '@tidemark/engine'
 import { expect, test } from 'vitest'
-import { type BindOptions, bind, hub, onDisk, paths } from './fixture.js'
+import { type BindOptions, bind, bindOn, hub, keeping, onDisk, paths } from './fixture.js'
 
 async function folderOf(count: number, options: BindOptions = {}) {
   const bound = await bind({ maxDelete: { count: 3 }, ...options })
@@ -94,6 +95,101 @@ test('[FB8] a crash between the binding and its marker leaves a folder that bind
   fs.rmSync(`${directory}/.tidemark/marker.json`)
   const again = await bind({ directory, storage })
   expect((await again.binding.settled()).state).toBe('idle')
+})
+
+/** A folder whose marker went, and all of whose files were written to since. */
+async function strangeFolder(count: number) {
+  const theHub = await hub()
+  const bound = await bind({ hub: theHub })
+  for (let i = 0; i < count; i++) fs.writeFileSync(bound.path(`${i}`), `right ${i}`)
+  await bound.binding.settled()
+  const right = onDisk(bound.directory)
+  await bound.binding.close()
+  await bound.replica.close()
+  fs.rmSync(bound.path('.tidemark/marker.json'))
+  for (let i = 0; i < count; i++) fs.writeFileSync(bound.path(`${i}`), `wrong ${i}`)
+  const { directory, storage } = bound
+  return { hub: theHub, directory, storage, right }
+}
+
+/** The same with another method. */
+const withMethod = <N extends keyof SpaceBinding>(
+  binding: SpaceBinding,
+  name: N,
+  method: SpaceBinding[N],
+): SpaceBinding =>
+  new Proxy(binding, {
+    get(target, asked) {
+      const value: unknown = target[asked as keyof SpaceBinding]
+      if (asked === name) return method
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+
+test('[FB8] nothing of a held folder is sent while it is reverted, whatever else is asked for', async () => {
+  const { right, ...options } = await strangeFolder(3)
+  let hasSlept = false
+  // As with a large folder: the loop could take its turn meanwhile.
+  const space = (binding: SpaceBinding) =>
+    withMethod(binding, 'touch', async (keys: readonly EntryKey[]) => {
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      hasSlept = true
+      await binding.touch(keys)
+    })
+  const { binding, directory, events } = await bindOn({ space }, options)
+  await expect.poll(() => binding.status.connected).toBe(true)
+  expect((await binding.settled()).state).toBe('held')
+  const reverted = binding.revert()
+  binding.rescan()
+  expect(await reverted).toEqual([])
+  expect(hasSlept).toBe(true)
+  expect((await binding.settled()).state).toBe('idle')
+  expect(onDisk(directory)).toEqual(right)
+  expect(events.filter(({ type }) => type === 'sent')).toEqual([])
+})
+
+test('[FB8] a held folder of which one file cannot be moved away stays held, and the rest is reverted', async () => {
+  const { right, ...options } = await strangeFolder(6)
+  const { files, allow } = keeping('2')
+  const { binding, directory, space, path, events } = await bindOn({ files }, options)
+  await expect.poll(() => binding.status.connected).toBe(true)
+  expect((await binding.settled()).state).toBe('held')
+  const problems = await binding.revert()
+  expect(problems.map(({ path, cause }) => [path, cause])).toEqual([['2', 'cannot-revert']])
+  expect(await binding.settled()).toMatchObject({ state: 'held', problems })
+  expect(onDisk(directory)).toEqual({ 2: 'wrong 2' })
+  expect(fs.existsSync(path('.tidemark/marker.json'))).toBe(false)
+  allow()
+  expect(await binding.revert()).toEqual([])
+  expect(await binding.settled()).toMatchObject({ state: 'idle', problems: [] })
+  expect(onDisk(directory)).toEqual(right)
+  expect(await paths(space)).toHaveLength(6)
+  expect(events.filter(({ type }) => type === 'sent')).toEqual([])
+})
+
+test('a decision does not wait for an upload that waits for the hub', async () => {
+  const theHub = await hub()
+  const { binding: first, replica, directory, storage, path } = await folderOf(5, { hub: theHub })
+  await first.close()
+  await replica.close()
+  let uploads = 0
+  const space = (binding: SpaceBinding) =>
+    withMethod(binding, 'ensureStored', async (_, { signal }: { readonly signal: AbortSignal }) => {
+      signal.throwIfAborted()
+      uploads++
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    })
+  const { binding } = await bindOn({ space }, { hub: theHub, directory, storage, maxDelete: { count: 3 } })
+  await expect.poll(() => binding.status.connected).toBe(true)
+  await binding.settled()
+  fs.rmSync(path('d'), { recursive: true })
+  expect((await binding.settled()).state).toBe('held')
+  fs.writeFileSync(path('large'), 'x'.repeat(300_000))
+  await expect.poll(() => uploads).toBe(1)
+  await binding.revert()
+  expect(binding.status.held).toBeUndefined()
+  await binding.close()
+  await expect(binding.accept()).rejects.toMatchObject({ code: 'CLOSED' })
 })
 
 test('[FB1] a directory that cannot be listed is unknown: nothing below it is deleted', async () => {

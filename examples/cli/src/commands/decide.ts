@@ -3,7 +3,7 @@ import { askControl } from '../control.js'
 import { statePaths } from '../state-paths.js'
 
 const EXIT_DONE = 0
-/** Done here; the rest needs the hub. */
+/** Done here; the rest needs the hub, or is refused by the disk. */
 const EXIT_WAITING = 3
 
 /** Lets a held plan go. */
