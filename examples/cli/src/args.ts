@@ -54,8 +54,8 @@ const OPTION_HELP: Readonly<Record<string, string>> = {
   state: '--state DIR       where the database is; default DIR/.tidemark/state',
   once: '--once            settles both ways, then ends',
   'max-delete':
-    '--max-delete N|P% holds a plan that deletes more entries, or a larger share; default: more than\n' +
-    '                    1,000 entries and more than half of all',
+    '--max-delete N|P% holds deletions when more entries, or a larger share, go within a minute;\n' +
+    '                    default: more than 1,000 entries and more than half of all',
   'limit-up':
     '--limit-up RATE   bytes of files per second to the hub, such as 500K or 1.5M (of 1,024); default: none',
   'limit-down': '--limit-down RATE the same from the hub',

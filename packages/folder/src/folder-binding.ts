@@ -2,7 +2,7 @@ import type { Observable } from 'rxjs'
 import type { Problem } from './rows.js'
 
 export interface FolderOptions {
-  /** A local plan that deletes more than this is held until `accept` or `revert`. @default { count: 1000, share: 0.5 }: held when both are exceeded */
+  /** Where more than this is deleted here within a minute, what is not sent by then is held until `accept` or `revert`. @default { count: 1000, share: 0.5 }: held when both are exceeded */
   readonly maxDelete?: { readonly count?: number; readonly share?: number }
   /** Watch for changes; without it only `settled()` and `rescan()` scan. @default true */
   readonly watch?: boolean

@@ -152,7 +152,7 @@ export class FolderLoop {
       if (!hold) return
       if (hold.kind === 'folder' && !(await acceptRoot(this.options.rootCheck))) return
       this.#hold.deletesAccepted = true
-      this.#release()
+      await this.#release()
     })
   }
 
@@ -162,7 +162,7 @@ export class FolderLoop {
       const { unsent } = this.#local
       const reverted = await revertLocal({ ...this.options, hold: this.#hold.current, unsent })
       push.problems.set(REVERT, reverted.problems)
-      if (reverted.isReleased) this.#release()
+      if (reverted.isReleased) await this.#release()
       return { ...reverted, turn: this.#turnsBegun + 1 }
     })
     if (!isReleased || this.#link.connected) return problems
@@ -314,10 +314,9 @@ export class FolderLoop {
     if (failure) throw failure
   }
 
-  #release(): void {
+  async #release(): Promise<void> {
     this.#hold.release()
-    // After `revert` nothing is absent; after `accept` it is overdue as it was.
-    if (!this.#hold.deletesAccepted) this.#local.forgetAbsences()
+    await this.#local.decided(!this.#hold.deletesAccepted)
     this.#remote.wantAll()
     this.hintAll()
     this.status$.next(this.#status())

@@ -12,7 +12,7 @@ export interface Hold {
   readonly kind: 'folder' | 'deletes'
   readonly reason: string
   readonly deletes: number
-  /** Rows of the whole folder. */
+  /** Of the whole folder; with those that were deleted shortly before. */
   readonly entries: number
 }
 
@@ -22,10 +22,10 @@ export interface DeleteLimit {
   readonly share: number
 }
 
-/** More than 1,000 entries and more than half: a mistake with `rm`, a full restore of something else. */
+/** More than 1,000 entries and more than half, within a minute: a mistake with `rm`, a full restore of something else. */
 export const DELETE_LIMIT: DeleteLimit = { count: 1_000, share: 0.5 }
 
-/** Whether so many deletions at once must wait for a person. */
+/** Whether so many deletions must wait for a person. @param entries Before them. */
 export function exceeds(limit: DeleteLimit, deletes: number, entries: number): boolean {
   return deletes > limit.count && deletes > entries * limit.share
 }

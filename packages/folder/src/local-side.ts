@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import type { LinkState } from '@tidemark/engine'
+import { DeleteGuard } from './delete-guard.js'
 import type { HoldState } from './hold-state.js'
-import { type DeleteLimit, exceeds } from './holds.js'
+import type { DeleteLimit } from './holds.js'
 import { Absences, hasLeft } from './local/absences.js'
 import { auditBelow } from './local/audit.js'
 import { LargeFiles } from './local/large-files.js'
@@ -43,6 +44,7 @@ export class LocalSide {
   /** Directories with changes that wait for the hub. */
   readonly #unpushed = new Set<string>()
   readonly #unsent = new Unsent()
+  readonly #deletes: DeleteGuard
   #scansBegun = 0
   #scansEnded = 0
   #hasScannedOnline = false
@@ -67,6 +69,13 @@ export class LocalSide {
       clock: push.clock,
       directory: push.directory,
       onSettled: (path) => around.onSettled(parentOf(path)),
+    })
+    this.#deletes = new DeleteGuard({
+      limit: options.deleteLimit,
+      rows: push.rows,
+      space: push.space,
+      hold: around.hold,
+      monotonicMs: () => wakeups.monotonicMs(),
     })
     hints.addFull(wakeups.monotonicMs())
   }
@@ -111,7 +120,10 @@ export class LocalSide {
     for (const path of over) push.problems.set(path, [])
     for (const [directory, isDeep] of this.#rounds.takeDue(nowMs)) hints.add(directory, isDeep, nowMs)
     if (schedule.isDue(push.clock.nowMs(), nowMs) && !hints.isFull) hints.addFull(nowMs)
-    if (this.around.hold.current?.kind !== 'deletes') this.#hintAbsences(nowMs)
+    // What is held was looked at: only what has become overdue since is news.
+    const isHeld = this.around.hold.current?.kind === 'deletes'
+    const nextMs = this.#absences.nextAfter(this.#absencesSeenMs)
+    if (!isHeld || (nextMs !== undefined && nextMs <= nowMs)) this.#hintAbsences(nowMs)
     for (const directory of expected.due(nowMs)) hints.add(directory, false, nowMs)
   }
 
@@ -122,9 +134,13 @@ export class LocalSide {
     this.#unpushed.clear()
   }
 
-  /** After a person dropped the changes: nothing is missing any more. */
-  forgetAbsences(): void {
-    this.#absences.clear()
+  /**
+   * A person decided about deletions that were held.
+   * @param isDropped Nothing is missing any more; else it is overdue as it was.
+   */
+  async decided(isDropped: boolean): Promise<void> {
+    if (isDropped) this.#absences.clear()
+    await this.#deletes.forget()
   }
 
   /** Milliseconds until there is a reason to look; infinite when nothing is expected. */
@@ -142,7 +158,7 @@ export class LocalSide {
     if (roundMs !== undefined) add(roundMs - nowMs)
     const absentMs = this.#absences.nextAfter(this.#absencesSeenMs)
     // What was overdue at the last look has been hinted; it may have become so since.
-    if (absentMs !== undefined && !this.around.hold.current) add(absentMs - nowMs)
+    if (absentMs !== undefined) add(absentMs - nowMs)
     return Math.min(...waits)
   }
 
@@ -193,9 +209,12 @@ export class LocalSide {
         unsent: this.#isReadOnly ? this.#unsent : undefined,
         mayDelete: async (count) => {
           // Where nothing is sent nothing is deleted elsewhere.
-          if (deletesAccepted || this.#isReadOnly || (await this.#mayDelete(count))) return true
+          if (deletesAccepted || this.#isReadOnly || (await this.#deletes.mayDelete(count))) return true
           isRefused = true
           return false
+        },
+        onCommitted: (items) => {
+          if (!deletesAccepted) this.#deletes.committed(items)
         },
       })
       this.#unsent.settle()
@@ -211,7 +230,10 @@ export class LocalSide {
     schedule.scanned(wakeups.monotonicMs())
     push.onEvent({ type: 'scan', path: '', detail: 'full scan ended' })
     // The files may be back.
-    if (!isRefused && !isOffline) hold.end('deletes')
+    if (!isRefused && !isOffline) {
+      hold.end('deletes')
+      if (this.#absences.size === 0) await this.#deletes.isBack()
+    }
     if (!isOffline) this.#hasScannedOnline = true
     return result.isRowless
   }
@@ -257,16 +279,6 @@ export class LocalSide {
       if (hasLeft(push.files, join(push.directory, directory))) hints.addFull(nowMs)
       else hints.add(directory, false, nowMs)
     }
-  }
-
-  async #mayDelete(count: number): Promise<boolean> {
-    const { deleteLimit, push } = this.options
-    if (count <= deleteLimit.count) return true
-    const entries = await push.rows.count()
-    if (!exceeds(deleteLimit, count, entries)) return true
-    const reason = `${count} of ${entries} entries were deleted here: accept to delete them everywhere, or revert`
-    this.around.hold.because({ kind: 'deletes', reason, deletes: count, entries })
-    return false
   }
 
   get #isOffline(): boolean {

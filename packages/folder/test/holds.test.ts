@@ -44,6 +44,38 @@ test('held deletions that a person undoes are not held any more', async () => {
   expect(await paths(space)).toHaveLength(6)
 })
 
+test('[FB8] deletions that come one after the other are held together, over a restart too', async () => {
+  const maxDelete = { count: 5, share: 0.5 }
+  const { space, binding, path, directory, storage } = await folderOf(9, { maxDelete })
+  const remove = (...names: readonly number[]): void => {
+    for (const name of names) fs.rmSync(path(`d/${name}`))
+  }
+  remove(0, 1, 2, 3)
+  expect((await binding.settled()).state).toBe('idle')
+  remove(4, 5)
+  const held = { state: 'held', held: { deletes: 2, entries: 10 } }
+  expect(await binding.settled()).toMatchObject(held)
+  expect(await paths(space)).toHaveLength(6)
+  await binding.close()
+  const again = await bind({ directory, storage, maxDelete })
+  expect(await again.binding.settled()).toMatchObject(held)
+  await again.binding.accept()
+  expect((await again.binding.settled()).state).toBe('idle')
+  expect(await paths(again.space)).toHaveLength(4)
+  remove(6, 7, 8)
+  fs.rmdirSync(path('d'))
+  expect((await again.binding.settled()).state).toBe('idle')
+  expect(await paths(again.space)).toEqual([])
+})
+
+test('what goes while deletions are held is counted too', async () => {
+  const { binding, path } = await folderOf(7)
+  for (const name of [0, 1, 2, 3, 4]) fs.rmSync(path(`d/${name}`))
+  await expect.poll(() => binding.status.held?.deletes, { timeout: 10_000 }).toBe(5)
+  for (const name of [5, 6]) fs.rmSync(path(`d/${name}`))
+  await expect.poll(() => binding.status.held?.deletes, { timeout: 10_000 }).toBe(7)
+})
+
 test('few deletions are not held, whatever their share', async () => {
   const { space, binding, path } = await folderOf(2)
   fs.rmSync(path('d'), { recursive: true })

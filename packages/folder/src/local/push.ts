@@ -35,6 +35,8 @@ export interface PushOptions {
   readonly signal: AbortSignal
   /** This device may only read: takes what would be sent. */
   readonly unsent?: Unsent | undefined
+  /** These are committed. */
+  readonly onCommitted?: (items: readonly Item[]) => void
 }
 
 /**
@@ -319,6 +321,7 @@ async function commit(
     context.onEvent({ type: 'problem', path, detail: `refused: ${error.message}` })
     return
   }
+  options.onCommitted?.(planned.map(({ item }) => item))
   for (const entry of planned) {
     if (opsOf(entry, isImport).length > 0) {
       const { type, path } = entry.item
