@@ -1,4 +1,5 @@
 import { type FSWatcher, readFileSync, watch } from 'node:fs'
+import { basename } from 'node:path'
 import type { OpenWatcher, WatchEvents, Watcher } from '../ports/watcher.js'
 import { errnoOf } from './node-file-system.js'
 
@@ -79,10 +80,13 @@ class DirectoryWatchers implements Watcher {
     this.#forget(directory)
     if (this.#isFull || this.#isClosed) return
     try {
-      const handle = watch(directory === '' ? this.root : `${this.root}/${directory}`, { persistent: false })
+      const path = directory === '' ? this.root : `${this.root}/${directory}`
+      const handle = watch(path, { persistent: false })
       this.#watched.set(directory, { ino, handle, sweep: this.#sweep })
-      handle.on('change', () => {
+      handle.on('change', (type, name) => {
         queue.took()
+        // It is gone itself, as far as can be told: another one there may get its inode number.
+        if (type === 'rename' && name === basename(path)) this.#forget(directory)
         this.events.hint(directory)
       })
       handle.on('error', (error) => {
