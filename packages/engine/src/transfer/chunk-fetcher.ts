@@ -4,6 +4,8 @@ import {
   type ChunkMismatchError,
   DISTRUSTED_BLOBS_MAX,
   GRANT_TTL_MS,
+  LimitError,
+  type Located,
   StoreError,
   SyncError,
 } from '@tidemark/protocol'
@@ -59,9 +61,7 @@ export class ChunkFetcher {
     while (pending.size > 0) {
       const ids = [...pending]
       const distrusted = lies.takeLiars()
-      const located = await this.parts.retry.run(signal, () =>
-        mustAuthority(this.parts).locate(ids, { distrusted, signal }),
-      )
+      const located = await this.#locate(ids, { distrusted, signal })
       const ranges = planRanges(
         located,
         (id, length) => pending.has(id) && request.isWanted(id, length),
@@ -86,6 +86,24 @@ export class ChunkFetcher {
       if (failure) await retries.after(failure, signal)
     }
     return { missing, wrong }
+  }
+
+  /** In parts where the answer is too long for a frame: thousands of small blobs may come with a long URL each. */
+  async #locate(
+    ids: readonly ChunkId[],
+    options: { readonly distrusted?: readonly BlobId[]; readonly signal: AbortSignal },
+  ): Promise<Pick<Located, 'blobs' | 'chunks'>> {
+    try {
+      return await this.parts.retry.run(options.signal, () => mustAuthority(this.parts).locate(ids, options))
+    } catch (error) {
+      if (!(error instanceof LimitError) || ids.length < 2) throw error
+      const half = ids.length >> 1
+      const { signal } = options
+      const first = await this.#locate(ids.slice(0, half), { signal })
+      const second = await this.#locate(ids.slice(half), { signal })
+      const moved = second.chunks.map((place) => ({ ...place, blob: place.blob + first.blobs.length }))
+      return { blobs: [...first.blobs, ...second.blobs], chunks: [...first.chunks, ...moved] }
+    }
   }
 
   /**

@@ -5,6 +5,7 @@ import {
   ChunksMissingError,
   DecodeError,
   DOWNLOAD_RANGE_BYTES_MAX,
+  LimitError,
   StoreError,
   TransportError,
 } from '@tidemark/protocol'
@@ -63,6 +64,20 @@ describe('fetch', () => {
       return { id: chunkIdAt(file.chunks, i), bytes: bytes.subarray(at - length, at) }
     })
     await it.hub.addPack([...chunks.toReversed(), ...file.manifest])
+    const sink = new MemorySink(file.size)
+    await new Downloader(it).fetch(file, sink)
+    expect(same(sink.bytes, bytes)).toBe(true)
+  })
+
+  test('places whose answer is too long for a frame are asked for in parts', async () => {
+    const it = world()
+    const bytes = seededBytes(20, 2 * MIB)
+    const file = await stored(it, bytes)
+    const { locate } = it.hub
+    it.hub.locate = async (ids, options) => {
+      if (ids.length > 3) throw new LimitError('frame of 5000000 bytes', 'peer', Number.NaN)
+      return locate.call(it.hub, ids, options)
+    }
     const sink = new MemorySink(file.size)
     await new Downloader(it).fetch(file, sink)
     expect(same(sink.bytes, bytes)).toBe(true)
