@@ -93,7 +93,7 @@ test.each(['relay', 'direct'] as const)(
   },
 )
 
-describe('[SE7] what peers say never grows past what this side can say itself', () => {
+describe('[SE8] what peers say never grows past what this side can say itself', () => {
   test('more replica ids than that are not met, and nothing of the frame is taken', async () => {
     await database.receive(PEER, [directory(1, vectorOf(2, REPLICA_IDS_MAX - 1, SEQ_MAX))], cursor(1))
     const frame = [directory(90_000, NOTHING)]

@@ -34,7 +34,7 @@ async function talkTo({ isHub }: { isHub: boolean }) {
   return { talk, hear, taken, told }
 }
 
-test('[SE7] what a device says of others, or of no member, is neither taken nor remembered by a hub', async () => {
+test('[SE8] what a device says of others, or of no member, is neither taken nor remembered by a hub', async () => {
   const { talk, hear, taken, told } = await talkTo({ isHub: true })
   await hear(PEER, THIRD, STRANGER)
   expect(taken).toEqual([PEER])

@@ -56,7 +56,7 @@ test.each([
   [100, INLINE_BYTES_MAX],
   [MEMBERS_MAX, 1],
 ])(
-  '[SE7] %d versions of each file with %d inline bytes each go in frames that are none too long',
+  '[SE8] %d versions of each file with %d inline bytes each go in frames that are none too long',
   async (count, inlineBytes) => {
     const entries = [1, 2, 3, 4, 5].map((id) => file(id, count))
     const frames = await framesOf(entries, inlineBytes)
@@ -71,7 +71,7 @@ test.each([
   },
 )
 
-test('[SE7] what a later version added to entries counts when frames are filled', async () => {
+test('[SE8] what a later version added to entries counts when frames are filled', async () => {
   const long = new Uint8Array(EXTRA_BYTES_MAX - 100).fill(0xc0)
   const bytes = Uint8Array.from([0xc5, long.length >> 8, long.length & 0xff, ...long])
   const extra = Array.from({ length: 50 }, (_, i) => ({ key: 10 + i, value: bytes }))

@@ -321,7 +321,7 @@ test('[BG22] what a peer is asked for goes in messages that may be as long', asy
   expect(counts).toEqual([IDS_PER_REQUEST_MAX, 1])
 })
 
-test('[SE7] more that is lost than a message names goes in several sync points', async () => {
+test('[SE8] more that is lost than a message names goes in several sync points', async () => {
   const { database, sent, open } = await exchangeWorld()
   const lose = (from: number, count: number) => {
     const rids = Array.from({ length: count }, (_, i) => (from + i).toString(16).padStart(16, '0'))
@@ -336,7 +336,7 @@ test('[SE7] more that is lost than a message names goes in several sync points',
   await expect.poll(lostIn).toEqual([DOTS_MAX, DOTS_MAX - 1])
 })
 
-test('[SE7] a device that may only read keeps no note of what it was sent', async () => {
+test('[SE8] a device that may only read keeps no note of what it was sent', async () => {
   const { database, exchange, open } = await exchangeWorld({ isPeerHub: true })
   await open(true)
   const add = vi.spyOn(Set.prototype, 'add')

@@ -5,7 +5,7 @@ import { siblingsOf } from './core/incoming.js'
 import { SpaceDatabase } from './database/space-database.js'
 import type { Refused } from './database/space-refusals.js'
 import { nodePlatform } from './node/index.js'
-import { ToldRefusals } from './told-refusals.js'
+import { ToldRefusals } from './space-told-refusals.js'
 
 const open = (storage: MemoryKeyValueStore): Promise<SpaceDatabase> =>
   SpaceDatabase.open({
