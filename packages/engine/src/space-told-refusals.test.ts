@@ -1,9 +1,10 @@
 import { type ChunkId, type DeviceId, parseSpaceName, type Refusal, ROOT } from '@tidemark/protocol'
+import { firstValueFrom } from 'rxjs'
 import { beforeEach, expect, test } from 'vitest'
 import { MemoryKeyValueStore } from './adapters/memory-store.js'
 import { siblingsOf } from './core/incoming.js'
 import { SpaceDatabase } from './database/space-database.js'
-import type { Refused } from './database/space-refusals.js'
+import { type Refused, refusedRows } from './database/space-refusals.js'
 import { nodePlatform } from './node/index.js'
 import { ToldRefusals } from './space-told-refusals.js'
 
@@ -44,10 +45,7 @@ async function heard(refusals: ToldRefusals): Promise<string[]> {
   const names: string[] = []
   const subscription = refusals.refused$.subscribe(({ name }) => names.push(name))
   await expect
-    .poll(
-      async () =>
-        (await database.rows.range({ gte: 'refused/', lt: 'refused0' })[Symbol.asyncIterator]().next()).done,
-    )
+    .poll(async () => (await database.rows.range(refusedRows.range)[Symbol.asyncIterator]().next()).done)
     .toBe(true)
   subscription.unsubscribe()
   return names
@@ -74,4 +72,16 @@ test('[HB20] who listens is told at once, and not again', async () => {
   await refusals.take(await refuse('f'))
   expect(names).toEqual(['f'])
   expect(await heard(new ToldRefusals(database))).toEqual([])
+})
+
+test('[HB20] who listens for one refusal leaves the others to whoever listens next', async () => {
+  await refuse('f')
+  await refuse('g')
+  const first = await firstValueFrom(new ToldRefusals(database).refused$)
+  const rest = new Set(['f', 'g'])
+  rest.delete(first.name)
+  await expect
+    .poll(async () => (await database.rows.get(refusedRows.key(first.node))) === undefined)
+    .toBe(true)
+  expect(await heard(new ToldRefusals(database))).toEqual([...rest])
 })

@@ -1,6 +1,7 @@
 import { Observable, Subject } from 'rxjs'
 import type { SpaceDatabase } from './database/space-database.js'
 import { type Refused, refusedRows } from './database/space-refusals.js'
+import type { KeyValueOp } from './ports/key-value-store.js'
 
 /**
  * Tells a program what a hub refused of its writes. What nobody was told, because the program ended or does not
@@ -24,12 +25,7 @@ export class ToldRefusals {
   })
 
   async take(all: readonly Refused[]): Promise<void> {
-    if (!this.#refused.observed) {
-      this.#isUntold = true
-      return
-    }
-    for (const each of all) this.#refused.next(each)
-    await this.#forget(all)
+    await this.#tell(all)
   }
 
   complete(): void {
@@ -39,16 +35,23 @@ export class ToldRefusals {
   async #tellStored(): Promise<void> {
     if (!this.database) return
     for await (const page of this.database.rows.range(refusedRows.range)) {
-      const stored = page.map(([, row]) => refusedRows.decode(row))
-      for (const each of stored) this.#refused.next(each)
-      await this.#forget(stored)
+      if (!(await this.#tell(page.map(([, row]) => refusedRows.decode(row))))) return
     }
   }
 
-  async #forget(told: readonly Refused[]): Promise<void> {
-    await this.database?.writeRows(
-      told.map(({ node }) => ({ type: 'del', key: refusedRows.key(node) })),
-      { sync: false },
-    )
+  /** @returns whether somebody listened to all. */
+  async #tell(all: readonly Refused[]): Promise<boolean> {
+    const told: Refused[] = []
+    for (const each of all) {
+      // Whoever listens may need no more than one.
+      if (!this.#refused.observed) break
+      this.#refused.next(each)
+      told.push(each)
+    }
+    const isDone = told.length === all.length
+    if (!isDone) this.#isUntold = true
+    const ops = told.map(({ node }): KeyValueOp => ({ type: 'del', key: refusedRows.key(node) }))
+    if (ops.length > 0) await this.database?.writeRows(ops, { sync: false })
+    return isDone
   }
 }

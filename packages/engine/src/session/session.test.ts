@@ -1,5 +1,6 @@
 import {
   AccessError,
+  CHANNELS_MAX,
   type Connection,
   type ConnectionHandlers,
   type DeviceId,
@@ -22,6 +23,7 @@ import { describe, expect, test } from 'vitest'
 import type { Timers } from '../ports/clock.js'
 import type { BlobAuthority } from '../transfer/blob-authority.js'
 import { type ExchangeMessage, Session, type SessionHost, type SpaceEndpoint } from './session.js'
+import { withResolvers } from './with-resolvers.js'
 
 /** Time that moves when told to. */
 class HandTimers implements Timers {
@@ -258,6 +260,29 @@ describe('an open session', () => {
     expect(other.closedCount).toBe(2)
   })
 
+  test('[SE7] one more OPEN of an exchange that this side has ended is dropped: its end was told', async () => {
+    const stage = await new Stage().greet()
+    await stage.say(open())
+    stage.here.clear()
+    stage.session.endSpace(SPACE, new AccessError('NO_SUCH_SPACE', 'closed'))
+    await settle()
+    const told = stage.said.length
+    await stage.say({ ...open(), number: 2 } as Message)
+    expect(stage.said.length).toBe(told)
+    await stage.say(open())
+    expect(stage.said.at(-1)).toMatchObject({ type: 'fault', code: 'NO_SUCH_SPACE', channel: 1 })
+  })
+
+  test('[SE7] a session whose channel numbers are used up ends, so that a new one has all', async () => {
+    const stage = await new Stage().greet()
+    for (let i = 0; i <= CHANNELS_MAX; i++) {
+      const space = parseSpaceName(`space-${i}`)
+      stage.session.addSpace(space, () => new Endpoint())
+      stage.session.endSpace(space, new AccessError('NO_SUCH_SPACE', 'closed'))
+    }
+    expect(await stage.session.done).toMatchObject({ code: 'TRANSPORT', retry: 'later' })
+  })
+
   test('[SE7] of a space that this side ends nothing more is handled', async () => {
     const stage = await new Stage().greet()
     await stage.say(open())
@@ -311,7 +336,7 @@ describe('an open session', () => {
   })
 
   /** A session whose connection says when it is paused, and that never sends what is given to it. */
-  async function stuckSession() {
+  async function stuckSession(hold: Promise<void> = new Promise(() => undefined)) {
     const state = { isPaused: false, sent: 0 }
     let handlers: ConnectionHandlers | undefined
     const connection: Connection = {
@@ -332,7 +357,7 @@ describe('an open session', () => {
       },
       close: () => undefined,
     }
-    const endpoint = new Endpoint(new Promise(() => undefined))
+    const endpoint = new Endpoint(hold)
     const session = new Session(connection, {
       hello: hello(),
       timers: new HandTimers(),
@@ -355,6 +380,18 @@ describe('an open session', () => {
       if (++count % 100 === 0) await settle()
     }
     expect(count).toBeLessThan(20_000)
+    session.close()
+  })
+
+  test('[SE7] what waits for a space that ends in the middle of a failure gives its room back', async () => {
+    const { promise: hold, reject } = withResolvers<void>()
+    const { session, state, say } = await stuckSession(hold)
+    for (let i = 0; i < 10_000; i++) say({ type: 'rewind', channel: 1, reason: 'requested' })
+    await settle()
+    expect(state.isPaused).toBe(true)
+    session.endSpace(SPACE, new AccessError('NO_SUCH_SPACE', 'closed'))
+    reject(new Error('its database is closed'))
+    await expect.poll(() => state.isPaused).toBe(false)
     session.close()
   })
 

@@ -24,6 +24,7 @@ import {
 import type { Timers } from '../ports/clock.js'
 import type { BlobAuthority } from '../transfer/blob-authority.js'
 import { answerBlobRequest, type BlobRequest, isBlobRequest } from './blob-requests.js'
+import { peerAuthority } from './peer-authority.js'
 import { PendingRequests } from './requests.js'
 import { SerialQueue } from './serial-queue.js'
 import { withResolvers } from './with-resolvers.js'
@@ -157,6 +158,11 @@ export class Session {
   addSpace(space: SpaceName, makeEndpoint: (channel: number) => SpaceEndpoint): void {
     if (this.#state.name === 'closed' || this.#channels.has(space)) return
     const number = this.#freeNumbers.pop() ?? ++this.#lastNumber
+    if (number > CHANNELS_MAX) {
+      // Those of ended spaces are free when the peer says so, not before; a new session has all.
+      this.#fail(new TransportError('the channel numbers of this session are used up'))
+      return
+    }
     const fail = (error: Error): void => {
       // Of a space that has ended nothing matters any more.
       if (this.#isOpen(channel)) this.#fail(error)
@@ -187,49 +193,7 @@ export class Session {
 
   /** The peer's word on bytes for a space that both opened. */
   blobAuthority(channel: number): BlobAuthority {
-    const requests = this.#requests
-    const send = (message: Message): void => void this.#send(message)
-    return {
-      async need(chunks, signal) {
-        const reply = await requests.request(
-          'needed',
-          (request) => send({ type: 'need', request, channel, chunks }),
-          signal,
-        )
-        return reply.chunks
-      },
-      async grantPuts(blobs, signal) {
-        const reply = await requests.request(
-          'grants',
-          (request) => send({ type: 'grant-puts', request, channel, blobs }),
-          signal,
-        )
-        return reply.grants
-      },
-      async stored(blobs, signal) {
-        const reply = await requests.request(
-          'stored-result',
-          (request) => send({ type: 'stored', request, channel, blobs }),
-          signal,
-        )
-        return reply.blobs
-      },
-      async putInline(chunks, signal) {
-        await requests.request(
-          'stored-result',
-          (request) => send({ type: 'put-inline', request, channel, chunks }),
-          signal,
-        )
-      },
-      async locate(chunks, { distrusted, signal } = {}) {
-        const more = distrusted && distrusted.length > 0 ? { distrusted } : {}
-        return requests.request(
-          'located',
-          (request) => send({ type: 'locate', request, channel, chunks, ...more }),
-          signal,
-        )
-      },
-    }
+    return peerAuthority(channel, this.#requests, (message) => void this.#send(message))
   }
 
   /** Ends the session; frames already queued are sent first. Idempotent. */
@@ -340,6 +304,8 @@ export class Session {
 
   #admitSpace(message: Extract<Message, { type: 'open' }>, bytes: number): void {
     this.#queue(this.#control, bytes, async () => {
+      // One more of an exchange that has ended: a new one begins with the first.
+      if (this.#endedNumbers.has(message.channel) && message.number > 1) return
       if (message.channel > CHANNELS_MAX)
         throw new ProtocolError('UNKNOWN_CHANNEL', 'channel number too large')
       const known = this.#peerChannels.get(message.channel)
@@ -401,9 +367,15 @@ export class Session {
   }
 
   #deliver(channel: Channel, message: ExchangeMessage, bytes: number): void {
-    this.#queue(channel.inbox, bytes, () =>
-      this.#isOpen(channel) ? channel.endpoint.receive(message) : undefined,
-    )
+    this.#queue(channel.inbox, bytes, async () => {
+      if (!this.#isOpen(channel)) return
+      try {
+        await channel.endpoint.receive(message)
+      } catch (error) {
+        // Of a space that has ended nothing matters any more, and what waits behind this gives its room back.
+        if (this.#isOpen(channel)) throw error
+      }
+    })
   }
 
   /** @returns the peer's numbers for it. */
