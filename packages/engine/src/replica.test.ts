@@ -1,4 +1,4 @@
-import { AccessError, type DeviceId } from '@tidemark/protocol'
+import { AccessError, type DeviceId, ROOT } from '@tidemark/protocol'
 import { createMemoryTransportPair } from '@tidemark/protocol/memory'
 import { firstValueFrom } from 'rxjs'
 import { expect, onTestFinished, test } from 'vitest'
@@ -141,6 +141,22 @@ test('a space is opened in the mode it was opened in first, also by a later proc
   await expect(second.openSpace('p')).rejects.toThrow(TypeError)
   await expect(second.openSpace('q', { bound: true })).rejects.toThrow(TypeError)
   await (await second.openSpace('q')).mkdir('d')
+  expect((await second.openSpace('p', { bound: true })).binding).toBeDefined()
+})
+
+test('a folder of before modes were recorded is not opened without one', async () => {
+  const storage = new MemoryKeyValueStore()
+  const first = await replicaWith({ storage })
+  const { binding } = await first.openSpace('p', { bound: true })
+  const place = { parent: { node: ROOT }, name: 'd' } as const
+  await binding.commit([{ type: 'create', ref: 'd', ...place, kind: 'dir' }], async () => ({
+    ops: [],
+    touch: [],
+  }))
+  await first.close()
+  await storage.batch([{ type: 'del', key: 's/p/m' }], { sync: true })
+  const second = await replicaWith({ storage })
+  await expect(second.openSpace('p')).rejects.toThrow(TypeError)
   expect((await second.openSpace('p', { bound: true })).binding).toBeDefined()
 })
 

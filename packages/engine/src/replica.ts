@@ -138,6 +138,7 @@ export class Replica implements AsyncDisposable {
   readonly #links = new Set<OpenLink>()
   /** Sessions that peers dialled, with what carries out a hub's grants there. */
   readonly #accepted = new Map<Session, BlobClient | undefined>()
+  readonly #offers = new WeakMap<Session, Map<SpaceName, () => void>>()
   readonly #peers = new BehaviorSubject<readonly PeerStatus[]>([])
   #closed: Promise<void> | undefined
 
@@ -290,11 +291,25 @@ export class Replica implements AsyncDisposable {
         return (await opening).peers.endpoint(session, { mayWrite: true, ...(client ? { client } : {}) })
       },
       spaceEnded: (session, name) => {
+        const offers = this.#offersOf(session)
+        offers.get(name)?.()
         const again = () => this.#offer(session, this.#spaces.get(name), client)
         const cancel = this.#options.platform.timers.after(OFFER_AGAIN_MS, () => void again())
-        void session.done.then(cancel)
+        offers.set(name, cancel)
       },
     }
+  }
+
+  /** What is to be offered again in this session, and how that is cancelled. */
+  #offersOf(session: Session): Map<SpaceName, () => void> {
+    const known = this.#offers.get(session)
+    if (known) return known
+    const offers = new Map<SpaceName, () => void>()
+    this.#offers.set(session, offers)
+    void session.done.then(() => {
+      for (const cancel of offers.values()) cancel()
+    })
+    return offers
   }
 
   /** For a peer that dials us: a session on a connection that is there already. */

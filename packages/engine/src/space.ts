@@ -15,12 +15,13 @@ import type { ChunkedFile, LinkState, SpaceBinding, StoreOptions } from './bindi
 import { chunkSource } from './chunking/chunk-source.js'
 import { checkMtime, type NewContent } from './core/user-op.js'
 import type { ViewChange, ViewEntry } from './core/view-entry.js'
-import { mustKeepMode } from './database/recorded-mode.js'
+import { mustKeepMode, recordMode } from './database/recorded-mode.js'
 import { SpaceDatabase, type SpaceMode } from './database/space-database.js'
 import type { Refused } from './database/space-refusals.js'
 import type { ByteSource } from './ports/byte-source.js'
 import { RoundPatience } from './round-patience.js'
 import { Housekeeper } from './session/housekeeper.js'
+import type { Session } from './session/session.js'
 import { SpacePeers } from './session/space-peers.js'
 import { makeSpaceBinding } from './space-binding.js'
 import { SpaceLink } from './space-link.js'
@@ -60,6 +61,7 @@ export async function openSpace(parts: OpenSpaceParts): Promise<Space> {
       rows: rowsOfAdopted,
     },
   })
+  await recordMode(storage, space, mode)
   return new Space(parts, database, { cache, files })
 }
 
@@ -84,6 +86,8 @@ export class Space implements AsyncDisposable {
   readonly #changed = new Subject<void>()
   readonly #changes = new Subject<readonly ViewChange[]>()
   readonly #refusals: ToldRefusals
+  /** That of the hub of before. */
+  #hub: Session | undefined
   readonly #link: SpaceLink
   readonly #abort = new AbortController()
   readonly #stopListening: () => void
@@ -455,7 +459,10 @@ export class Space implements AsyncDisposable {
 
   #publishLink(): void {
     if (this.#closed) return
+    const hub = this.peers.hub?.session
+    const isAnother = hub !== undefined && hub !== this.#hub
+    this.#hub = hub
     // Refused bytes are worth another attempt.
-    if (this.#link.publish() && !this.#parts.bound) this.#pending.retryFailed()
+    if ((this.#link.publish() || isAnother) && !this.#parts.bound) this.#pending.retryFailed()
   }
 }

@@ -16,6 +16,7 @@ import {
 } from '@tidemark/protocol'
 import type { BlobAudit } from './grants/hub-blobs.js'
 import { type LackingVersion, LackingVersions } from './lacking-versions.js'
+import { LateBytes } from './late-bytes.js'
 import type { Logger } from './logger.js'
 
 export interface ByteCustodyParts {
@@ -23,14 +24,10 @@ export interface ByteCustodyParts {
   readonly database: SpaceDatabase
   readonly peers: SpacePeers
   readonly storage: KeyValueStore
-  readonly timers: Pick<Timers, 'after'>
+  readonly timers: Timers
   readonly audit: BlobAudit
   readonly logger: Logger
 }
-
-/** How long bytes may take to follow their entry until they are asked for; doubled with each question, up to MAX. */
-const ASK_AFTER_MS_MIN = 10_000
-const ASK_AFTER_MS_MAX = 3_600_000
 
 /**
  * The hub's care for the bytes of one space: what it shows and lacks is asked of every device that may
@@ -47,12 +44,13 @@ export class ByteCustody implements Custody {
   #losses = 0
   #auditing: Promise<void> | undefined
   #isReindexed = false
-  #askAgain: { readonly afterMs: number; readonly cancel: () => void } | undefined
+  readonly #late: LateBytes
   readonly #ending = new AbortController()
 
   constructor(parts: ByteCustodyParts) {
     this.#parts = parts
     this.#lacking = new LackingVersions(parts.storage, parts.space)
+    this.#late = new LateBytes(parts.timers, (versions) => this.#askForLate(versions))
     parts.audit.onLost(() => {
       this.#losses += 1
       this.#startAudit()
@@ -78,7 +76,7 @@ export class ByteCustody implements Custody {
     if (unknown.length === 0) return receive()
     // Not asked for yet: they are on their way, as a rule. Not if they were here, and this database went back before
     // the entry came.
-    this.#askLater(ASK_AFTER_MS_MIN)
+    this.#late.expect(unknown)
     return this.#exclusive(async () => {
       await this.#lacking.add(unknown)
       return receive()
@@ -93,34 +91,25 @@ export class ByteCustody implements Custody {
   /** Ends what runs in the background. */
   async close(): Promise<void> {
     this.#ending.abort()
-    this.#askAgain?.cancel()
+    this.#late.close()
     await this.#auditing
     await this.#tail
   }
 
-  #askLater(afterMs: number): void {
-    if (this.#isClosed || (this.#askAgain && this.#askAgain.afterMs <= afterMs)) return
-    this.#askAgain?.cancel()
-    const cancel = this.#parts.timers.after(afterMs, () => {
-      this.#askAgain = undefined
-      void this.#guarded(async () => {
-        const isLacking = await this.#askEverybody()
-        if (isLacking && afterMs < ASK_AFTER_MS_MAX) this.#askLater(Math.min(2 * afterMs, ASK_AFTER_MS_MAX))
+  async #askForLate(versions: readonly LackingVersion[]): Promise<readonly LackingVersion[]> {
+    const left: LackingVersion[] = []
+    for (let from = 0; from < versions.length; from += IDS_PER_REQUEST_MAX) {
+      const page = versions.slice(from, from + IDS_PER_REQUEST_MAX)
+      // Where it cannot be known now they are asked for once more.
+      let lacking: readonly LackingVersion[] = page
+      await this.#guarded(async () => {
+        lacking = await this.#exclusive(() => this.#stillLacking(page))
       })
-    })
-    this.#askAgain = { afterMs, cancel }
-  }
-
-  /** @returns whether anything was lacking. */
-  async #askEverybody(): Promise<boolean> {
-    let isLacking = false
-    const ask: AskForBytes = async (versions) => {
-      isLacking = true
-      await this.#askPeers(versions)
+      left.push(...lacking)
+      // Not awaited: a slow peer must not hold up the others.
+      void this.#guarded(() => this.#askAll(lacking))
     }
-    const last = await this.#askPage(undefined, ask)
-    if (last) await this.#askRest(last, ask)
-    return isLacking
+    return left
   }
 
   async #askRest(after: LackingVersion, ask: AskForBytes): Promise<void> {
@@ -155,19 +144,22 @@ export class ByteCustody implements Custody {
     }
   }
 
-  /** Drops what came since, and what nobody shows any more. */
   async #recheck(
     after: LackingVersion | undefined,
   ): Promise<{ page: readonly LackingVersion[]; lacking: readonly LackingVersion[] }> {
     const page = await this.#lacking.read(after, IDS_PER_REQUEST_MAX)
-    if (page.length === 0) return { page, lacking: [] }
-    const nodes = await this.#nodesOf(page.map(({ node }) => node))
-    const { audit } = this.#parts
-    const shown = page.filter((version, i) => nodes[i] && shows(nodes[i], version))
-    const lacking = await audit.lacking(shown)
+    return { page, lacking: await this.#stillLacking(page) }
+  }
+
+  /** Drops what came since, and what nobody shows any more. @returns the rest. */
+  async #stillLacking(versions: readonly LackingVersion[]): Promise<readonly LackingVersion[]> {
+    if (versions.length === 0) return []
+    const nodes = await this.#nodesOf(versions.map(({ node }) => node))
+    const shown = versions.filter((version, i) => nodes[i] && shows(nodes[i], version))
+    const lacking = await this.#parts.audit.lacking(shown)
     const kept = new Set(lacking)
-    await this.#lacking.remove(page.filter((version) => !kept.has(version)))
-    return { page, lacking }
+    await this.#lacking.remove(versions.filter((version) => !kept.has(version)))
+    return lacking
   }
 
   /** @returns those contents of these entries that the hub lacks; they are kept. */
@@ -187,10 +179,8 @@ export class ByteCustody implements Custody {
   }
 
   async #askAll(lacking: readonly LackingVersion[]): Promise<void> {
-    if (lacking.length > 0) await this.#askPeers(distinct(lacking))
-  }
-
-  async #askPeers(versions: readonly WantedVersion[]): Promise<void> {
+    if (lacking.length === 0) return
+    const versions = distinct(lacking)
     await Promise.all([...this.#parts.peers.all].map(({ exchange }) => exchange.want(versions)))
   }
 

@@ -118,7 +118,7 @@ export class SweepWorld {
     const peers = { all: new Set([{ exchange }]) } as unknown as SpacePeers
     const audit = hubBlobs.audit(SPACE)
     // What is asked for later is asked for by tests of that.
-    const timers = { after: () => () => undefined }
+    const timers = { monotonicMs: () => this.monotonicMs, after: () => () => undefined }
     const custody = new ByteCustody({ space: SPACE, database, peers, storage, timers, audit, logger })
     const sweep = (signal = new AbortController().signal) =>
       hubBlobs.sweep(database, {

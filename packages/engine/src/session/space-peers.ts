@@ -104,6 +104,7 @@ export class SpacePeers {
         receive: async (message) => {
           try {
             await exchange.receive(message)
+            if (exchange.isLive) this.#refusals.delete(session)
           } catch (error) {
             // Not for this peer; what it may not say afterwards is a broken rule, and ends the session.
             if (message.type !== 'open' || !(error instanceof AccessError)) throw error
