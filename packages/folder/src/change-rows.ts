@@ -12,7 +12,7 @@ export interface ChangeOptions {
   readonly ops?: readonly KeyValueOp[]
   /** What the disk shows from now on. */
   readonly shown?: readonly Materialised[]
-  /** Entries of `shown` that the disk does not show, or not as they are: to be looked at. */
+  /** Entries that the disk does not show, or not as they are: to be looked at. */
   readonly touch?: readonly EntryKey[]
 }
 
@@ -23,7 +23,9 @@ export async function changeRows(
   { sync, ops: others = [], shown = [], touch = [] }: ChangeOptions,
 ): Promise<void> {
   const { ops, displaced } = await rows.change(changes)
-  if (displaced.length > 0) await space.touch(displaced.map(({ key }) => key))
+  const looked = displaced.map(({ key }) => key)
+  if (shown.length === 0) looked.push(...touch)
+  if (looked.length > 0) await space.touch(looked)
   const all = [...ops, ...others]
   if (shown.length > 0) await space.materialised(shown, all, { sync, touch })
   else if (all.length > 0) await space.writeRows(all, { sync })

@@ -1,7 +1,7 @@
 import type { LinkState } from '@tidemark/engine'
 import { AccessError } from '@tidemark/protocol'
 import { BehaviorSubject, type Subscription } from 'rxjs'
-import { recover, settleUnderWay } from './apply/index.js'
+import { recover, settleUnderWay, Unsettled } from './apply/index.js'
 import { BetweenTurns } from './between-turns.js'
 import { Failures } from './failures.js'
 import type { FolderStatus } from './folder-binding.js'
@@ -74,6 +74,7 @@ export class FolderLoop {
     this.#local = new LocalSide(options, {
       hold: this.#hold,
       link: () => this.#link,
+      underWay: async () => (this.#mustSettle ? (await Unsettled.read(options.apply)).keys : new Set()),
       onBegun: () => this.status$.next(this.#status()),
       onSettled: (directory) => this.hint(directory),
     })

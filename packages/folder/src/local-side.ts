@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { LinkState } from '@tidemark/engine'
+import type { EntryKey, LinkState } from '@tidemark/engine'
 import { DeleteGuard } from './delete-guard.js'
 import type { HoldState } from './hold-state.js'
 import type { DeleteLimit } from './holds.js'
@@ -56,6 +56,8 @@ export class LocalSide {
     private readonly around: {
       readonly hold: HoldState
       readonly link: () => LinkState
+      /** See `LocalPassOptions.underWay`. */
+      readonly underWay: () => Promise<ReadonlySet<EntryKey>>
       /** A pass has begun: what was hinted is being looked at. */
       readonly onBegun: () => void
       /** A large file settled: its directory (relative) is worth a look. */
@@ -206,6 +208,7 @@ export class LocalSide {
         absences: this.#absences,
         monotonicMs: () => wakeups.monotonicMs(),
         isOffline,
+        underWay: await this.around.underWay(),
         unsent: this.#isReadOnly ? this.#unsent : undefined,
         mayDelete: async (count) => {
           // Where nothing is sent nothing is deleted elsewhere.

@@ -7,6 +7,7 @@ import { batchPut, type Intent, liftPut } from './journal.js'
 import { recover, settleUnderWay } from './recover.js'
 import { nodeId } from './testing/fake-space.js'
 import { intercepted, World } from './testing/world.js'
+import { Unsettled } from './unsettled.js'
 
 let world: World
 beforeEach(async () => {
@@ -203,4 +204,22 @@ test('[CR18] what its user saves over a file that a start after a crash goes on 
     'd/f (local 1)': 'old',
     'd/g': 'old too',
   })
+})
+
+test('[CR18] [FB1] what cannot be settled now is known as under way, so that nobody takes it for deleted', async () => {
+  await interruptedReplace([2, 'f'])
+  const ctx = world.ctx()
+  const row = (await ctx.rows.get(nodeId(3)))!
+  const lift = { row, path: '.tidemark/staging/lift-g' }
+  await ctx.space.writeRows([liftPut(lift)], { sync: true })
+  fs.renameSync(world.path('d/g'), world.path(lift.path))
+  const refusing = intercepted(nodeFileSystem, (call, paths) => {
+    if (call === 'link' || paths.some((path) => path.endsWith('trash/f')))
+      throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })
+  })
+  expect(await settleUnderWay(world.ctx(refusing))).toHaveLength(2)
+  expect((await Unsettled.read(ctx)).keys).toEqual(new Set([nodeId(2), nodeId(3)]))
+  expect(await settleUnderWay(ctx)).toEqual([])
+  expect((await Unsettled.read(ctx)).keys.size).toBe(0)
+  expect(world.disk()).toMatchObject({ 'd/f': 'new f', 'd/g': 'old too' })
 })

@@ -240,7 +240,8 @@ async function settleLift(ctx: ApplyContext, { row, path }: Lift): Promise<void>
     // Gone from everywhere: not a deletion by the user, it comes back from the space.
     changes.push({ before: stored, after: undefined })
   }
-  await changeRows(ctx, changes, { ops: [liftDel(row.key)], sync: true })
+  // Whatever became of its entry while it could not go back is looked at again.
+  await changeRows(ctx, changes, { ops: [liftDel(row.key)], touch: [row.key], sync: true })
 }
 
 /** The name that an interrupted return has given to a thing; any other name is its user's doing. */

@@ -1,9 +1,9 @@
 import { dirname } from 'node:path'
 import type { EntryKey } from '@tidemark/engine'
 import type { ApplyContext } from '../apply-context.js'
-import type { SyncedRow } from '../rows.js'
+import { STAGING_DIR, type SyncedRow } from '../rows.js'
 import type { Item } from './item.js'
-import { readUnsettled } from './journal.js'
+import { readLifts, readUnsettled } from './journal.js'
 
 /**
  * What waits until interrupted effects are settled, because the disk does not let them be looked at now: their
@@ -12,17 +12,21 @@ import { readUnsettled } from './journal.js'
  */
 export class Unsettled {
   private constructor(
-    private readonly keys: ReadonlySet<EntryKey>,
+    readonly keys: ReadonlySet<EntryKey>,
     private readonly directories: ReadonlySet<string>,
   ) {}
 
-  static async read({ space }: Pick<ApplyContext, 'space'>): Promise<Unsettled> {
+  static async read({ space, rows }: Pick<ApplyContext, 'space' | 'rows'>): Promise<Unsettled> {
     const keys = new Set<EntryKey>()
     const directories = new Set<string>()
     for (const { key, rowKey, from, to } of await readUnsettled(space.rows)) {
       keys.add(key).add(rowKey ?? key)
       for (const path of [from, to])
         for (let at = dirname(path ?? ''); at !== '.'; at = dirname(at)) directories.add(at)
+    }
+    for (const { row } of await readLifts(space.rows)) {
+      // Otherwise it is recorded that it waits in staging: whoever goes on with the pass finds it there.
+      if ((await rows.get(row.key))?.dir !== STAGING_DIR) keys.add(row.key)
     }
     return new Unsettled(keys, directories)
   }

@@ -38,6 +38,8 @@ export interface LocalPassOptions extends PushOptions {
   readonly absences: Absences
   /** Nothing can be committed now: changes are counted and left. */
   readonly isOffline: boolean
+  /** Entries that are not in their places because effects on them are half done: nobody has deleted these. */
+  readonly underWay: ReadonlySet<EntryKey>
   /** Whether so many entries may be deleted now. */
   readonly mayDelete: (count: number) => Promise<boolean>
 }
@@ -257,8 +259,9 @@ class LocalPass {
 
   /** Everything was seen: decides about what is not where it was. */
   async #settle(): Promise<void> {
-    const { absences, monotonicMs, isOffline, unsent } = this.options
+    const { absences, monotonicMs, isOffline, unsent, underWay } = this.options
     const nowMs = monotonicMs()
+    for (const key of underWay) this.#missing.delete(key)
     const isKnown = (key: EntryKey) => unsent?.wasDeleted(key) === true
     const isOverdue = (key: EntryKey) => isKnown(key) || absences.isOverdue(key, nowMs)
     const resolution = resolve(
