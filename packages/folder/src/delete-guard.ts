@@ -1,11 +1,14 @@
 import type { KeyValueReader, SpaceBinding } from '@tidemark/engine'
 import type { HoldState } from './hold-state.js'
 import { type DeleteLimit, exceeds } from './holds.js'
-import type { Item } from './local/item.js'
+import type { Deletion, Item } from './local/item.js'
+import type { Fingerprint } from './rows.js'
 import type { RowsStore } from './rows-store.js'
 
 /** Deletions this near each other count together: who deletes much takes some time. */
 export const DELETE_WINDOW_MS = 60_000
+/** Of more new things than this the oldest count like all others. */
+const MADE_MAX = 100_000
 
 export interface DeleteGuardOptions {
   readonly limit: DeleteLimit
@@ -26,6 +29,8 @@ interface Before {
 export class DeleteGuard {
   /** When what was deleted within the window was, by path, the oldest first. What is made again there is no loss. */
   readonly #sent = new Map<string, number>()
+  /** When what was made within the window was, by identity on disk, the oldest first: it is no loss if it goes again. */
+  readonly #made = new Map<string, number>()
   #entries: { readonly atMs: number; readonly count: number } | undefined
   /** What was sent before those that are held: they stay held however long ago that is. */
   #before: Before | undefined
@@ -33,14 +38,19 @@ export class DeleteGuard {
 
   constructor(private readonly options: DeleteGuardOptions) {}
 
-  /** Whether so many entries more may be deleted for everybody. If not, they are held. */
-  async mayDelete(count: number): Promise<boolean> {
+  /** Whether these may be deleted for everybody too. If not, they are held. */
+  async mayDelete(items: readonly Deletion[]): Promise<boolean> {
     const { limit, hold } = this.options
     await this.#read()
-    const sent = this.#before?.sent ?? this.#sentLately()
-    if (sent + count <= limit.count) return true
-    const entries = this.#before?.entries ?? (await this.#entriesBefore(sent))
-    if (!exceeds(limit, sent + count, entries)) return true
+    this.#expire()
+    const count = items.length
+    const sent = this.#before?.sent ?? this.#sent.size
+    const old = items.filter(({ row }) => !this.#made.has(identityOf(row.fingerprint))).length
+    // What goes at once counts whatever its age: it may be all that somebody has just brought.
+    const lost = Math.max(sent + old, count)
+    if (lost <= limit.count) return true
+    const entries = this.#before?.entries ?? (await this.#entriesBefore(sent, lost))
+    if (!exceeds(limit, lost, entries)) return true
     const what = `${count} of ${entries} entries were deleted here`
     const shortly = sent === 0 ? '' : `, shortly after ${sent} others that are deleted everywhere`
     const reason = `${what}${shortly}: accept to delete them everywhere, or revert`
@@ -50,13 +60,19 @@ export class DeleteGuard {
   }
 
   /** Nobody decided about these. */
-  committed(items: readonly Pick<Item, 'type' | 'path'>[]): void {
+  committed(items: readonly Item[]): void {
     const nowMs = this.options.monotonicMs()
-    for (const { type, path } of items) {
-      // Set anew: the map keeps the order of time.
-      this.#sent.delete(path)
-      if (type === 'delete') this.#sent.set(path, nowMs)
+    for (const item of items) {
+      const wasSent = this.#sent.delete(item.path)
+      if (item.type === 'delete') {
+        // Set anew: the map keeps the order of time.
+        if (!this.#made.delete(identityOf(item.row.fingerprint))) this.#sent.set(item.path, nowMs)
+      } else if (item.type === 'create' && !wasSent) {
+        this.#made.set(identityOf(item.stat), nowMs)
+        if (this.#made.size > MADE_MAX) this.#made.delete(this.#made.keys().next().value!)
+      }
     }
+    this.#expire()
   }
 
   /** A person decided: what was sent until now has nothing to do with what comes. */
@@ -72,21 +88,24 @@ export class DeleteGuard {
     if (this.#before) await this.#write(undefined)
   }
 
-  #sentLately(): number {
+  #expire(): void {
     const sinceMs = this.options.monotonicMs() - DELETE_WINDOW_MS
-    for (const [path, atMs] of this.#sent) {
-      if (atMs >= sinceMs) break
-      this.#sent.delete(path)
+    for (const times of [this.#sent, this.#made]) {
+      for (const [key, atMs] of times) {
+        if (atMs >= sinceMs) break
+        times.delete(key)
+      }
     }
-    return this.#sent.size
   }
 
-  /** Counting reads all keys: once for a window. */
-  async #entriesBefore(sent: number): Promise<number> {
-    const atMs = this.options.monotonicMs()
+  /** Counting reads all keys: once for a window, and before anything is held, for others may have come since. */
+  async #entriesBefore(sent: number, lost: number): Promise<number> {
+    const { limit, rows, monotonicMs } = this.options
+    const atMs = monotonicMs()
     const known = this.#entries
-    if (sent > 0 && known && atMs - known.atMs < DELETE_WINDOW_MS) return known.count
-    const count = (await this.options.rows.count()) + sent
+    const isRecent = sent > 0 && known !== undefined && atMs - known.atMs < DELETE_WINDOW_MS
+    if (isRecent && !exceeds(limit, lost, known.count)) return known.count
+    const count = (await rows.count()) + sent
     this.#entries = { atMs, count }
     return count
   }
@@ -108,6 +127,9 @@ export class DeleteGuard {
     await this.options.space.writeRows([op], { sync: true })
   }
 }
+
+/** Whatever its name is by now. */
+const identityOf = ({ dev, ino, birthtimeNs }: Fingerprint): string => `${dev} ${ino} ${birthtimeNs}`
 
 /** Beside the keys of the rows. */
 const RECORD = 'held-deletes'

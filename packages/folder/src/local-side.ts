@@ -210,14 +210,15 @@ export class LocalSide {
         isOffline,
         underWay: await this.around.underWay(),
         unsent: this.#isReadOnly ? this.#unsent : undefined,
-        mayDelete: async (count) => {
+        mayDelete: async (items) => {
           // Where nothing is sent nothing is deleted elsewhere.
-          if (deletesAccepted || this.#isReadOnly || (await this.#deletes.mayDelete(count))) return true
+          if (deletesAccepted || this.#isReadOnly || (await this.#deletes.mayDelete(items))) return true
           isRefused = true
           return false
         },
         onCommitted: (items) => {
-          if (!deletesAccepted) this.#deletes.committed(items)
+          // What an import finds was there before.
+          if (!deletesAccepted && root.imported) this.#deletes.committed(items)
         },
       })
       this.#unsent.settle()

@@ -37,3 +37,5 @@ export type Item =
       /** Something else has the place of `top`; otherwise nothing may be there. */
       readonly isDisplaced: boolean
     }
+
+export type Deletion = Extract<Item, { type: 'delete' }>

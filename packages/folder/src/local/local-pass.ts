@@ -14,7 +14,7 @@ import { diffDirectory, type Finding } from './diff.js'
 import { DirRef } from './dir-ref.js'
 import { EntryNames } from './entry-names.js'
 import { mayBeMoved } from './identity.js'
-import type { Item } from './item.js'
+import type { Deletion, Item } from './item.js'
 import { lookUp } from './lookups.js'
 import { type PushOptions, push } from './push.js'
 import { type Moved, type Occupied, type Resolution, resolve, type Spot } from './resolve.js'
@@ -40,8 +40,8 @@ export interface LocalPassOptions extends PushOptions {
   readonly isOffline: boolean
   /** Entries that are not in their places because effects on them are half done: nobody has deleted these. */
   readonly underWay: ReadonlySet<EntryKey>
-  /** Whether so many entries may be deleted now. */
-  readonly mayDelete: (count: number) => Promise<boolean>
+  /** Whether these may be deleted now. */
+  readonly mayDelete: (items: readonly Deletion[]) => Promise<boolean>
 }
 
 export interface LocalPassResult {
@@ -325,9 +325,9 @@ class LocalPass {
   async #pushDisplaced(resolution: Resolution): Promise<void> {
     const { moves, creates, verifies, rebinds } = resolution
     const moved = new Set(moves.map(({ row }) => row.key))
-    const deletes: Item[] = []
+    const deletes: Deletion[] = []
     for (const row of resolution.deletes) deletes.push(...(await this.#withAllBelow(row, moved, true)))
-    if (deletes.length > 0 && !(await this.options.mayDelete(deletes.length))) return
+    if (deletes.length > 0 && !(await this.options.mayDelete(deletes))) return
     // What is not sent has no row there that another look could start from.
     const isKept = this.options.unsent !== undefined
     // One batch: names change hands in it.
@@ -353,9 +353,9 @@ class LocalPass {
   }
 
   async #delete(gone: readonly SyncedRow[]): Promise<void> {
-    const items: Item[] = []
+    const items: Deletion[] = []
     for (const row of gone) items.push(...(await this.#withAllBelow(row, new Set(), false)))
-    if (items.length === 0 || !(await this.options.mayDelete(items.length))) return
+    if (items.length === 0 || !(await this.options.mayDelete(items))) return
     for (let at = 0; at < items.length; at += DELETES_PER_GROUP) {
       await push(items.slice(at, at + DELETES_PER_GROUP), this.options, Promise.resolve(), this.#onStale)
     }
@@ -363,14 +363,18 @@ class LocalPass {
   }
 
   /** Deepest first: nothing is left in a directory that is deleted. */
-  async #withAllBelow(row: SyncedRow, except: ReadonlySet<EntryKey>, isDisplaced: boolean): Promise<Item[]> {
+  async #withAllBelow(
+    row: SyncedRow,
+    except: ReadonlySet<EntryKey>,
+    isDisplaced: boolean,
+  ): Promise<Deletion[]> {
     const { rows } = this.options.context
     const path = await rows.localPathOf(row)
     if (path === undefined) return []
     const top = { path, row }
-    const items: Item[] = [{ type: 'delete', path, row, top, isDisplaced }]
+    const items: Deletion[] = [{ type: 'delete', path, row, top, isDisplaced }]
     for (let at = 0; at < items.length; at++) {
-      const above = items[at] as Item & { type: 'delete' }
+      const above = items[at]!
       if (above.row.entry.kind !== 'dir') continue
       for (const [name, child] of await rows.inDirectory(above.row.key)) {
         if (except.has(child.key)) continue
