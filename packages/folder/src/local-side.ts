@@ -191,6 +191,7 @@ export class LocalSide {
     const scan = taken.isFull ? ++this.#scansBegun : undefined
     const isOffline = isLook || this.#isOffline
     const { deletesAccepted } = hold
+    const wasMissing = this.#absences.size > 0
     let isRefused = false
     let result: LocalPassResult
     onBegun()
@@ -229,7 +230,10 @@ export class LocalSide {
       throw error
     }
     if (deletesAccepted && this.#absences.size === 0) hold.deletesAccepted = false
-    if (scan === undefined) return result.isRowless
+    if (scan === undefined) {
+      if (wasMissing && this.#absences.size === 0) await this.#nothingMissing()
+      return result.isRowless
+    }
     this.#scansEnded = scan
     schedule.scanned(wakeups.monotonicMs())
     push.onEvent({ type: 'scan', path: '', detail: 'full scan ended' })
@@ -256,6 +260,14 @@ export class LocalSide {
   /** Ends what runs. */
   close(): Promise<void> {
     return this.#large.close()
+  }
+
+  /** What was held counts with what is deleted later: not longer than it must. */
+  async #nothingMissing(): Promise<void> {
+    const { hints, wakeups } = this.options
+    // Things may be held of which another has the place: only a look at everything ends it.
+    if (this.around.hold.current?.kind === 'deletes') hints.addFull(wakeups.monotonicMs())
+    else await this.#deletes.isBack()
   }
 
   async #ended(

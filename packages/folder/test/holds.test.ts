@@ -1,12 +1,14 @@
 import * as fs from 'node:fs'
 import type { EntryKey, SpaceBinding } from '@tidemark/engine'
 import { expect, test } from 'vitest'
-import { type BindOptions, bind, bindOn, hub, keeping, onDisk, paths } from './fixture.js'
+import { type BindOptions, bind, bindOn, hub, keeping, onDisk, paths, temporaryDirectory } from './fixture.js'
 
+/** With files that were there before. */
 async function folderOf(count: number, options: BindOptions = {}) {
-  const bound = await bind({ maxDelete: { count: 3 }, ...options })
-  fs.mkdirSync(bound.path('d'))
-  for (let i = 0; i < count; i++) fs.writeFileSync(bound.path(`d/${i}`), `${i}`)
+  const directory = temporaryDirectory()
+  fs.mkdirSync(`${directory}/d`)
+  for (let i = 0; i < count; i++) fs.writeFileSync(`${directory}/d/${i}`, `${i}`)
+  const bound = await bind({ maxDelete: { count: 3 }, directory, ...options })
   await bound.binding.settled()
   return bound
 }
@@ -66,6 +68,21 @@ test('[FB8] deletions that come one after the other are held together, over a re
   fs.rmdirSync(path('d'))
   expect((await again.binding.settled()).state).toBe('idle')
   expect(await paths(again.space)).toEqual([])
+})
+
+test('[FB8] a hold ends with what it is about: deletions that come later have nothing to do with it', async () => {
+  const maxDelete = { count: 5, share: 0.5 }
+  const { space, binding, path } = await folderOf(9, { maxDelete })
+  const record = () => space.binding.rows.get('held-deletes')
+  for (const name of [0, 1, 2, 3]) fs.rmSync(path(`d/${name}`))
+  expect((await binding.settled()).state).toBe('idle')
+  for (const name of [4, 5, 6]) fs.rmSync(path(`d/${name}`))
+  await expect.poll(() => binding.status.held?.deletes, { timeout: 10_000 }).toBe(3)
+  expect(await record()).toBeDefined()
+  for (const name of [4, 5]) fs.writeFileSync(path(`d/${name}`), `${name}`)
+  await expect.poll(() => binding.status.state, { timeout: 10_000 }).toBe('idle')
+  expect(await paths(space)).toEqual(['d', 'd/4', 'd/5', 'd/7', 'd/8'])
+  expect(await record()).toBeUndefined()
 })
 
 test('what goes while deletions are held is counted too', async () => {
