@@ -121,10 +121,11 @@ export class RemoteSide {
 
   /**
    * One pass over what others changed.
-   * @param signal The folder is being closed.
-   * @throws what stopped it, where it was not interrupted.
+   * @param signal The turn is broken off: the pass does not begin. One that runs ends by `interrupt`.
+   * @throws the signal's reason; what stopped it, where it was not interrupted.
    */
   async pass(signal: AbortSignal): Promise<boolean> {
+    signal.throwIfAborted()
     const { apply, wakeups, expected } = this.options
     this.#isWanted = false
     this.#retryDownloads()

@@ -1,7 +1,17 @@
 import * as fs from 'node:fs'
 import type { EntryKey, SpaceBinding } from '@tidemark/engine'
 import { expect, test } from 'vitest'
-import { type BindOptions, bind, bindOn, hub, keeping, onDisk, paths, temporaryDirectory } from './fixture.js'
+import {
+  atEnd,
+  type BindOptions,
+  bind,
+  bindOn,
+  hub,
+  keeping,
+  onDisk,
+  paths,
+  temporaryDirectory,
+} from './fixture.js'
 
 /** With files that were there before. */
 async function folderOf(count: number, options: BindOptions = {}) {
@@ -214,6 +224,40 @@ test('[FB8] a held folder of which one file cannot be moved away stays held, and
   expect(onDisk(directory)).toEqual(right)
   expect(await paths(space)).toHaveLength(6)
   expect(events.filter(({ type }) => type === 'sent')).toEqual([])
+})
+
+test('a decision that comes just before a pass over what others changed does not wait for it', async () => {
+  let isAsked = false
+  let deciding: Promise<void> | undefined
+  let isDecided = false
+  let passes = 0
+  const space = (real: SpaceBinding) => {
+    const commit: SpaceBinding['commit'] = async (...args) => {
+      const result = await real.commit(...args)
+      if (isAsked && !deciding) {
+        deciding = binding.accept().then(() => {
+          isDecided = true
+        })
+      }
+      return result
+    }
+    const dirty: SpaceBinding['dirty'] = async (count) => {
+      if (deciding && !isDecided) passes++
+      return real.dirty(count)
+    }
+    return withMethod(withMethod(real, 'commit', commit), 'dirty', dirty)
+  }
+  const { binding, path } = await bindOn({ space })
+  const states = new Set<string>()
+  const subscription = binding.status$.subscribe(({ state }) => states.add(state))
+  atEnd(() => subscription.unsubscribe())
+  await binding.settled()
+  isAsked = true
+  fs.writeFileSync(path('a'), 'a')
+  expect((await binding.settled()).state).toBe('idle')
+  await deciding
+  expect([isDecided, passes]).toEqual([true, 0])
+  expect(states).not.toContain('error')
 })
 
 test('a decision does not wait for an upload that waits for the hub', async () => {
