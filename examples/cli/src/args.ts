@@ -228,6 +228,6 @@ ${lines.join('\n')}
 
 tidemark COMMAND --help says what its options mean; tidemark --version says which version this is
 
-exit codes: 0 done · 1 failed · 2 wrong usage · 3 held, or settled with problems (sync --once), or a part is left, for the hub or the disk (accept, revert) · 130 cut short
+exit codes: 0 done · 1 failed · 2 wrong usage · 3 held, or settled with problems (sync --once), or a part is left, for the hub or the disk, or it stays held (accept, revert) · 130 cut short
 `
 }

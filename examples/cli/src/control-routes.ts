@@ -11,6 +11,14 @@ export interface ControlParts {
   readonly report: () => StatusReport
 }
 
+/** What came of `accept` or `revert`. */
+export interface Decided {
+  /** Why the folder is held still: it is not done. */
+  readonly held?: string
+  /** What is left, and what for. */
+  readonly waiting?: string
+}
+
 /** What a running `sync` answers on its local socket. */
 export function controlRoutes({ binding, space, report }: ControlParts): ControlHandler {
   return async (path, query) => {
@@ -21,10 +29,11 @@ export function controlRoutes({ binding, space, report }: ControlParts): Control
       case '/accept':
         mustBeHeld(binding)
         await binding.accept()
+        if (binding.status.held) return stillHeld(binding)
         return binding.status.connected ? {} : { waiting: 'it is sent when the hub can be reached' }
       case '/revert':
         mustBeHeld(binding)
-        return revert(binding)
+        return { ...(await revert(binding)), ...stillHeld(binding) }
       case '/explain':
         return [...(await binding.explain(operand)), ...problemsOf(binding, operand)]
       case '/ls':
@@ -42,7 +51,7 @@ function mustBeHeld({ status }: FolderBinding): void {
 }
 
 /** What needs the hub is no failure: it comes by itself. */
-async function revert(binding: FolderBinding): Promise<{ waiting?: string }> {
+async function revert(binding: FolderBinding): Promise<Decided> {
   try {
     const [first, ...rest] = await binding.revert()
     if (!first) return {}
@@ -53,6 +62,8 @@ async function revert(binding: FolderBinding): Promise<{ waiting?: string }> {
     throw error
   }
 }
+
+const stillHeld = ({ status: { held } }: FolderBinding): Decided => (held ? { held: held.reason } : {})
 
 const problemsOf = ({ status }: FolderBinding, path: string): string[] =>
   status.problems
