@@ -11,6 +11,7 @@ import {
   type WantedVersion,
 } from '@tidemark/protocol'
 import { type Observable, Subject } from 'rxjs'
+import { OpenCalls } from './adapters/open-calls.js'
 import type { ChunkedFile, LinkState, SpaceBinding, StoreOptions } from './binding.js'
 import { chunkSource } from './chunking/chunk-source.js'
 import { checkMtime, type NewContent } from './core/user-op.js'
@@ -90,6 +91,7 @@ export class Space implements AsyncDisposable {
   #hub: Session | undefined
   readonly #link: SpaceLink
   readonly #abort = new AbortController()
+  readonly #calls = new OpenCalls()
   readonly #stopListening: () => void
   readonly #patience: RoundPatience
   readonly #housekeeper: Housekeeper
@@ -259,7 +261,10 @@ export class Space implements AsyncDisposable {
   async *read(path: string, range: ReadRange = {}): AsyncGenerator<Uint8Array> {
     const entry = await this.#must(path)
     if (!entry.version) throw new PathError('IS_A_DIRECTORY', path)
-    yield* readVersion(this.#downloader, entry.version, { ...range, signal: this.#until(range.signal) })
+    const { version } = entry
+    yield* this.#calls.each(range.signal, (signal) =>
+      readVersion(this.#downloader, version, { ...range, signal }),
+    )
   }
 
   /** The whole file. For small ones. */
@@ -292,7 +297,9 @@ export class Space implements AsyncDisposable {
     if (options.mtimeMs !== undefined) checkMtime(options.mtimeMs)
     const basedOn = options.basedOn ?? (await this.stat(path))?.version
     const source = typeof data === 'object' && 'read' in data ? data : bytesSource(data)
-    const { file, isPending } = await this.#keep(source, options)
+    const { file, isPending } = await this.#calls.run(options.signal, (signal) =>
+      this.#keep(source, { ...options, signal }),
+    )
     const { root, height, size } = file
     const mtimeMs = options.mtimeMs ?? this.#parts.platform.clock.nowMs()
     const content: NewContent = { root, height, size, mtimeMs }
@@ -332,10 +339,11 @@ export class Space implements AsyncDisposable {
    *   device may only read; {DatabaseError} CLOSED; whatever bytes of a file could not be sent for, where another
    *   attempt hardly mends it.
    */
-  async settled(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    const signal = this.#until(options.signal)
-    await this.#link.equal(signal)
-    if (!this.#parts.bound) await this.#pending.empty(signal)
+  settled(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    return this.#calls.run(options.signal, async (signal) => {
+      await this.#link.equal(signal)
+      if (!this.#parts.bound) await this.#pending.empty(signal)
+    })
   }
 
   /** Ends its exchange with every peer, and whoever waits; the replica and its links go on. Idempotent. */
@@ -348,7 +356,9 @@ export class Space implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.#abort.abort(new DatabaseError('CLOSED', `the space ${this.name} is closed`))
+    const reason = new DatabaseError('CLOSED', `the space ${this.name} is closed`)
+    this.#abort.abort(reason)
+    this.#calls.end(reason)
     this.#stopListening()
     this.#patience.close()
     this.peers.close()
@@ -367,19 +377,13 @@ export class Space implements AsyncDisposable {
     return this.close()
   }
 
-  /** Aborts with the signal of who calls, and when the space is closed. One for each call: many may wait at once. */
-  #until(signal: AbortSignal | undefined): AbortSignal {
-    return AbortSignal.any(signal ? [signal, this.#abort.signal] : [this.#abort.signal])
-  }
-
   /** Makes the bytes safe before the entry exists. @returns whether they must still be uploaded. */
   async #keep(
     source: ByteSource,
-    { signal: given, fingerprint, onProgress }: WriteOptions,
+    { signal, fingerprint, onProgress }: WriteOptions & { readonly signal: AbortSignal },
   ): Promise<{ readonly file: ChunkedFile; readonly isPending: boolean }> {
     const { blobs, platform } = this.#parts
     const { hasher, gear } = platform
-    const signal = this.#until(given)
     const options: StoreOptions = {
       signal,
       ...(onProgress ? { onProgress } : {}),
