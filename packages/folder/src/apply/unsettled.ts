@@ -1,7 +1,9 @@
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { EntryKey } from '@tidemark/engine'
 import type { ApplyContext } from '../apply-context.js'
+import type { FileSystem } from '../ports/file-system.js'
 import { STAGING_DIR, type SyncedRow } from '../rows.js'
+import { mustBeSystemError } from './disk.js'
 import type { Item } from './item.js'
 import { readLifts, readUnsettled } from './journal.js'
 
@@ -16,7 +18,7 @@ export class Unsettled {
     private readonly directories: ReadonlySet<string>,
   ) {}
 
-  static async read({ space, rows }: Pick<ApplyContext, 'space' | 'rows'>): Promise<Unsettled> {
+  static async read({ space, rows, files, directory }: ApplyContext): Promise<Unsettled> {
     const keys = new Set<EntryKey>()
     const directories = new Set<string>()
     for (const { key, rowKey, from, to } of await readUnsettled(space.rows)) {
@@ -24,9 +26,11 @@ export class Unsettled {
       for (const path of [from, to])
         for (let at = dirname(path ?? ''); at !== '.'; at = dirname(at)) directories.add(at)
     }
-    for (const { row } of await readLifts(space.rows)) {
-      // Otherwise it is recorded that it waits in staging: whoever goes on with the pass finds it there.
-      if ((await rows.get(row.key))?.dir !== STAGING_DIR) keys.add(row.key)
+    for (const { row, path } of await readLifts(space.rows)) {
+      // Where it is recorded that it waits in staging, whoever goes on with the pass finds it there.
+      const isRecorded = (await rows.get(row.key))?.dir === STAGING_DIR
+      // What the disk refused to lift is where it was.
+      if (!isRecorded && isThere(files, join(directory, path))) keys.add(row.key)
     }
     return new Unsettled(keys, directories)
   }
@@ -36,5 +40,15 @@ export class Unsettled {
     if (this.keys.has(key)) return true
     if (!row) return false
     return this.keys.has(row.key) || (row.entry.kind === 'dir' && this.directories.has(pathOf(row)))
+  }
+}
+
+/** Or may be there. */
+function isThere(files: FileSystem, path: string): boolean {
+  try {
+    return files.lstat(path) !== undefined
+  } catch (error) {
+    mustBeSystemError(error)
+    return true
   }
 }
