@@ -291,7 +291,7 @@ export class FolderLoop {
     // What others deleted while this device was away goes first: what is new beside it would bring it back.
     if (this.#isRemoteFirst) {
       await this.#local.look(root, signal)
-      if (!(await this.#remote.pass(signal))) return
+      if (!(await this.#passRemote(signal))) return
       this.#isRemoteFirst = false
       this.hintAll()
     }
@@ -310,9 +310,16 @@ export class FolderLoop {
       }
     }
     if (!failure) this.#isImported = await this.#local.endImport(root)
-    if (!mustLookFirst && this.#remote.isDue) await this.#remote.pass(signal)
+    if (!mustLookFirst && this.#remote.isDue) await this.#passRemote(signal)
     await this.#remote.takeStock()
     if (failure) throw failure
+  }
+
+  async #passRemote(signal: AbortSignal): Promise<boolean> {
+    const isDone = await this.#remote.pass(signal)
+    // What was moved aside, and could not be put back, would be missing at the next look.
+    if ((await Unsettled.read(this.options.apply)).keys.size > 0) this.#mustSettle = true
+    return isDone
   }
 
   async #release(): Promise<void> {

@@ -56,8 +56,8 @@ export class LateBytes {
     const left = new Set((await this.ask(due.map(({ version }) => version))).map(keyOf))
     for (const { version, afterMs } of due) {
       const key = keyOf(version)
-      const nextMs = 2 * afterMs
-      if (!left.has(key) || nextMs > ASK_AFTER_MS_MAX) this.#expected.delete(key)
+      const nextMs = Math.min(2 * afterMs, ASK_AFTER_MS_MAX)
+      if (!left.has(key) || afterMs >= ASK_AFTER_MS_MAX) this.#expected.delete(key)
       else this.#expected.set(key, { version, afterMs: nextMs, dueMs: nowMs + nextMs })
     }
     this.#isAsking = false

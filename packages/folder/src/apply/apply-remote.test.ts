@@ -2,8 +2,10 @@ import * as fs from 'node:fs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { nodeFileSystem } from '../adapters/node-file-system.js'
 import { applyRemote } from './apply-remote.js'
+import { readLifts } from './journal.js'
 import { MTIME_MS, nodeId, rootOf, type Thing } from './testing/fake-space.js'
 import { intercepted, treeOf, World } from './testing/world.js'
+import { Unsettled } from './unsettled.js'
 
 const never = new AbortController().signal
 const DIR = (id: number, name: string, below = 0): Thing => ({ id, in: below, name })
@@ -334,4 +336,18 @@ test('[PL17] what was to free a place, and is gone by then, keeps its row: nothi
   expect(world.disk()).toEqual({ mine: 'A', z: 'Z' })
   expect((await rows.get(nodeId(1)))?.key).toBe(nodeId(1))
   expect((await rows.get(nodeId(2)))?.localName).toBe('z')
+})
+
+test('[CR18] names that could not change hands, because the disk refused it once, do so at the next pass', async () => {
+  await shows([FILE(1, 'a', 'A'), FILE(2, 'b', 'B')])
+  world.space.show([FILE(1, 'b', 'A'), FILE(2, 'a', 'B')])
+  const refusing = intercepted(nodeFileSystem, (call, paths) => {
+    if ((call === 'link' || call === 'rename') && paths.some((path) => path.includes('/lift-')))
+      throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })
+  })
+  expect(await applyRemote(world.ctx(refusing), never)).toMatchObject({ deferred: 2 })
+  expect((await Unsettled.read(world.ctx())).keys.size).toBe(0)
+  expect(await readLifts(world.ctx().space.rows)).toEqual([])
+  await shows([FILE(1, 'b', 'A'), FILE(2, 'a', 'B')])
+  await shows([FILE(1, 'b', 'A 2'), FILE(2, 'a', 'B 2')])
 })

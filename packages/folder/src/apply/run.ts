@@ -270,6 +270,11 @@ export class Run {
     const state = this.#state
     const { shown, changes } = state.settle(new Set(prepared.map(({ step }) => step.item.key)))
     const lifts = done.flatMap(({ step }) => (step.type === 'land' ? [liftDel(step.item.row!.key)] : []))
+    for (const each of prepared) {
+      const isRefused = each.step.type === 'lift' && !done.includes(each)
+      // Where it could not be put back either, the note is all that tells of it.
+      if (isRefused && !ctx.files.lstat(pathOf(each.to!))) lifts.push(liftDel(each.step.item.row!.key))
+    }
     const children = await childrenOfRekeyed(ctx.rows, changes)
     for (const { before, after } of children) state.follow(before!, after!)
     const ops = [...lifts, ...(journaled ? [batchDel] : [])]
