@@ -387,7 +387,8 @@ describe('an open session', () => {
     const { promise: hold, reject } = withResolvers<void>()
     const { session, state, say } = await stuckSession(hold)
     for (let i = 0; i < 10_000; i++) say({ type: 'rewind', channel: 1, reason: 'requested' })
-    await settle()
+    // Until all wait for the one before them.
+    await new Promise((resolve) => setImmediate(resolve))
     expect(state.isPaused).toBe(true)
     session.endSpace(SPACE, new AccessError('NO_SUCH_SPACE', 'closed'))
     reject(new Error('its database is closed'))
