@@ -145,3 +145,14 @@ describe('two files that are one entry after an edit', () => {
     expect(plan.touch).toContain(NODE)
   })
 })
+
+test('what was given up, and is looked at before it goes, does not take the key of its entry from another', async () => {
+  const stat = { ...stamps, ino: '2', kind: 'file' as const }
+  const givenUp: SyncedRow = { ...row, key: `${NODE}:${version('a').root}`, localName: 'g' }
+  const planned: Planned[] = [{ item: { type: 'verify', path: 'g', row: givenUp, stat } }]
+  const nothing = { created: new Map(), changes: [] }
+  const { changes } = await planRows(await rowsWith(row, givenUp), planned, nothing)
+  expect(changes.map(({ before, after }) => [before?.key, after?.key, after?.fingerprint.ino])).toEqual([
+    [givenUp.key, givenUp.key, '2'],
+  ])
+})

@@ -74,7 +74,7 @@ class Planner {
         const { dir, localName } = item.row
         const entry = this.#entryOf(item.row, item.row, read)
         const row = makeRow(entry, dir, localName, read?.stat ?? item.stat, read?.isRacy === true)
-        this.#put(item.row, row)
+        this.#put(item.row, withItsKey(row, item.row))
         return
       }
       case 'move': {
@@ -83,7 +83,7 @@ class Planner {
         const isEdited = read !== undefined && read.content.root !== item.row.entry.version?.root
         const entry = isEdited ? shown : this.#asOnDisk(item.row, shown)
         const racy = read ? read.isRacy : item.row.racy === true
-        const row = makeRow(entry, dir, item.name, read?.stat ?? item.stat, racy)
+        const row = withItsKey(makeRow(entry, dir, item.name, read?.stat ?? item.stat, racy), item.row)
         // Old stamps with the old bytes: the next scan sees that the file must be read.
         this.#put(item.row, isUnread ? { ...row, fingerprint: item.row.fingerprint } : row)
         return
@@ -215,6 +215,10 @@ class Planner {
     if (isOther) this.#touch.add(before.key)
   }
 }
+
+/** What was given up has a key that nothing is shown under, until it goes: not that of its entry, which others have. */
+const withItsKey = (row: SyncedRow, before: SyncedRow): SyncedRow =>
+  row.entry === before.entry ? { ...row, key: before.key } : row
 
 /** Whether the disk shows the entry where and as the space does. */
 function showsWhatIsThere({ entry, dir, localName, fingerprint }: SyncedRow): boolean {
