@@ -175,6 +175,14 @@ export function runBlobClientRules(name: string, make: MakeClient): void {
       expect(performance.now() - startedMs).toBeGreaterThan(5 * idleTimeoutMs)
     })
 
+    test('a store that has a body may take longer to answer than a silence, the longer the body is', async () => {
+      const { client } = await serve(
+        (_request, response) => setTimeout(() => response.writeHead(201).end(), 1_500),
+        { idleTimeoutMs: 300 },
+      )
+      await client.put(PUT, new Uint8Array(32_000), {})
+    })
+
     test('a store that takes a body and says nothing is given up', async () => {
       const { client } = await serve(() => undefined, { idleTimeoutMs: 300 })
       await expect(client.put(PUT, new Uint8Array(16_000), {})).rejects.toMatchObject({
