@@ -182,3 +182,36 @@ test('[NR12] whoever replaced or deleted what is written again has replaced or d
   expect(isAlive(back)).toBe(true)
   expect(isAlive(joinEntries(back, entry([tombstone], [])))).toBe(false)
 })
+
+test('[VW14] what a deletion had hidden that the hub has collected stays hidden where it has not', () => {
+  const write = <V>(register: Register<V>, observed: Register<V>, rid: number, seq: number, value: V) =>
+    makeSibling({ register, observed, dot: { rid: RIDS[rid]!, seq }, hlc: { ms: seq, counter: 0 }, value })
+  const place = { parent: ROOT, name: 'f', dead: false }
+  const [loc, first] = [write([], [], 0, 1, place), write([], [], 0, 2, versionOf(1))]
+  const seen = { vector: new Map([[RIDS[0]!, 2]]), except: [] }
+  const tombstone = write<Loc>([loc], [loc], 1, 3, { ...place, dead: true, seen })
+  const elsewhere = entry([tombstone], [first])
+  // Here the first step of collection is done, and the file is made again, which the hub refuses.
+  const again = write<Loc>([tombstone], [tombstone], 2, 4, { ...place, seen })
+  const version = write([], [], 2, 5, versionOf(2))
+  const refused = [again.dot, version.dot]
+  const shows = (held: NodeEntry, hub: NodeEntry | undefined) => {
+    const written = takeBack(held, refused, hub, clock())!
+    return versions(joinEntries(joinEntries(elsewhere, held), written))
+  }
+  const nothing = shows(entry([again], [version]), undefined)
+  expect([nothing.winner, nothing.copies]).toEqual([undefined, []])
+  // Somebody else has made it again too, who had never heard of the first one.
+  const [other, theirs] = [write<Loc>([], [], 0, 6, place), write([], [], 0, 7, versionOf(3))]
+  const moved = write<Loc>([again, other], [again, other], 2, 4, { ...place, name: 'g', from: ROOT, seen })
+  const one = shows(entry([moved], [theirs, version]), entry([other], [theirs]))
+  expect([one.winner?.root, one.copies]).toEqual([versionOf(3).root, []])
+  // A refused deletion takes away nothing that the hub has, or will have.
+  const known = { vector: new Map([[RIDS[0]!, 7]]), except: [] }
+  const deletion = write<Loc>([other], [other], 2, 4, { ...place, dead: true, seen: known })
+  const hidden = entry([deletion], [theirs])
+  for (const hub of [entry([other], [theirs]), undefined]) {
+    const back = joinEntries(hidden, takeBack(hidden, [deletion.dot], hub, clock())!)
+    expect(versions(back).winner?.root).toBe(versionOf(3).root)
+  }
+})

@@ -1,17 +1,23 @@
 import {
   type Attr,
   type Content,
+  type Context,
+  contextHas,
   type Dot,
   dotKey,
+  EMPTY_CONTEXT,
   type Hlc,
   type Loc,
   type NodeEntry,
+  normalizeDots,
   type Register,
   type Sibling,
   sameDot,
+  unionContexts,
 } from '@tidemark/protocol'
 import type { WriteClock } from './ops/node-draft.js'
-import { covers, makeSibling, maxSibling, seenOf } from './register.js'
+import { inheritedSeen, seenField } from './ops/write-loc.js'
+import { covers, dotsOf, makeSibling, maxSibling, seenOf } from './register.js'
 import { chosenLoc, visibleContents } from './visibility.js'
 
 /**
@@ -50,14 +56,43 @@ interface Registers {
 function ofLoc(held: NodeEntry, { hub, refused, clock }: Registers): Register<Loc> {
   const undo = new Undo(held.loc, hub.loc, refused, clock)
   if (undo.isNothing) return []
-  if (undo.covered.length > 0) return undo.covered.map((sibling) => undo.again(sibling, pinned(sibling)))
+  const carried = carriedSeen(undo.undone, { hub, held, refused })
+  const again = (place: Sibling<Loc>): Sibling<Loc> => {
+    const seen = unionContexts(place.value.seen ?? EMPTY_CONTEXT, carried)
+    return undo.again(place, { ...pinned(place), ...seenField(seen) })
+  }
+  if (undo.covered.length > 0) return undo.covered.map(again)
   const place = chosenLoc({ ...hub, loc: undo.left })
-  if (place) return [undo.again(place, pinned(place))]
+  if (place) return [again(place)]
   const { parent, name } = maxSibling(undo.undone)!.value
   const gone = held.content.filter(isOneOf(refused))
-  const seen = seenOf(gone, held.content)
-  return [undo.write({ parent, name, dead: true, ...(seen.vector.size > 0 ? { seen } : {}) })]
+  const seen = unionContexts(carried, seenOf(gone, held.content))
+  return [undo.write({ parent, name, dead: true, ...seenField(seen) })]
 }
+
+/**
+ * What earlier deletions knew, which the refused places carried on: the hub may have collected them, and whoever has
+ * not still hides versions by them. Not what the hub shows, nor what a refused deletion takes away from somebody.
+ */
+function carriedSeen(
+  undone: Register<Loc>,
+  { hub, held, refused }: { hub: NodeEntry; held: NodeEntry; refused: readonly Dot[] },
+): Context {
+  const [deletions, places] = [
+    undone.filter(({ value }) => value.dead),
+    undone.filter(({ value }) => !value.dead),
+  ]
+  const others = dotsOf(held.content.filter((sibling) => !isOneOf(refused)(sibling)))
+  const shown = visibleContents(hub).flatMap(({ dot, value: { restores = [] } }) => [dot, ...restores])
+  const seen = unionContexts(inheritedSeen(places), without(inheritedSeen(deletions), others))
+  return without(seen, shown)
+}
+
+/** @returns exactly the other dots of `ctx`. */
+const without = (ctx: Context, dots: readonly Dot[]): Context => ({
+  vector: ctx.vector,
+  except: normalizeDots([...ctx.except, ...dots.filter((dot) => contextHas(ctx, dot))]),
+})
 
 /** Nobody's wish: a deletion that knew the place has taken this away too. */
 const pinned = ({ dot, value }: Sibling<Loc>): Loc =>

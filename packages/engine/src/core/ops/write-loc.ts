@@ -96,7 +96,7 @@ export function writePin(draft: NodeDraft, place: Place, alt: boolean): void {
 const isNotDead = ({ value }: { readonly value: Loc }): boolean => !value.dead
 
 /** What the deletions behind these siblings knew: every loc write carries it on. */
-function inheritedSeen(observed: Register<Loc>): Context {
+export function inheritedSeen(observed: Register<Loc>): Context {
   return observed.reduce((all, { value }) => unionContexts(all, value.seen ?? EMPTY_CONTEXT), EMPTY_CONTEXT)
 }
 
@@ -104,7 +104,7 @@ function inheritedHeld(entry: NodeEntry): readonly Dot[] {
   return liveLocs(entry).flatMap(({ value }) => value.held ?? [])
 }
 
-const seenField = (seen: Context): { seen?: Context } => (seen.vector.size === 0 ? {} : { seen })
+export const seenField = (seen: Context): { seen?: Context } => (seen.vector.size === 0 ? {} : { seen })
 
 const heldField = (held: readonly Dot[]): { held?: readonly Dot[] } =>
   held.length === 0 ? {} : { held: normalizeDots(held) }
