@@ -106,6 +106,14 @@ export function vectorAtMost(a: Vector, b: Vector): boolean {
   return true
 }
 
+/** @returns the entries of `vector` that are above `before`. */
+export function vectorAbove(vector: Vector, before: Vector): Vector {
+  const out = new Map<ReplicaId, number>()
+  if (vector === before) return out
+  for (const [rid, seq] of vector) if ((before.get(rid) ?? 0) < seq) out.set(rid, seq)
+  return out
+}
+
 export const vectorHas = (vector: Vector, dot: Dot): boolean => (vector.get(dot.rid) ?? 0) >= dot.seq
 
 /** Sorted, without duplicates. */

@@ -1,4 +1,4 @@
-import { encodeMessage, type Message, parseReplicaId, type Vector } from '@tidemark/protocol'
+import { encodeMessage, joinVectors, type Message, parseReplicaId, type Vector } from '@tidemark/protocol'
 import { accusation, isAnswer } from './accusation.js'
 import { decoded, extended, garbled } from './mutation.js'
 import type { SimRandom } from './random.js'
@@ -72,7 +72,8 @@ export class Tampering {
     if (!saysWhatItHas && !isReject && !this.#planned && !this.#said) return this.#extended(frame)
     const message = decoded(frame)
     if (message?.type === 'open') this.#has[by] = message.anew ? undefined : message.frontier
-    if (message?.type === 'sync-point') this.#has[by] = message.frontier
+    if (message?.type === 'sync-point')
+      this.#has[by] = joinVectors(this.#has[by] ?? new Map(), message.frontier)
     if (message?.type === 'reject') this.#isRefused = true
     if (message?.type === 'open' && by === 'device') this.#isRefused = false
     const isUnread = message?.type === 'reject' || (message?.type === 'open' && message.anew)

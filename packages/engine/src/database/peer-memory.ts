@@ -1,4 +1,11 @@
-import type { Cursor, DeviceId, ReplicaId, RunId, Vector } from '@tidemark/protocol'
+import {
+  type Cursor,
+  type DeviceId,
+  joinVectors,
+  type ReplicaId,
+  type RunId,
+  type Vector,
+} from '@tidemark/protocol'
 import type { KeyValueReader } from '../ports/key-value-store.js'
 import { decodeJson, encodeJson } from './json-row.js'
 import type { Transaction } from './transaction.js'
@@ -40,22 +47,31 @@ export function withOwn(memory: PeerMemory, own: readonly ReplicaId[]): PeerMemo
   return { ...memory, own, disowned }
 }
 
-/** Two rows a peer device: the cursor moves with every frame, the rest, which is longer, does not. */
+/** What has risen is kept beside the frontier while it is short. */
+const RISEN_MAX = 64
+
+/**
+ * Three rows a peer device: the cursor moves with every frame, what has risen in its frontier with every sync point,
+ * and the rest, which is longer, seldom.
+ */
 export class PeerMemories {
   readonly #cursors: string
   readonly #memories: string
+  readonly #risen: string
 
   constructor(prefix: string) {
     this.#cursors = `${prefix}c/`
     this.#memories = `${prefix}m/`
+    this.#risen = `${prefix}r/`
   }
 
   async read(kv: KeyValueReader, peer: DeviceId): Promise<PeerMemory> {
-    const [memoryRow, cursorRow] = await kv.getMany([this.#memories + peer, this.#cursors + peer])
+    const keys = [this.#memories, this.#cursors, this.#risen].map((prefix) => prefix + peer)
+    const [memoryRow, cursorRow, risenRow] = await kv.getMany(keys)
     const row = decodeJson<Row>(memoryRow)
     const cursor = decodeJson<Cursor>(cursorRow)
     return {
-      ...(row ? { ...row, frontier: new Map(row.frontier) } : NOTHING),
+      ...(row ? { ...row, frontier: joinVectors(new Map(row.frontier), risenIn(risenRow)) } : NOTHING),
       ...(cursor ? { cursor } : {}),
     }
   }
@@ -79,6 +95,20 @@ export class PeerMemories {
     const { frontier, own, disowned, synced, basis } = memory
     const row: Row = { synced, frontier: [...frontier], own, disowned, ...(basis && { basis }) }
     txn.put(this.#memories + peer, encodeJson(row))
+    txn.del(this.#risen + peer)
+  }
+
+  /** A sync point. @param risen What of the frontier it had not said before; absent: it says all. */
+  async heard(
+    txn: Transaction,
+    peer: DeviceId,
+    { frontier, risen }: { readonly frontier: Vector; readonly risen?: Vector },
+  ): Promise<void> {
+    if (risen) {
+      const all = joinVectors(risenIn(await txn.get(this.#risen + peer)), risen)
+      if (all.size <= RISEN_MAX) return txn.put(this.#risen + peer, encodeJson([...all]))
+    }
+    this.write(txn, peer, { ...(await this.read(txn, peer)), frontier, synced: true })
   }
 
   moveCursor(txn: Transaction, peer: DeviceId, cursor: Cursor): void {
@@ -105,3 +135,6 @@ export class PeerMemories {
     txn.del(this.#cursors + peer)
   }
 }
+
+const risenIn = (bytes: Uint8Array | undefined): Vector =>
+  new Map(decodeJson<readonly (readonly [ReplicaId, number])[]>(bytes))

@@ -289,7 +289,7 @@ export class SpaceDatabase {
    */
   async syncPoint(
     peer: DeviceId,
-    point: { cursor: Cursor; frontier: Vector; met: Vector; lost: Vector; floor: Vector },
+    point: { cursor: Cursor; frontier: Vector; risen?: Vector; met: Vector; lost: Vector; floor: Vector },
   ): Promise<void> {
     const { state } = this.#rejoin
     const endsRejoin = this.#rejoin.isEndedBy(peer, point.frontier)
@@ -309,8 +309,7 @@ export class SpaceDatabase {
       if (isTaken) change.raiseFrontier(point.frontier)
       if (endsRejoin && state?.mode === 'relearn') change.raiseFrontier(state.frontier)
       change.raiseMet(point.frontier)
-      const memory = await this.#store.peers.read(txn, peer)
-      this.#store.peers.write(txn, peer, { ...memory, frontier: point.frontier, synced: true })
+      await this.#store.peers.heard(txn, peer, point)
       this.#store.peers.moveCursor(txn, peer, point.cursor)
       const known = joinVectors(this.#known, point.frontier)
       const lostToo = endsRejoin ? this.#rejoin.lostBy(point.frontier) : []

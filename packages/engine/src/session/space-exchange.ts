@@ -27,9 +27,9 @@ import { MemberTalk } from './member-talk.js'
 import { isLeftBehind, openingOf, yields } from './opening.js'
 import { RefusalTalk } from './refusal-talk.js'
 import { sendPage } from './send-page.js'
-import { sendSyncPoint } from './send-sync-point.js'
 import type { ExchangeMessage, SpaceEndpoint } from './session.js'
 import type { SpaceExchangeOptions } from './space-exchange-options.js'
+import { SyncPointTalk } from './sync-point-talk.js'
 
 /**
  * The exchange of one space with one peer: both ends stream at once (design 5). As a sender: rounds, each
@@ -44,11 +44,10 @@ export class SpaceExchange implements SpaceEndpoint {
   #theirFloor: Vector = new Map()
   /** Own log position up to which the peer was served. */
   #position = 0
-  #sentFrontier: Vector | undefined
-  #sentLost = 0
   /** Own log positions above `#position` whose content came from the peer: it does not get them back. */
   readonly #echoes = new Set<number>()
   readonly #members: MemberTalk
+  readonly #points: SyncPointTalk
   readonly #hints: HintTalk
   readonly #audit: Audit
   readonly #refusals: RefusalTalk
@@ -90,6 +89,7 @@ export class SpaceExchange implements SpaceEndpoint {
     const { database, channel, peer, send, isHub = false, isPeerHub = false } = options
     const { gc, device } = database
     this.#members = new MemberTalk({ gc, device, channel, peer, send, isHub, isPeerHub })
+    this.#points = new SyncPointTalk(channel)
     this.#hints = new HintTalk(channel, send)
     this.#audit = new Audit({
       database,
@@ -251,6 +251,7 @@ export class SpaceExchange implements SpaceEndpoint {
     const { database, channel, peer, send, mayWrite, custody, isHub, isPeerHub } = this.#options
     this.#opens = open.number
     this.#streams += 1
+    this.#points.restart()
     this.#theirs = undefined
     // What one that may only read says of itself says nothing about anybody else.
     await database.noteOpen(peer, mayWrite ? open : { sweep: open.sweep })
@@ -282,7 +283,6 @@ export class SpaceExchange implements SpaceEndpoint {
     this.#theirFloor = open.floor
     this.#isReadOnly = open.readOnly === true
     this.#position = isGood ? open.cursor!.lseq : 0
-    this.#sentFrontier = undefined
     if (open.anew || this.#isReadOnly) this.#echoes.clear()
     // Before the first sync point: a peer that ends when both are equal has heard of it by then.
     if (mayWrite) await custody?.opened((versions) => this.want(versions))
@@ -394,16 +394,15 @@ export class SpaceExchange implements SpaceEndpoint {
     return admits && mayWrite && !isPeerHub
   }
 
-  async #syncPoint(point: SyncPoint): Promise<void> {
+  async #syncPoint(message: SyncPoint): Promise<void> {
     const { database, peer, onChange } = this.#options
     this.#mustWrite()
+    const point = this.#points.hear(message)
     if (isLeftBehind(database, point, this.#theirFloor)) return this.#rejoinLate(point)
     await database.syncPoint(peer, {
+      ...point,
       cursor: { run: point.run, lseq: point.lseq },
-      frontier: point.frontier,
-      met: point.met,
       lost: new Map(point.lost.map(({ rid, seq }) => [rid, seq])),
-      floor: point.floor,
     })
     if (this.#theirs) this.#theirs = joinVectors(this.#theirs, point.frontier)
     this.#receivedSyncPoint = true
@@ -474,16 +473,8 @@ export class SpaceExchange implements SpaceEndpoint {
     if (isVoid()) return
     this.#position = Math.max(this.#position, snapshot.lseq)
     for (const lseq of this.#echoes) if (lseq <= this.#position) this.#echoes.delete(lseq)
-    const { lost } = database
-    const isNews =
-      this.#sentFrontier === undefined ||
-      !vectorAtMost(snapshot.frontier, this.#sentFrontier) ||
-      lost.size !== this.#sentLost
-    if (sent === 0 && !isNews) return
-    const { lseq, frontier, met, floor } = snapshot
-    this.#sentFrontier = frontier
-    this.#sentLost = lost.size
-    const point = { type: 'sync-point', channel, run: database.run, lseq, frontier, met, floor } as const
-    await sendSyncPoint(point, lost, async (part) => (isVoid() ? undefined : send(part)))
+    const { run, lost } = database
+    const end = { run, lost, hasEntries: sent > 0 }
+    await this.#points.tell(snapshot, end, async (point) => (isVoid() ? undefined : send(point)))
   }
 }

@@ -2,7 +2,10 @@ import type { Vector } from '../context.js'
 import type { RunId } from '../ids.js'
 import type { LostReplica } from './open.js'
 
-/** End of a round: everything below `frontier` was sent, or the receiver said that it has it. */
+/**
+ * End of a round: everything below `frontier` was sent, or the receiver said that it has it. The vectors name what has
+ * risen since the sender's last one; those of the first one after an `open` of either end, all.
+ */
 export interface SyncPoint {
   readonly type: 'sync-point'
   readonly channel: number
