@@ -18,6 +18,24 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     store refuses
     wait 9255
   `,
+  // Seed 1001249: where its rows said there was nothing, so it took them for what it does not have.
+  'files are renamed whose bytes the hub has lost, before it is connected to again': `
+    seed 1001249
+    devices ann bob
+    bob create y.txt
+    wait 357
+    bob mkdir d
+    bob create d/b
+    backup hub
+    banish ann
+    bob create d/x.txt
+    wait 274
+    store refuses
+    bob create d/y.txt
+    rollback hub 988199
+    wait 12580
+    bob rename d A
+  `,
 }
 
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {

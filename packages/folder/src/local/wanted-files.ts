@@ -11,7 +11,7 @@ const GROUP_FILES = 256
 const GROUP_BYTES = 32 * 1024 * 1024
 /** Groups that fail in a row: then it is the store, or the hub. */
 const FAILURES_MAX = 3
-/** Time until what failed is tried again: all of it is read again then. Doubled each time. */
+/** Time until what failed, or is in doubt, is looked for again: all of it is read again then. Doubled each time. */
 const RETRY_MS_MIN = 1_000
 const RETRY_MS_MAX = 3_600_000
 /** Of problems. */
@@ -25,7 +25,9 @@ export class WantedFiles {
   readonly #abort = new AbortController()
   #running: Promise<void> | undefined
   #isMore = false
-  /** Attempts in a row that failed, and when the next one is due. */
+  /** Something stood otherwise than its row says: it may have moved, and the rows have not heard of it. */
+  #isInDoubt = false
+  /** Attempts in a row that failed, or left something in doubt, and when the next one is due. */
   #failures = 0
   #retryAtMs: number | undefined
   readonly #candidates: WantedCandidates
@@ -81,27 +83,38 @@ export class WantedFiles {
     const { wanted } = this.context.space
     while (this.#isMore) {
       this.#isMore = false
+      this.#isInDoubt = false
       if (await wanted.isEmpty()) continue
       await this.#storeAll()
       // What came meanwhile may be in rows that were passed already.
-      if (!this.#isMore) await wanted.clear()
+      if (!this.#isMore && !this.#isInDoubt) await wanted.clear()
     }
   }
 
   async #storeAll(): Promise<void> {
     const attempts = new Attempts()
-    await this.#storeThose(this.#candidates.shown(), attempts)
-    await this.#storeThose(this.#candidates.thrownAway(this.#abort.signal), attempts)
+    const { signal } = this.#abort
+    const onOther = (): void => {
+      this.#isInDoubt = true
+    }
+    await this.#storeThose(this.#candidates.shown(), attempts, onOther)
+    await this.#storeThose(this.#candidates.thrownAway(signal), attempts)
     attempts.end()
   }
 
-  async #storeThose(candidates: AsyncIterable<Candidate>, attempts: Attempts): Promise<void> {
+  /** @param onOther One of them was not what it was taken for. */
+  async #storeThose(
+    candidates: AsyncIterable<Candidate>,
+    attempts: Attempts,
+    onOther: () => void = () => {},
+  ): Promise<void> {
     const { signal } = this.#abort
     const group = new Group((found) => attempts.make(() => this.#store(found), signal))
     for await (const candidate of candidates) {
       this.#abort.signal.throwIfAborted()
       const found = await this.#read(candidate)
       if (found) await group.add(found)
+      else onOther()
     }
     await group.end()
   }
@@ -135,16 +148,21 @@ export class WantedFiles {
   }
 
   #succeeded(): void {
-    this.#failures = 0
     this.context.problems.set(SOURCE, [])
+    if (this.#isInDoubt) this.#retryLater()
+    else this.#failures = 0
+  }
+
+  #retryLater(): void {
+    const delayMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** this.#failures++)
+    this.#retryAtMs = this.monotonicMs() + delayMs
   }
 
   #failed(error: Error): void {
     if (this.#abort.signal.aborted) return
     // What is refused for good is asked for again with the next connection.
     const isFinal = error instanceof SyncError && error.retry === 'never'
-    const delayMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** this.#failures++)
-    this.#retryAtMs = isFinal ? undefined : this.monotonicMs() + delayMs
+    if (!isFinal) this.#retryLater()
     const problem = {
       path: '',
       cause: 'hub-lacks-bytes',
