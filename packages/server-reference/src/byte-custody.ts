@@ -44,6 +44,7 @@ export class ByteCustody implements Custody {
   #losses = 0
   #auditing: Promise<void> | undefined
   #isReindexed = false
+  #reindexing: Promise<void> | undefined
   readonly #late: LateBytes
   readonly #ending = new AbortController()
 
@@ -94,6 +95,7 @@ export class ByteCustody implements Custody {
     this.#late.close()
     await this.#auditing
     await this.#tail
+    await this.#reindexing
   }
 
   async #askForLate(versions: readonly LackingVersion[]): Promise<readonly LackingVersion[]> {
@@ -120,7 +122,11 @@ export class ByteCustody implements Custody {
   /** @returns the last one that was looked at, if there may be more. */
   async #askPage(after: LackingVersion | undefined, ask: AskForBytes): Promise<LackingVersion | undefined> {
     const { page, lacking } = await this.#exclusive(() => this.#recheck(after))
-    if (lacking.length > 0) await ask(distinct(lacking))
+    if (lacking.length > 0) {
+      await ask(distinct(lacking))
+      // The process that noted them may have ended before it could read the store.
+      void this.#reindex()
+    }
     return page.length < IDS_PER_REQUEST_MAX ? undefined : page.at(-1)
   }
 
@@ -166,16 +172,30 @@ export class ByteCustody implements Custody {
   async #note(entries: readonly NodeEntry[]): Promise<readonly LackingVersion[]> {
     const { audit, space, logger } = this.#parts
     let lacking = await audit.lacking(entries.flatMap(contentsOf))
-    if (lacking.length > 0 && !this.#isReindexed) {
-      // Once: the store may have what only the database has forgotten.
-      this.#isReindexed = true
-      await audit.reindex(this.#ending.signal)
-      lacking = await audit.lacking(lacking)
-    }
+    if (lacking.length > 0 && (await this.#reindex())) lacking = await audit.lacking(lacking)
+    this.#ending.signal.throwIfAborted()
     if (lacking.length === 0) return lacking
     await this.#lacking.add(lacking)
     logger.warn('bytes-lacking', { space, versions: lacking.length })
     return lacking
+  }
+
+  /**
+   * Once: the store may have what only the database has forgotten.
+   *
+   * @returns whether it was looked at now.
+   */
+  async #reindex(): Promise<boolean> {
+    if (this.#isReindexed) return false
+    // A store that cannot be read now keeps nobody from exchanging entries.
+    this.#reindexing ??= this.#guarded(async () => {
+      await this.#parts.audit.reindex(this.#ending.signal)
+      this.#isReindexed = true
+    }).finally(() => {
+      this.#reindexing = undefined
+    })
+    await this.#reindexing
+    return this.#isReindexed
   }
 
   async #askAll(lacking: readonly LackingVersion[]): Promise<void> {

@@ -9,6 +9,7 @@ import {
   type ReplicaId,
   ROOT,
   type RunId,
+  StoreError,
   type WantedVersion,
 } from '@tidemark/protocol'
 import { expect, test } from 'vitest'
@@ -139,6 +140,21 @@ test('[BG22] what the store has and the index has forgotten is found, and not as
   lacked.add(rootOf(3))
   await tell(file(3, 3, 5))
   expect(seen.reindexed, 'the store is read once').toBe(1)
+})
+
+test('[BG22] a store that could not be read is read later, also by the next process', async () => {
+  const { audit, lacked, inStore, lines, tell, asked } = await custodyWorld()
+  const { reindex } = audit
+  lacked.add(rootOf(1))
+  inStore.add(rootOf(1))
+  audit.reindex = async () => {
+    throw new StoreError('the store is overloaded', 503)
+  }
+  await tell(file(1, 1, 1))
+  expect(lines.map(({ event }) => event)).toContain('byte-audit-failed')
+  audit.reindex = reindex
+  expect((await asked()).map(({ root }) => root)).toEqual([rootOf(1)])
+  expect(await asked()).toEqual([])
 })
 
 test('[BG22] what a program writes is asked for at its next connection, if its bytes did not come', async () => {
