@@ -172,21 +172,20 @@ export class ByteCustody implements Custody {
   async #note(entries: readonly NodeEntry[]): Promise<readonly LackingVersion[]> {
     const { audit, space, logger } = this.#parts
     let lacking = await audit.lacking(entries.flatMap(contentsOf))
-    if (lacking.length > 0 && (await this.#reindex())) lacking = await audit.lacking(lacking)
-    this.#ending.signal.throwIfAborted()
+    if (lacking.length > 0 && !this.#isReindexed) {
+      await this.#reindex()
+      this.#ending.signal.throwIfAborted()
+      lacking = await audit.lacking(lacking)
+    }
     if (lacking.length === 0) return lacking
     await this.#lacking.add(lacking)
     logger.warn('bytes-lacking', { space, versions: lacking.length })
     return lacking
   }
 
-  /**
-   * Once: the store may have what only the database has forgotten.
-   *
-   * @returns whether it was looked at now.
-   */
-  async #reindex(): Promise<boolean> {
-    if (this.#isReindexed) return false
+  /** Once: the store may have what only the database has forgotten. */
+  async #reindex(): Promise<void> {
+    if (this.#isReindexed) return
     // A store that cannot be read now keeps nobody from exchanging entries.
     this.#reindexing ??= this.#guarded(async () => {
       await this.#parts.audit.reindex(this.#ending.signal)
@@ -195,7 +194,6 @@ export class ByteCustody implements Custody {
       this.#reindexing = undefined
     })
     await this.#reindexing
-    return this.#isReindexed
   }
 
   async #askAll(lacking: readonly LackingVersion[]): Promise<void> {

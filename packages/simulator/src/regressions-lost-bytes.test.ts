@@ -36,6 +36,25 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     wait 12580
     bob rename d A
   `,
+  // The same seed: it took its store for read, and bytes in there for lost.
+  'a hub whose database went back cannot read its store when it starts, and starts again': `
+    seed 1001249
+    devices ann bob
+    backup ann
+    ann ignore .
+    wait 357
+    bob mkdir d
+    backup hub
+    wait 4315757
+    ann create d/a
+    trap bob 0 rowless
+    wait 399
+    store refuses
+    ann rmdir d
+    rollback hub 988199
+    wait 338
+    rollback ann
+  `,
 }
 
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {
