@@ -166,10 +166,9 @@ export class Space implements AsyncDisposable {
     this.#stopListening = database.onChange(({ view }) => {
       this.#patience.changed()
       this.#changed.next()
-      if (view.length === 0) return
-      this.#changes.next(view)
-      // What came back as new after this replica began anew has bytes to upload, perhaps.
+      // What this replica had before it began anew has bytes to upload, perhaps, also where nothing shows that.
       this.#pending.wake()
+      if (view.length > 0) this.#changes.next(view)
     })
     this.#publishLink()
     if (!parts.bound) this.#pending.run(this.#abort.signal)

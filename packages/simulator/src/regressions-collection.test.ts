@@ -3,6 +3,18 @@ import { replay } from './simulate.js'
 
 /** As `regressions.test.ts`: runs in which deletions are collected. */
 const REGRESSIONS: Readonly<Record<string, string>> = {
+  // Seed 1001611: its bytes were offered to the hub again at the next change only.
+  'a program begins anew that has what the hub shows': `
+    seed 1001611
+    devices app:api
+    app create d 1300000
+    wait 279
+    refuse 100
+    app edit d
+    wait 174
+    demote app
+    wait 397
+  `,
   // Seed 322 of 120 steps: writes above a collected one were claimed with it: who came later, and still had it, kept it alone.
   'a hub goes back, two learn what it shows, and one comes that never heard of what they have collected': `
     seed 322
