@@ -73,3 +73,21 @@ test('[HB20] what the hub did not let go is there again', async () => {
   const shown = Object.keys(JSON.parse(textsOf(trace).replace(/^.*?\{/, '{'))).sort()
   expect(shown).toEqual(['d', 'd/x', 'f'])
 })
+
+test('[HB20] what was refused is refused where others move its directory, until it is sent again (seed 1001029)', async () => {
+  const { trace } = await replay(`
+    seed 1001029
+    devices bob cyd
+    bob mkdir a
+    wait 231
+    cyd create A
+    wait 487
+    bob create a/A
+    refuse 10
+    cyd tree a/a
+    wait 192
+    cyd rename a/a x.txt
+    wait 136
+  `)
+  expect(Object.keys(JSON.parse(textsOf(trace).replace(/^.*?\{/, '{')))).toContain('a/a/a/b/y.txt')
+})

@@ -218,7 +218,9 @@ export class Run {
       const claimed = await ctx.rows.inDirectory(dirKey)
       const isFree = (name: string) => !claimed.has(name)
       const localName = putBack(ctx.files, from, directory, old.localName, isFree)
-      const stat = ctx.files.lstat(join(directory, localName))
+      const back = join(directory, localName)
+      ctx.refused.moved(relativeTo(ctx.directory, from), relativeTo(ctx.directory, back))
+      const stat = ctx.files.lstat(back)
       const after = {
         ...old,
         dir: dirKey,
@@ -284,11 +286,9 @@ export class Run {
       // What belongs to something that waits is noted at each pass: that is no step forward.
       if (step.type === 'note') continue
       report.applied++
-      ctx.onEvent({
-        type: 'applied',
-        path: relativeTo(ctx.directory, pathOf(to ?? from!)),
-        detail: step.type,
-      })
+      const path = relativeTo(ctx.directory, pathOf(to ?? from!))
+      if (from && to) ctx.refused.moved(relativeTo(ctx.directory, pathOf(from)), path)
+      ctx.onEvent({ type: 'applied', path, detail: step.type })
     }
   }
 }

@@ -50,6 +50,15 @@ export class RefusedFiles {
     }
   }
 
+  /** What others moved is no other thing for that, nor is what is in it. Paths relative to the bound directory. */
+  moved(from: string, to: string): void {
+    for (const [path, file] of [...this.#byPath]) {
+      if (path !== from && !path.startsWith(`${from}/`)) continue
+      this.#byPath.delete(path)
+      this.#byPath.set(to + path.slice(from.length), file)
+    }
+  }
+
   /** Everything is worth another attempt. @returns whether there was anything. */
   clear(): boolean {
     const wasAny = this.#byPath.size > 0
