@@ -1,20 +1,20 @@
 import { createHash } from 'node:crypto'
-import type { BlobId } from '@tidemark/protocol'
+import { type BlobId, StoreError } from '@tidemark/protocol'
 import type { ObjectHead, S3Objects } from './s3-objects.js'
 
 /** Objects known to hold what their key says; more than this and the oldest is read again. */
 const KNOWN_MAX = 65_536
+/** Objects known to hold something else; more than this and the oldest is looked at again. */
+const WRONG_MAX = 1_024
 
-/**
- * Whether an object holds the bytes that its key names. What it holds instead is of no use to anybody, and a
- * key that is taken may not be put again: such an object is removed.
- */
+/** Whether an object holds the bytes that its key names. To look changes nothing: the reading may have been wrong. */
 export class ObjectVerifier {
   readonly #objects: S3Objects
   readonly #readsBack: boolean
   /** Key → ETag with which it was read and hashed. */
   readonly #known = new Map<string, string>()
-  /** One look at a key at once: what one finds wrong and removes, no other has just found right. */
+  readonly #wrong = new Set<string>()
+  /** One look at a key at once, for all who ask meanwhile. */
   readonly #looking = new Map<string, Promise<boolean>>()
 
   /** @param readsBack The store takes wrong bytes: what it does not tell the checksum of is read and hashed. */
@@ -25,7 +25,10 @@ export class ObjectVerifier {
 
   /** @param head Of now. @throws {StoreError} */
   async holds(key: string, id: BlobId, head: ObjectHead): Promise<boolean> {
-    if (head.sha256 === id || (head.sha256 === undefined && !this.#readsBack)) return true
+    if (head.sha256 === id || (head.sha256 === undefined && !this.#readsBack)) {
+      this.#wrong.delete(key)
+      return true
+    }
     if (head.etag !== '' && this.#known.get(key) === head.etag) return true
     let looking = this.#looking.get(key)
     if (!looking) {
@@ -35,25 +38,33 @@ export class ObjectVerifier {
     return looking
   }
 
-  async #look(key: string, id: BlobId, head: ObjectHead): Promise<boolean> {
-    if (head.sha256 === undefined) {
-      const hash = createHash('sha256')
-      for await (const part of this.#objects.stream(key, id)) hash.update(part)
-      if (hash.digest('hex') === id) {
-        this.#remember(key, head.etag)
-        return true
-      }
-    }
-    await this.#objects.delete(key)
-    return false
+  /** Whether the last look found something else there. */
+  isWrong(key: string): boolean {
+    return this.#wrong.has(key)
   }
 
-  #remember(key: string, etag: string): void {
-    this.#known.set(key, etag)
-    if (this.#known.size <= KNOWN_MAX) return
-    for (const oldest of this.#known.keys()) {
-      this.#known.delete(oldest)
-      break
+  async #look(key: string, id: BlobId, head: ObjectHead): Promise<boolean> {
+    const hash = createHash('sha256')
+    let length = 0
+    for await (const part of this.#objects.stream(key, id)) {
+      hash.update(part)
+      length += part.length
     }
+    if (length !== head.length) throw new StoreError('blob store: sent another length than it told', 200)
+    const holds = hash.digest('hex') === id
+    if (holds) {
+      this.#wrong.delete(key)
+      this.#known.set(key, head.etag)
+      dropOldest(this.#known, KNOWN_MAX)
+    } else {
+      this.#wrong.add(key)
+      dropOldest(this.#wrong, WRONG_MAX)
+    }
+    return holds
   }
+}
+
+function dropOldest(kept: Map<string, unknown> | Set<string>, max: number): void {
+  const [oldest] = kept.keys()
+  if (kept.size > max && oldest !== undefined) kept.delete(oldest)
 }

@@ -43,7 +43,7 @@ interface Parts {
 
 /**
  * Blobs in a bucket of S3, or of what speaks like it; grants are presigned URLs that the store itself
- * enforces. Written by one process a bucket and prefix, as long as the store does not verify by itself.
+ * enforces.
  */
 export class S3BlobStore implements BlobStore, AsyncDisposable {
   readonly supports: BlobStoreSupports
@@ -163,8 +163,10 @@ export class S3BlobStore implements BlobStore, AsyncDisposable {
   async grantPut(space: SpaceName, { id, length }: { id: BlobId; length: number }): Promise<Grant> {
     const { signer, layout, moment, report } = this.#parts
     mustFit(length)
-    const terms = { id, length, bind: report.bind, createOnly: report.createsOnlyOnce }
-    return signer.put(layout.blob(space, id), terms, moment())
+    const key = layout.blob(space, id)
+    // What is there instead would stand in the way of the right bytes for ever.
+    const createOnly = report.createsOnlyOnce && !this.#verifier.isWrong(key)
+    return signer.put(key, { id, length, bind: report.bind, createOnly }, moment())
   }
 
   async grantGet(space: SpaceName, id: BlobId): Promise<Grant> {

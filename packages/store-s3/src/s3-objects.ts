@@ -21,6 +21,8 @@ export interface ObjectHead {
 
 type Signal = AbortSignal | undefined
 
+const SHA256_BASE64 = /^[A-Za-z0-9+/]{43}=$/
+
 /**
  * Objects of one bucket through the SDK, with the errors of the protocol. Every method throws {StoreError}
  * where the store fails, and the signal's reason where it is aborted.
@@ -69,9 +71,9 @@ export class S3Objects {
           options(signal),
         )
         if (ContentLength === undefined) throw new StoreError('blob store: a HEAD without a length', 200)
-        // A composite one is a hash of hashes.
-        const isWhole = ChecksumSHA256 !== undefined && ChecksumType !== 'COMPOSITE'
-        const sha256 = isWhole ? Buffer.from(ChecksumSHA256, 'base64').toString('hex') : undefined
+        // A composite one is a hash of hashes; it ends in the number of parts, and has a type in newer stores only.
+        const isWhole = ChecksumType !== 'COMPOSITE' && SHA256_BASE64.test(ChecksumSHA256 ?? '')
+        const sha256 = isWhole ? Buffer.from(ChecksumSHA256!, 'base64').toString('hex') : undefined
         return { length: ContentLength, etag: ETag ?? '', sha256 }
       } catch (error) {
         if (statusOf(error) === 404) return undefined

@@ -114,16 +114,16 @@ describe('a store that takes wrong bytes', () => {
     await client.put(await store.grantPut(SPACE, wrong), right.bytes, {})
     expect(double.keys()).toHaveLength(2)
     expect(await store.stat(SPACE, right.id)).toBe(300_000)
-    // Looked at once, whoever asks meanwhile: what one look removes, no other has found right.
+    // Looked at once, whoever asks meanwhile.
     seen.length = 0
     const lengths = await Promise.all([1, 2, 3].map(() => store.stat(SPACE, wrong.id)))
     expect(lengths).toEqual([undefined, undefined, undefined])
     expect(seen.filter((method) => method === 'GET')).toEqual(['GET'])
-    expect(seen.filter((method) => method === 'DELETE')).toEqual(['DELETE'])
-    // It would stand in the way of the right bytes.
-    expect(double.keys()).toEqual([keyOf(right.id)])
+    expect(seen, 'to look changes nothing').not.toContain('DELETE')
+    // A grant that creates could not bring the right bytes.
     await client.put(await store.grantPut(SPACE, wrong), wrong.bytes, {})
     expect(await store.stat(SPACE, wrong.id)).toBe(300_000)
+    expect(double.keys()).toHaveLength(2)
     double.faults.add({ fault: { kind: 'status', status: 500, code: 'InternalError' }, method: 'GET' })
     expect(await store.stat(SPACE, right.id)).toBe(300_000)
   })
