@@ -162,7 +162,7 @@ export class ByteCustody implements Custody {
     if (versions.length === 0) return []
     const nodes = await this.#nodesOf(versions.map(({ node }) => node))
     const shown = versions.filter((version, i) => nodes[i] && shows(nodes[i], version))
-    const lacking = await this.#parts.audit.lacking(shown)
+    const lacking = await this.#parts.audit.lacking(shown, this.#ending.signal)
     const kept = new Set(lacking)
     await this.#lacking.remove(versions.filter((version) => !kept.has(version)))
     return lacking
@@ -171,11 +171,11 @@ export class ByteCustody implements Custody {
   /** @returns those contents of these entries that the hub lacks; they are kept. */
   async #note(entries: readonly NodeEntry[]): Promise<readonly LackingVersion[]> {
     const { audit, space, logger } = this.#parts
-    let lacking = await audit.lacking(entries.flatMap(contentsOf))
+    let lacking = await audit.lacking(entries.flatMap(contentsOf), this.#ending.signal)
     if (lacking.length > 0 && !this.#isReindexed) {
       await this.#reindex()
       this.#ending.signal.throwIfAborted()
-      lacking = await audit.lacking(lacking)
+      lacking = await audit.lacking(lacking, this.#ending.signal)
     }
     if (lacking.length === 0) return lacking
     await this.#lacking.add(lacking)

@@ -110,6 +110,16 @@ async function custodyWorld() {
   return { audit, attached, due, lacked, inStore, lines, seen, tell, write, asked, custody }
 }
 
+test('[BG22] a hub that ends does not wait for what it looks through', async () => {
+  const { audit, custody, tell } = await custodyWorld()
+  audit.lacking = (_, signal) =>
+    new Promise((_, reject) => signal!.addEventListener('abort', () => reject(signal!.reason)))
+  const told = tell(file(1, 1, 1)).catch((error: unknown) => error)
+  await new Promise((resolve) => setImmediate(resolve))
+  await custody.close()
+  expect(await told).toMatchObject({ name: 'AbortError' })
+})
+
 test('[BG22] a hub that lost nothing looks at nothing when a device connects', async () => {
   const { seen, tell, asked } = await custodyWorld()
   await tell(file(1, 1, 1))

@@ -11,7 +11,7 @@ import { decodeManifestNode, type ManifestChild } from './manifest-node.js'
 /** Nodes of one level that are asked for together. */
 const NODES_PER_FETCH = 16
 
-/** One chunk of a file. */
+/** One chunk of a file, or a node above several. */
 export interface ManifestEntry {
   readonly id: ChunkId
   /** Bytes from the start of the file. */
@@ -24,6 +24,12 @@ export interface ReadManifestOptions {
   /** The bytes of these nodes, in the same order. They are verified here. */
   fetchNodes(ids: readonly ChunkId[]): Promise<readonly Uint8Array[]>
   readonly hasher: Hasher
+  /**
+   * Whether what is below a node is of no use: it is not read, and its chunks are left out. Few nodes may name more
+   * chunks than anybody can walk.
+   * @param node Where it stands. @param level 1 above chunks.
+   */
+  skips?(node: ManifestEntry, level: number): boolean
 }
 
 /**
@@ -58,19 +64,24 @@ async function* readNodes(
 ): AsyncGenerator<ManifestEntry, void, undefined> {
   let offset = start
   for (let from = 0; from < nodes.length; from += NODES_PER_FETCH) {
-    const group = nodes.slice(from, from + NODES_PER_FETCH)
+    const group: ManifestEntry[] = []
+    for (const { id, length } of nodes.slice(from, from + NODES_PER_FETCH)) {
+      const node = { id, offset, length }
+      if (!options.skips?.(node, level)) group.push(node)
+      offset += length
+    }
+    if (group.length === 0) continue
     const fetched = await options.fetchNodes(group.map(({ id }) => id))
     for (const [i, node] of group.entries()) {
       const children = checkNode(node, fetched[i], level, isRoot, options.hasher)
-      if (level > 1) yield* readNodes(children, level - 1, offset, false, options)
+      if (level > 1) yield* readNodes(children, level - 1, node.offset, false, options)
       else {
-        let at = offset
+        let at = node.offset
         for (const { id, length } of children) {
           yield { id, offset: at, length }
           at += length
         }
       }
-      offset += node.length
     }
   }
 }

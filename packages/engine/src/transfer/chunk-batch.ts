@@ -13,6 +13,7 @@ interface Wanted {
 export class ChunkBatch {
   readonly #wanted = new Map<ChunkId, Wanted>()
   #bytes = 0
+  #places = 0
 
   /** Distinct bytes. */
   get bytes(): number {
@@ -23,13 +24,15 @@ export class ChunkBatch {
     return new Set(this.#wanted.keys())
   }
 
+  /** Places: one chunk may stand at any number of them. */
   get count(): number {
-    return this.#wanted.size
+    return this.#places
   }
 
   /** @throws {DecodeError} one chunk with two lengths: the manifest lies. */
   add({ id, offset, length }: ManifestEntry): void {
     const known = this.#wanted.get(id)
+    this.#places += 1
     if (known) {
       if (known.length !== length) throw new DecodeError('manifest: one chunk has two lengths')
       known.offsets.push(offset)

@@ -167,6 +167,7 @@ export class Downloader {
     const entries = readManifest(root, height, size, {
       hasher: this.parts.hasher,
       fetchNodes: (ids) => this.#nodes.read(ids, signal),
+      skips: (node) => node.offset + node.length <= start,
     })
     let window: ManifestEntry[] = []
     let bytes = 0
@@ -175,7 +176,7 @@ export class Downloader {
       if (entry.offset >= end) break
       window.push(entry)
       bytes += entry.length
-      if (bytes < STREAM_WINDOW_BYTES) continue
+      if (bytes < STREAM_WINDOW_BYTES && window.length < BATCH_CHUNKS_MAX) continue
       yield this.#window(window, { start, end }, signal)
       window = []
       bytes = 0

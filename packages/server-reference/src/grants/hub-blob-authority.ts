@@ -189,10 +189,10 @@ export class HubBlobAuthority implements BlobAuthority {
 
   /**
    * Those of these contents, which registers name, that the hub cannot give out whole. What it has of them is not
-   * condemned any more. @throws {StoreError}
+   * condemned any more. @throws {StoreError}, the signal's reason.
    */
-  lacking<V extends WantedVersion>(versions: readonly V[]): Promise<V[]> {
-    return this.#versions.lacking(versions)
+  lacking<V extends WantedVersion>(versions: readonly V[], signal?: AbortSignal): Promise<V[]> {
+    return this.#versions.lacking(versions, signal)
   }
 
   /**

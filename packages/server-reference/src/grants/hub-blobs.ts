@@ -19,8 +19,8 @@ export interface HubBlobsParts {
 
 /** What the hub knows of bytes that it should have and has not. */
 export interface BlobAudit {
-  /** Those of these contents that the hub cannot give out whole. @throws {StoreError} */
-  lacking<V extends WantedVersion>(versions: readonly V[]): Promise<V[]>
+  /** Those of these contents that the hub cannot give out whole. @throws {StoreError}, the signal's reason. */
+  lacking<V extends WantedVersion>(versions: readonly V[], signal?: AbortSignal): Promise<V[]>
   /** Those of these contents of which the index does not even name the root: no question to the store. */
   unknown<V extends WantedVersion>(versions: readonly V[]): Promise<V[]>
   /** Those of these contents whose bytes may have been deleted since they were stored. */
@@ -64,7 +64,7 @@ export class HubBlobs {
     const authority = this.#of(space)
     const { index } = this.parts
     return {
-      lacking: (versions) => authority.lacking(versions),
+      lacking: (versions, signal) => authority.lacking(versions, signal),
       unknown: async (versions) => {
         const places = await index.locators(
           space,

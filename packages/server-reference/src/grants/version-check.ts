@@ -30,13 +30,14 @@ export interface VersionCheckParts {
 export class VersionCheck {
   constructor(private readonly parts: VersionCheckParts) {}
 
-  /** Those of which something is missing, or whose manifest is damaged. @throws {StoreError} */
-  async lacking<V extends WantedVersion>(versions: readonly V[]): Promise<V[]> {
+  /** Those of which something is missing, or whose manifest is damaged. @throws {StoreError}, the signal's reason. */
+  async lacking<V extends WantedVersion>(versions: readonly V[], signal?: AbortSignal): Promise<V[]> {
     const single = versions.filter(({ height, size }) => height === 0 && size > 0)
     const missing = new Set(await this.#missing(single.map(({ root }) => root)))
     const lacking: V[] = []
     for (const version of versions) {
-      const isLacking = version.height === 0 ? missing.has(version.root) : !(await this.#isWhole(version))
+      const isLacking =
+        version.height === 0 ? missing.has(version.root) : !(await this.#isWhole(version, signal))
       if (isLacking) lacking.push(version)
     }
     return lacking
@@ -71,10 +72,21 @@ export class VersionCheck {
     }
   }
 
-  async #isWhole({ root, height, size }: WantedVersion): Promise<boolean> {
+  /** Each node is read once, wherever it stands: five of them can name 2^50 chunks. */
+  async #isWhole({ root, height, size }: WantedVersion, signal: AbortSignal | undefined): Promise<boolean> {
+    const seen = new Set<string>()
     const entries = readManifest(root, height, size, {
       hasher: this.parts.hasher,
-      fetchNodes: (ids) => this.read(ids),
+      fetchNodes: async (ids) => {
+        signal?.throwIfAborted()
+        return this.read(ids)
+      },
+      skips: ({ id, length }, level) => {
+        const node = `${id} ${level} ${length}`
+        const isSeen = seen.has(node)
+        seen.add(node)
+        return isSeen
+      },
     })
     let ids: ChunkId[] = []
     try {
