@@ -82,7 +82,9 @@ export class LogBlobStore implements BlobStore {
     const isRange = [offset, length].every((value) => Number.isSafeInteger(value) && value >= 0)
     if (!isRange || offset + length > place.length)
       throw new RangeError(`blob of ${place.length} bytes has no range ${offset}+${length}`)
-    return this.#bytesAt(place.offset + offset, length)
+    const bytes = await this.#bytesAt(place.offset + offset, length)
+    if (bytes.length < length) throw new Error('the file of blobs ends before its last blob does')
+    return bytes
   }
 
   async delete(space: SpaceName, id: BlobId): Promise<void> {
@@ -115,7 +117,11 @@ export class LogBlobStore implements BlobStore {
     const record = Buffer.concat([encodeHead(head), body])
     // What one that failed left behind must not be found behind this one.
     await this.file.truncate(this.#endOffset)
-    await this.file.write(record, 0, record.length, this.#endOffset)
+    for (let at = 0; at < record.length; ) {
+      const { bytesWritten } = await this.file.write(record, at, record.length - at, this.#endOffset + at)
+      if (bytesWritten === 0) throw new Error('the file of blobs takes no more bytes')
+      at += bytesWritten
+    }
     await this.file.datasync()
     this.#note(head)
   }
@@ -141,8 +147,13 @@ export class LogBlobStore implements BlobStore {
 
   /** Fewer at the end of the file. */
   async #bytesAt(offset: number, length: number): Promise<Uint8Array> {
-    const { buffer, bytesRead } = await this.file.read(new Uint8Array(length), 0, length, offset)
-    return buffer.subarray(0, bytesRead)
+    const bytes = new Uint8Array(length)
+    for (let at = 0; at < length; ) {
+      const { bytesRead } = await this.file.read(bytes, at, length - at, offset + at)
+      if (bytesRead === 0) return bytes.subarray(0, at)
+      at += bytesRead
+    }
+    return bytes
   }
 
   #note({ space, id, length }: Head): void {
