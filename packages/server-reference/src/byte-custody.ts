@@ -18,6 +18,7 @@ import type { BlobAudit } from './grants/hub-blobs.js'
 import { type LackingVersion, LackingVersions } from './lacking-versions.js'
 import { LateBytes } from './late-bytes.js'
 import type { Logger } from './logger.js'
+import { LossAudit } from './loss-audit.js'
 
 export interface ByteCustodyParts {
   readonly space: SpaceName
@@ -41,8 +42,7 @@ export class ByteCustody implements Custody {
   readonly #lacking: LackingVersions
   /** Notes and rechecks one after the other: a recheck between a note and its entry would drop the note. */
   #tail: Promise<unknown> = Promise.resolve()
-  #losses = 0
-  #auditing: Promise<void> | undefined
+  readonly #lossAudit: LossAudit
   #isReindexed = false
   #reindexing: Promise<void> | undefined
   readonly #late: LateBytes
@@ -52,11 +52,11 @@ export class ByteCustody implements Custody {
     this.#parts = parts
     this.#lacking = new LackingVersions(parts.storage, parts.space)
     this.#late = new LateBytes(parts.timers, (versions) => this.#askForLate(versions))
-    parts.audit.onLost(() => {
-      this.#losses += 1
-      this.#startAudit()
+    this.#lossAudit = new LossAudit({
+      ...parts,
+      scan: () => this.#scan(),
+      onFailed: (error) => this.#failed(error),
     })
-    this.#startAudit(() => parts.audit.dropLost())
   }
 
   async catchUp<T>(entries: readonly NodeEntry[], receive: () => Promise<T>): Promise<T> {
@@ -93,7 +93,7 @@ export class ByteCustody implements Custody {
   async close(): Promise<void> {
     this.#ending.abort()
     this.#late.close()
-    await this.#auditing
+    await this.#lossAudit.close()
     await this.#tail
     await this.#reindexing
   }
@@ -202,33 +202,18 @@ export class ByteCustody implements Custody {
     await Promise.all([...this.#parts.peers.all].map(({ exchange }) => exchange.want(versions)))
   }
 
-  #startAudit(before: () => Promise<unknown> = async () => undefined): void {
-    if (this.#auditing || this.#isClosed) return
-    this.#auditing = this.#guarded(async () => {
-      await before()
-      await this.#audit()
-    }).finally(() => {
-      this.#auditing = undefined
-    })
-  }
-
-  /** Finds out what lost blobs were needed for, in everything that is shown. */
-  async #audit(): Promise<void> {
-    const { audit, database } = this.#parts
-    while (!this.#isClosed && (await audit.isDue())) {
-      const losses = this.#losses
-      const snapshot = await database.snapshot()
-      try {
-        for await (const page of snapshot.log(0)) {
-          const nodes = await snapshot.nodes(page.map(({ node }) => node))
-          const known = nodes.filter((node) => node !== undefined)
-          await this.#askAll(await this.#exclusive(() => this.#note(known)))
-          if (this.#isClosed) return
-        }
-      } finally {
-        await snapshot.close()
+  /** What is lacking of everything that is shown is noted, and asked for. */
+  async #scan(): Promise<void> {
+    const snapshot = await this.#parts.database.snapshot()
+    try {
+      for await (const page of snapshot.log(0)) {
+        const nodes = await snapshot.nodes(page.map(({ node }) => node))
+        const known = nodes.filter((node) => node !== undefined)
+        await this.#askAll(await this.#exclusive(() => this.#note(known)))
+        if (this.#isClosed) return
       }
-      if (losses === this.#losses) await audit.done()
+    } finally {
+      await snapshot.close()
     }
   }
 
@@ -242,15 +227,14 @@ export class ByteCustody implements Custody {
     return result
   }
 
-  /** In the background a failure ends the attempt, not the hub: the next start or loss tries again. */
+  /** In the background a failure ends the attempt, not the hub. */
   async #guarded(work: () => Promise<void>): Promise<void> {
+    await work().catch((error: unknown) => this.#failed(error))
+  }
+
+  #failed(error: unknown): void {
     const { logger, space } = this.#parts
-    try {
-      await work()
-    } catch (error) {
-      if (this.#isClosed) return
-      logger.error('byte-audit-failed', { space, error })
-    }
+    if (!this.#isClosed) logger.error('byte-audit-failed', { space, error })
   }
 }
 

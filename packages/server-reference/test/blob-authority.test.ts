@@ -236,13 +236,13 @@ describe('contents', () => {
     for (const chunk of [kept, lost]) await one.authority.putInline([chunk])
     expect(await one.authority.lacking([kept, lost, empty].map(versionOf))).toEqual([])
     expect(await one.authority.dropLost()).toBe(0)
-    expect(await one.index.isAuditDue(SPACE)).toBe(false)
+    expect(await one.index.auditDue(SPACE)).toBeUndefined()
     await rm(pathOf(one, packOf([lost]).id))
     expect(await one.authority.dropLost()).toBe(1)
-    expect(await one.index.isAuditDue(SPACE)).toBe(true)
+    expect(await one.index.auditDue(SPACE)).toBe(1)
     expect(await one.authority.lacking([kept, lost, empty].map(versionOf))).toEqual([versionOf(lost)])
-    await one.index.auditDone(SPACE)
-    expect(await one.index.isAuditDue(SPACE)).toBe(false)
+    await one.index.auditDone(SPACE, 1)
+    expect(await one.index.auditDue(SPACE)).toBeUndefined()
   })
 
   test('[BG22] one whose manifest is no manifest, or is missing, is lacking', async () => {

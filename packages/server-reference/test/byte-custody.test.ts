@@ -73,7 +73,7 @@ async function custodyWorld() {
       seen.reindexed++
       for (const root of inStore) lacked.delete(root)
     },
-    isDue: async () => false,
+    due: async () => undefined,
     done: async () => undefined,
     onLost: () => undefined,
   }

@@ -89,7 +89,7 @@ test.each([
     await distrust()
     expect(await authority.need(ids(chunks))).toEqual(ids(chunks))
     expect(found).toBe(1)
-    expect(await index.isAuditDue(SPACE)).toBe(true)
+    expect(await index.auditDue(SPACE)).toBe(1)
     expect(await upload()).toBe(true)
     expect(await authority.need(ids(chunks))).toEqual([])
     expect(Buffer.from(await readFile(pathOf(pack)))).toEqual(Buffer.from(pack.bytes))

@@ -10,7 +10,7 @@ import {
   withoutPlace,
   withPlace,
 } from './chunk-row.js'
-import { auditKey, blobKey, chunkKey, damagedKey, IndexQueue } from './index-transaction.js'
+import { blobKey, chunkKey, damagedKey, IndexQueue, type IndexTransaction } from './index-transaction.js'
 import type { Locator } from './locator.js'
 import { SweepIndex } from './sweep-index.js'
 
@@ -37,6 +37,8 @@ export class BlobIndex {
   /** The part of it that finds and removes what nobody needs. */
   readonly sweeping: SweepIndex
   readonly #queue: IndexQueue
+  /** Counted when it is their turn to be written: an audit that began before one of them does not end it. */
+  readonly #losses = new Map<SpaceName, number>()
 
   constructor(
     private readonly store: KeyValueStore,
@@ -98,6 +100,7 @@ export class BlobIndex {
   setDamaged(space: SpaceName, blob: BlobId): Promise<void> {
     return this.#queue.run(async (txn) => {
       txn.setDamaged(space, blob)
+      this.#noteLoss(txn, space)
       txn.isSync = true
     })
   }
@@ -106,14 +109,18 @@ export class BlobIndex {
     return this.#queue.run(async (txn) => txn.setUndamaged(space, blob))
   }
 
-  /** Whether a blob was dropped since the last `auditDone`. */
-  async isAuditDue(space: SpaceName): Promise<boolean> {
-    return (await this.store.get(auditKey(space))) !== undefined
+  /** How many losses this process has seen, where there was one since the last `auditDone`. */
+  auditDue(space: SpaceName): Promise<number | undefined> {
+    return this.#queue.run(async (txn) =>
+      (await txn.isAuditDue(space)) ? (this.#losses.get(space) ?? 0) : undefined,
+    )
   }
 
-  /** What lost blobs were needed for is known. */
-  async auditDone(space: SpaceName): Promise<void> {
-    await this.store.batch([{ type: 'del', key: auditKey(space) }], { sync: false })
+  /** What lost blobs were needed for is known, if there were no more than these. */
+  auditDone(space: SpaceName, losses: number): Promise<void> {
+    return this.#queue.run(async (txn) => {
+      if ((this.#losses.get(space) ?? 0) === losses) txn.setAuditDone(space)
+    })
   }
 
   /**
@@ -204,14 +211,19 @@ export class BlobIndex {
       if ((!isKnown && inIt.length === 0) || !(await isGone())) return false
       for (const [id, row] of inIt) txn.setChunk(space, id, withoutPlace(row, blob))
       txn.forgetBlob(space, blob)
-      txn.setAuditDue(space)
+      this.#noteLoss(txn, space)
       txn.isSync = true
       return true
     })
   }
 
-  /** A register names bytes that are not here: what else is lacking has to be found out. */
+  /** Registers name bytes that are not here, or may: what is lacking has to be found out. */
   setAuditDue(space: SpaceName): Promise<void> {
-    return this.#queue.run(async (txn) => txn.setAuditDue(space))
+    return this.#queue.run(async (txn) => this.#noteLoss(txn, space))
+  }
+
+  #noteLoss(txn: IndexTransaction, space: SpaceName): void {
+    txn.setAuditDue(space)
+    this.#losses.set(space, (this.#losses.get(space) ?? 0) + 1)
   }
 }

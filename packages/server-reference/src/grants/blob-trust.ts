@@ -4,10 +4,10 @@ import type { BlobIndex } from './blob-index.js'
 import type { BlobLocks } from './blob-locks.js'
 import type { BlobReader } from './blob-reader.js'
 
-/** A blob that was found to be good is not read again for so long, however often somebody distrusts it. */
-const GOOD_FOR_MS = 60_000
-/** Blobs of which that is known. */
-const GOOD_MAX = 1_024
+/** Nothing becomes for so long of a blob that was looked at, however often somebody distrusts it. */
+const LOOK_AGAIN_MS = 60_000
+/** Blobs of which it is known when they were looked at. */
+const LOOKED_MAX = 1_024
 
 export interface BlobTrustParts {
   readonly space: SpaceName
@@ -15,7 +15,7 @@ export interface BlobTrustParts {
   readonly reader: BlobReader
   readonly locks: BlobLocks
   readonly logger: Logger
-  /** A blob is damaged: what needs its chunks is not known yet. */
+  /** A blob is damaged, or somebody reads from one that is: what needs its chunks is not known yet. */
   readonly onDamaged?: (() => void) | undefined
 }
 
@@ -26,18 +26,29 @@ export interface BlobTrustParts {
  */
 export class BlobTrust {
   readonly #parts: BlobTrustParts
-  readonly #goodSince = new Map<BlobId, number>()
+  readonly #lookedAtMs = new Map<BlobId, number>()
   readonly #looking = new Map<BlobId, Promise<void>>()
   #tail: Promise<unknown> = Promise.resolve()
   #damaged = new Set<BlobId>()
+  #loaded: Promise<void> | undefined
 
   constructor(parts: BlobTrustParts) {
     this.#parts = parts
   }
 
-  async load(): Promise<void> {
+  /** Once; before it nothing is known to be damaged. */
+  load(): Promise<void> {
     const { space, index } = this.#parts
-    this.#damaged = new Set(await index.damaged(space))
+    this.#loaded ??= index.damaged(space).then(
+      (damaged) => {
+        this.#damaged = new Set(damaged)
+      },
+      (error: unknown) => {
+        this.#loaded = undefined
+        throw error
+      },
+    )
+    return this.#loaded
   }
 
   isDamaged(blob: BlobId): boolean {
@@ -72,15 +83,17 @@ export class BlobTrust {
   #look(blob: BlobId): Promise<void> {
     const { space, index, reader, locks, logger, onDamaged } = this.#parts
     return locks.run(blob, async () => {
-      if (this.isDamaged(blob) || this.#isGood(blob)) return
-      if (!(await reader.isDamaged(blob))) {
-        this.#noteGood(blob)
-        return
+      if (this.#wasLookedAt(blob)) return
+      if (this.isDamaged(blob)) {
+        // What it is read for may have come since its damage was found.
+        await index.setAuditDue(space)
+      } else if (await reader.isDamaged(blob)) {
+        this.#damaged.add(blob)
+        await index.setDamaged(space, blob)
+        logger.warn('blob-damaged', { space, blob })
       }
-      this.#damaged.add(blob)
-      await index.setDamaged(space, blob)
-      logger.warn('blob-damaged', { space, blob })
-      onDamaged?.()
+      this.#noteLookedAt(blob)
+      if (this.isDamaged(blob)) onDamaged?.()
     })
   }
 
@@ -90,16 +103,18 @@ export class BlobTrust {
     const { space, index } = this.#parts
     await index.setUndamaged(space, blob)
     this.#damaged.delete(blob)
+    this.#lookedAtMs.delete(blob)
   }
 
-  #isGood(blob: BlobId): boolean {
-    const sinceMs = this.#goodSince.get(blob)
-    return sinceMs !== undefined && sinceMs + GOOD_FOR_MS > this.#parts.index.nowMs
+  #wasLookedAt(blob: BlobId): boolean {
+    const lookedAtMs = this.#lookedAtMs.get(blob)
+    return lookedAtMs !== undefined && lookedAtMs + LOOK_AGAIN_MS > this.#parts.index.nowMs
   }
 
-  #noteGood(blob: BlobId): void {
-    const [oldest] = this.#goodSince.keys()
-    if (this.#goodSince.size >= GOOD_MAX && oldest !== undefined) this.#goodSince.delete(oldest)
-    this.#goodSince.set(blob, this.#parts.index.nowMs)
+  #noteLookedAt(blob: BlobId): void {
+    this.#lookedAtMs.delete(blob)
+    const [oldest] = this.#lookedAtMs.keys()
+    if (this.#lookedAtMs.size >= LOOKED_MAX && oldest !== undefined) this.#lookedAtMs.delete(oldest)
+    this.#lookedAtMs.set(blob, this.#parts.index.nowMs)
   }
 }

@@ -75,6 +75,8 @@ export class HubBlobAuthority implements BlobAuthority {
   readonly #locks = new BlobLocks()
   /** No packs, whatever becomes of the store: their ids say which bytes they are. */
   readonly #refused = new Set<BlobId>()
+  /** This process has seen a blob that was gone. */
+  #hasLost = false
   #ready: Promise<void> | undefined
 
   constructor(parts: HubBlobAuthorityParts) {
@@ -196,8 +198,8 @@ export class HubBlobAuthority implements BlobAuthority {
   }
 
   /**
-   * Those of these contents of which the hub has something, and which were used long ago: other bytes of them may
-   * have gone since. What was never here may be on its way.
+   * Those of these contents of which the hub has something, and other bytes may be gone: they were used long ago, or
+   * blobs were lost or damaged since they were stored. What was never here may be on its way.
    */
   async unsure<V extends WantedVersion>(versions: readonly V[]): Promise<V[]> {
     const { space, index } = this.#parts
@@ -205,7 +207,14 @@ export class HubBlobAuthority implements BlobAuthority {
       space,
       versions.map(({ root }) => root),
     )
-    return versions.filter((_, i) => rows[i] !== undefined && !index.isFresh(rows[i]))
+    await this.#trust.load()
+    const hasDamage = this.#trust.damaged.length > 0
+    return versions.filter(({ height }, i) => {
+      const row = rows[i]
+      if (!row) return false
+      if (!index.isFresh(row) || (height > 0 && (hasDamage || this.#hasLost))) return true
+      return hasDamage && placesOf(row).some(({ blob }) => this.#trust.isDamaged(blob))
+    })
   }
 
   /**
@@ -376,6 +385,7 @@ export class HubBlobAuthority implements BlobAuthority {
     const isGone = async () => (await store.stat(space, blob)) === undefined
     const isLost = await index.drop(space, blob, chunks, isGone)
     if (!isLost) return false
+    this.#hasLost = true
     await this.#trust.forget(blob)
     onBlobLost?.()
     return true

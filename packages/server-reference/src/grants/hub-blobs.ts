@@ -29,10 +29,10 @@ export interface BlobAudit {
   dropLost(): Promise<number>
   /** Reads blobs that the store has and the index does not name: a database that is older than its store. @throws the signal's reason. */
   reindex(signal?: AbortSignal): Promise<void>
-  /** Whether a blob was lost since the last `done`. */
-  isDue(): Promise<boolean>
-  /** What lost blobs were needed for is known. */
-  done(): Promise<void>
+  /** How many losses there were, where it is not known what all of the lost blobs were needed for. */
+  due(): Promise<number | undefined>
+  /** That is known now. @param losses What `due` said: nothing is done where there are more by now. */
+  done(losses: number): Promise<void>
   /** Called when a blob was found to be lost; one listener. */
   onLost(listener: () => void): void
 }
@@ -75,8 +75,8 @@ export class HubBlobs {
       unsure: (versions) => authority.unsure(versions),
       dropLost: () => authority.dropLost(),
       reindex: async (signal) => void (await authority.rebuildIndex(signal)),
-      isDue: () => index.isAuditDue(space),
-      done: () => index.auditDone(space),
+      due: () => index.auditDue(space),
+      done: (losses) => index.auditDone(space, losses),
       onLost: (listener) => void this.#listeners.set(space, listener),
     }
   }

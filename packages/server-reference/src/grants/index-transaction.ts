@@ -20,7 +20,7 @@ const SET = Uint8Array.of(1)
 export const chunkKey = (space: SpaceName, chunk: ChunkId): string => `${PREFIX}c/${space}/${chunk}`
 export const blobKey = (space: SpaceName, blob: BlobId | ''): string => `${PREFIX}b/${space}/${blob}`
 export const damagedKey = (space: SpaceName, blob: BlobId | ''): string => `${PREFIX}d/${space}/${blob}`
-export const auditKey = (space: SpaceName): string => `${PREFIX}a/${space}`
+const auditKey = (space: SpaceName): string => `${PREFIX}a/${space}`
 const contentsKey = (space: SpaceName, blob: BlobId): string => `${PREFIX}p/${space}/${blob}`
 
 /** Rows of the index as they are, with the changes of one batch on top. */
@@ -69,18 +69,26 @@ export class IndexTransaction {
     this.setUndamaged(space, blob)
   }
 
-  /** What needs its chunks is not known yet. */
   setDamaged(space: SpaceName, blob: BlobId): void {
     this.#changed.set(damagedKey(space, blob), SET)
-    this.setAuditDue(space)
   }
 
   setUndamaged(space: SpaceName, blob: BlobId): void {
     this.#changed.set(damagedKey(space, blob), undefined)
   }
 
+  async isAuditDue(space: SpaceName): Promise<boolean> {
+    const [value] = await this.#getMany([auditKey(space)])
+    return value !== undefined
+  }
+
+  /** What needs the chunks of a blob is not known yet. */
   setAuditDue(space: SpaceName): void {
     this.#changed.set(auditKey(space), SET)
+  }
+
+  setAuditDone(space: SpaceName): void {
+    this.#changed.set(auditKey(space), undefined)
   }
 
   get ops(): readonly KeyValueOp[] {
