@@ -34,7 +34,7 @@ export class Incoming {
   /** A new, empty file of its own name in the same file system as the blobs. */
   async create(): Promise<IncomingFile> {
     const path = join(this.layout.incoming, `${process.pid}-${randomBytes(9).toString('hex')}`)
-    const handle = await storing(this.files.open(path, 'wx', 0o644))
+    const handle = await this.#again([this.layout.incoming], () => this.files.open(path, 'wx', 0o644))
     return new IncomingFile(path, handle, this.files)
   }
 
@@ -45,8 +45,23 @@ export class Incoming {
   async commit(file: IncomingFile, directories: readonly [string, string], target: string): Promise<void> {
     const [shard, parent] = directories
     await Promise.all([file.finish(), this.#ensure(shard).then(() => this.#ensure(parent))])
-    await storing(this.files.rename(file.path, target))
+    await this.#again([this.layout.blobs, shard, parent], () => this.files.rename(file.path, target))
     await storing(this.#sync.sync(parent))
+  }
+
+  /**
+   * Once more where a directory has vanished behind our back: a cleaner of empty ones, a restore.
+   * @param directories Outermost first.
+   */
+  async #again<T>(directories: readonly string[], act: () => Promise<T>): Promise<T> {
+    try {
+      return await storing(act())
+    } catch (error) {
+      if (!(error instanceof StoreError) || errnoOf(error.cause) !== 'ENOENT') throw error
+    }
+    for (const directory of directories) this.#directories.delete(directory)
+    for (const directory of directories) await this.#ensure(directory)
+    return storing(act())
   }
 
   /** The directory exists, durably: once per process, shared by everyone who asks meanwhile. */

@@ -64,6 +64,23 @@ describe('put', () => {
     expect(await fsp.readdir(join(dir, 'incoming'))).toEqual([])
   })
 
+  test.each(['blobs/<2 hex>/<space>', 'blobs/<2 hex>', 'blobs', 'incoming', ''])(
+    'directories that are removed while the store runs are made anew: %s',
+    async (removed) => {
+      const dir = await directory()
+      const store = fsBlobStore({ directory: dir })
+      const blob = blobOf(1_000)
+      await store.put(SPACE, blob.id, blob.bytes)
+      // Twice: what was made anew is known again.
+      for (let i = 0; i < 2; i++) {
+        const path = removed.replace('<2 hex>', blob.id.slice(0, 2)).replace('<space>', SPACE)
+        await fsp.rm(join(dir, path), { recursive: true })
+        await Promise.all([1, 2, 3].map(() => store.put(SPACE, blob.id, blob.bytes)))
+        expect(await store.stat(SPACE, blob.id)).toBe(1_000)
+      }
+    },
+  )
+
   test('a blob longer than the limit is refused', async () => {
     const store = fsBlobStore({ directory: await directory() })
     const { id } = blobOf(1)
