@@ -211,6 +211,30 @@ describe('two hubs', () => {
     }
   })
 
+  test('[BG27] see each other although one finds no room for its claims for a while', async () => {
+    let isFull = false
+    const put = () => {
+      if (isFull) throw new StoreError('the blob store is full', 507)
+    }
+    const blobs = intercepted(store, { put })
+    const first = await new TestHub(undefined, blobs).start()
+    const second = await new TestHub().start()
+    await first.run(2 * HOUR)
+    await second.run(2 * HOUR)
+    isFull = true
+    for (let day = 0; day < 3; day++) {
+      await first.run(DAY)
+      await second.run(DAY)
+      expect(await second.claim.soleSinceMs()).toBeUndefined()
+      await first.crash()
+    }
+    expect(await claims(), 'the last one of the first, two of the second').toHaveLength(3)
+    isFull = false
+    await first.run(2 * HOUR)
+    expect(await claims()).toHaveLength(4)
+    expect(await first.claim.soleSinceMs()).toBeUndefined()
+  })
+
   test('[BG27] a copy that is started for a trial: neither has the store for itself, until the copy was gone for 30 days', async () => {
     const hub = await new TestHub().start()
     await hub.run(HOUR)
@@ -302,8 +326,10 @@ function intercepted(blobs: BlobStore, before: { put?: () => void; delete?: () =
     get(target, name) {
       const value = Reflect.get(target, name)
       if (typeof value !== 'function') return value
+      const act = before[name as 'put' | 'delete']
+      if (!act) return value.bind(target)
       return async (...args: unknown[]) => {
-        before[name as 'put' | 'delete']?.()
+        act()
         return Reflect.apply(value, target, args)
       }
     },

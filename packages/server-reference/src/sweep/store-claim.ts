@@ -41,6 +41,8 @@ interface ClaimRow {
   readonly hub: string
   /** Claims of this database that may be in the store; the last one is the newest. */
   readonly mine: readonly BlobId[]
+  /** The newest of them that is known to be there. */
+  readonly stored?: BlobId
   /** Since when nobody else had one; times are of `Uptime`. */
   readonly soleSinceMs: number | undefined
   /** When each claim of others was first seen. */
@@ -51,9 +53,10 @@ interface ClaimRow {
  * Whether this hub is the only one that uses its store: two that do take each other's bytes for nobody's.
  *
  * Each hub keeps blobs in the store that say whose it is, and puts a new one there each half hour; the one before
- * stays until then, so that whoever reads a long list meanwhile sees one of them. One that its database does not know was put by another hub, or by a copy of this one: the database was copied, or put
- * back to a backup, after which the later life of this hub is the copy. A copy that renews nothing for 30 days is
- * over; another hub is never over by itself, because what it stored may be all that there is.
+ * stays until then, so that whoever reads a long list meanwhile sees one of them. One that its database does not know
+ * was put by another hub, or by a copy of this one: the database was copied, or put back to a backup, after which the
+ * later life of this hub is the copy. A copy that renews nothing for 30 days is over; another hub is never over by
+ * itself, because what it stored may be all that there is.
  */
 export class StoreClaim {
   readonly #parts: StoreClaimParts
@@ -110,14 +113,17 @@ export class StoreClaim {
   async #renew(): Promise<void> {
     if (this.#isClosed) return
     const { blobs, random, hasher } = this.#parts
-    const { hub, mine } = await this.#load()
+    const { hub, mine, stored = mine.at(-1) } = await this.#load()
     const bytes = encoder.encode(`${FIRST_LINE}\n${hub}\n${bytesToHex(random.bytes(ID_BYTES))}\n`)
     const id = bytesToHex(hasher.sha256(bytes)) as BlobId
-    // Where nothing can be deleted there is no new one either: they would be more and more.
-    for (const old of mine.slice(0, -1)) await blobs.delete(CLAIMS_SPACE, old)
+    const kept = mine.filter((old) => old === stored)
+    // Where nothing can be deleted there is no new one either: they would be more and more. The one that is there
+    // stays until another one is: a store may take no new bytes for as long as it likes.
+    for (const old of mine) if (old !== stored) await blobs.delete(CLAIMS_SPACE, old)
     // Known before it is there, or a crash would leave one that looks like another's.
-    await this.#save({ mine: [...mine.slice(-1), id] })
+    await this.#save({ mine: [...kept, id] })
     await blobs.put(CLAIMS_SPACE, id, bytes)
+    await this.#save({ stored: id })
   }
 
   async #check(): Promise<void> {
