@@ -6,6 +6,7 @@ import {
   openIndexedDbStore,
 } from '@tidemark/engine/browser'
 import { webSocketTransport } from '@tidemark/transport-ws/browser'
+import { databaseName } from './database-name.js'
 import type { Settings } from './settings.js'
 
 export interface Device {
@@ -24,8 +25,7 @@ export interface Device {
 export async function openDevice({ hub, token, space: name, keepsBytes }: Settings): Promise<Device> {
   const transport = webSocketTransport(hub)
   const platform = await browserPlatform()
-  // One database a hub and space: those of two hubs have nothing to do with each other.
-  const database = `${transport.label} ${name}`
+  const database = databaseName(hub, name)
   const storage = await openIndexedDbStore(database)
   let blobs: IndexedDbBlobStore | undefined
   const closeStores = async (): Promise<void> => {
