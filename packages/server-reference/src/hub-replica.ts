@@ -210,9 +210,9 @@ class HubReplica implements HubEngine {
         logger.info('space-opened', { space })
         const mayWrite = subject.may(space, 'write')
         const { device } = session.peer
-        // Nobody waits for one that only reads.
         const who = { device, subject: subject.subject }
-        await (mayWrite ? this.#silent.seen(space, who) : this.#silent.forget(space, who))
+        // Nobody waits for one that only reads.
+        if (!mayWrite) await this.#silent.forget(space, who)
         const blobs = mayWrite ? authority : readOnly(authority, space)
         const { refuse } = this.#services
         return peers.endpoint(session, {
@@ -220,6 +220,8 @@ class HubReplica implements HubEngine {
           blobs,
           custody,
           admits: true,
+          // Not before: each new id would be another row, of devices that nobody waits for.
+          onAdmitted: () => this.#silent.seen(space, who),
           ...(refuse ? { refuse: told(refuse, logger) } : {}),
         })
       },

@@ -66,7 +66,7 @@ export class SilentMembers {
     this.#schedule()
   }
 
-  /** A device that may write has opened the space. */
+  /** A member has opened the space. */
   seen(space: SpaceName, { device, subject }: Member): Promise<void> {
     return this.#exclusive(async () => {
       const silence = this.#of(space)

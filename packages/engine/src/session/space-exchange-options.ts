@@ -25,6 +25,8 @@ export interface SpaceExchangeOptions {
   readonly blobs?: BlobAuthority
   /** Whether this side, a hub, makes members of those that may write. @default false */
   readonly admits?: boolean
+  /** The peer is a member now. */
+  onAdmitted?(): Promise<void>
   /** What this side does not take, where it is a hub. */
   readonly refuse?: Refuse
   /** What the peer, a hub, refused has been taken back. */

@@ -266,7 +266,10 @@ export class SpaceExchange implements SpaceEndpoint {
     if (open.answers < this.#awaited) return
     this.#awaitsOpen = this.#judgesLater
     if (await this.#beginsAnew(open)) return
-    if (this.#admits) await database.gc.admit(peer)
+    if (this.#admits) {
+      await database.gc.admit(peer)
+      await this.#options.onAdmitted?.()
+    }
     const wentBack = !vectorAtMost(open.remembered, database.frontier)
     const isGood = !wentBack && open.cursor !== undefined && database.isGoodCursor(open.cursor)
     // It began anew, and the `anew` that said so was lost.

@@ -46,6 +46,8 @@ export interface SpaceAccess {
   readonly custody?: Custody
   /** See `SpaceExchangeOptions.admits`. */
   readonly admits?: boolean
+  /** See `SpaceExchangeOptions.onAdmitted`. */
+  onAdmitted?(): Promise<void>
   /** What this side, a hub, does not take. */
   readonly refuse?: Refuse
 }
