@@ -154,6 +154,8 @@ export async function startHub(options: HubConfigOptions, parts: HubParts): Prom
     })
     acceptSessions(listener, engine, logger)
     await listenOn(server, config)
+    // One that nobody listens to would end the process: a connection could not be accepted.
+    server.on('error', (error) => logger.error('server-failed', { error }))
   } catch (error) {
     await stopAll({ listener, engine, server, storage, drainTimeoutMs: 0, logger })
     throw error

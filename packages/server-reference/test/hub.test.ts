@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { MemoryKeyValueStore } from '@tidemark/engine'
 import { openLevelStore } from '@tidemark/engine/node'
@@ -269,6 +269,20 @@ describe('restart', () => {
     expect(second.lines.some(({ event }) => event === 'blob-index-rebuilt')).toBe(false)
     await second.hub.close()
   })
+})
+
+test('a server that fails while it runs is a line in the log, and the hub goes on', async () => {
+  let server: Server | undefined
+  const listen: HubParts['listen'] = (options) => {
+    server = options.server
+    return webSocketListener(options)
+  }
+  const { hub, lines } = await start({}, { listen })
+  // As node:http does where a connection cannot be accepted: no file descriptors are left.
+  server!.emit('error', Object.assign(new Error('accept EMFILE'), { code: 'EMFILE' }))
+  expect(lines.filter(({ event }) => event === 'server-failed')).toHaveLength(1)
+  expect((await fetch(`${hub.url}/healthz`)).ok).toBe(true)
+  await hub.close()
 })
 
 describe('a failed start', () => {
