@@ -294,6 +294,7 @@ export class FolderLoop {
       if (!(await this.#passRemote(signal))) return
       this.#isRemoteFirst = false
       this.hintAll()
+      if (this.#mustSettle) return
     }
     this.#local.hintDue()
     // Hints name paths: they are used up before others' moves give paths another meaning.

@@ -2,7 +2,9 @@ import * as fs from 'node:fs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { nodeFileSystem } from '../adapters/node-file-system.js'
 import { applyRemote } from './apply-remote.js'
+import { Downloads } from './downloads.js'
 import { readLifts } from './journal.js'
+import { settleUnderWay } from './recover.js'
 import { MTIME_MS, nodeId, rootOf, type Thing } from './testing/fake-space.js'
 import { intercepted, treeOf, World } from './testing/world.js'
 import { Unsettled } from './unsettled.js'
@@ -350,4 +352,32 @@ test('[CR18] names that could not change hands, because the disk refused it once
   expect(await readLifts(world.ctx().space.rows)).toEqual([])
   await shows([FILE(1, 'b', 'A'), FILE(2, 'a', 'B')])
   await shows([FILE(1, 'b', 'A 2'), FILE(2, 'a', 'B 2')])
+})
+
+test('[CR18] a part that could not be taken away from beside its file is that file: for another it comes again', async () => {
+  const large = 'x'.repeat(300_000)
+  let failures = 1
+  const files = intercepted(nodeFileSystem, (call, [path]) => {
+    if (call === 'unlink' && path?.includes('/part-') && failures-- > 0)
+      throw Object.assign(new Error('EIO'), { code: 'EIO' })
+  })
+  const ctx = world.ctx(files)
+  const downloads = new Downloads()
+  const passes = async (): Promise<void> => {
+    await applyRemote(ctx, never, downloads)
+    await downloads.next()
+    await applyRemote(ctx, never, downloads)
+  }
+  world.space.show([FILE(1, 'a', large)])
+  await passes()
+  const { mode, nlink } = fs.statSync(world.path('a'))
+  expect(nlink).toBe(2)
+  world.space.show([FILE(1, 'a', large), { ...FILE(2, 'b', large), executable: true }])
+  await applyRemote(ctx, never, downloads)
+  expect(fs.statSync(world.path('a')).mode).toBe(mode)
+  expect(await settleUnderWay(ctx)).toEqual([])
+  await passes()
+  expect(world.disk()).toEqual({ a: large, b: large })
+  expect(fs.statSync(world.path('a'))).toMatchObject({ mode, nlink: 1 })
+  await downloads.close()
 })

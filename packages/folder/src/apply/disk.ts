@@ -44,6 +44,9 @@ export function lstatBelow(files: FileSystem, directory: string, path: string): 
   return files.lstat(join(above, name))
 }
 
+type Looks = Pick<FileSystem, 'lstat' | 'readFile'>
+type Names = Pick<FileSystem, 'lstat' | 'link' | 'unlink' | 'rename'>
+
 /** Largest racy file that is read to compare: a chunk at most. */
 const RACY_BYTES_MAX = 1 << 20
 
@@ -52,7 +55,7 @@ const RACY_BYTES_MAX = 1 << 20
  * read, a large one counts as changed until the next scan. Nor does the time of change of a file with several
  * names: what is done here to one of them changes it for all.
  */
-export function matchesRow(files: FileSystem, path: string, row: SyncedRow): boolean {
+export function matchesRow(files: Looks, path: string, row: SyncedRow): boolean {
   const stat = files.lstat(path)
   if (!stat || stat.kind !== row.entry.kind) return false
   if (stat.kind === 'dir') return isInode(stat, row.fingerprint)
@@ -63,19 +66,14 @@ export function matchesRow(files: FileSystem, path: string, row: SyncedRow): boo
 }
 
 /** Whether a file that was moved aside is still what the row says: a rename has given it another time of change. */
-export function isRowAside(files: FileSystem, path: string, row: SyncedRow): boolean {
+export function isRowAside(files: Looks, path: string, row: SyncedRow): boolean {
   const stat = files.lstat(path)
   if (!stat || !sameFile(stat, row.fingerprint)) return false
   return !row.racy || holdsBytes(files, path, stat, row)
 }
 
 /** By reading a small file; a large one does not count as read. What is no file has no bytes. */
-function holdsBytes(
-  files: FileSystem,
-  path: string,
-  stat: FileStat,
-  { entry: { version } }: SyncedRow,
-): boolean {
+function holdsBytes(files: Looks, path: string, stat: FileStat, { entry: { version } }: SyncedRow): boolean {
   if (stat.kind !== 'file' || !version) return true
   if (version.height > 0 || stat.size > RACY_BYTES_MAX) return false
   return createHash('sha256').update(files.readFile(path)).digest('hex') === version.root
@@ -90,16 +88,13 @@ const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 
  *
  * @returns whether it was done; if not, something stands at `to` and nothing happened.
  */
-export function placeNew(files: FileSystem, from: string, to: string, kind: FileKind): boolean {
+export function placeNew(files: Names, from: string, to: string, kind: FileKind): boolean {
   if (kind === 'file') {
-    try {
-      files.link(from, to)
+    const linked = link(files, from, to)
+    if (linked === 'taken') return finishPlacing(files, from, to)
+    if (linked === 'done') {
       files.unlink(from)
       return true
-    } catch (error) {
-      const errno = mustBeSystemError(error)
-      if (errno === 'EEXIST') return finishPlacing(files, from, to)
-      if (!NO_LINKS.has(errno)) throw error
     }
   }
   if (files.lstat(to)) return false
@@ -107,8 +102,20 @@ export function placeNew(files: FileSystem, from: string, to: string, kind: File
   return true
 }
 
+function link(files: Names, from: string, to: string): 'done' | 'taken' | 'no-links' {
+  try {
+    files.link(from, to)
+    return 'done'
+  } catch (error) {
+    const errno = mustBeSystemError(error)
+    if (errno === 'EEXIST') return 'taken'
+    if (!NO_LINKS.has(errno)) throw error
+    return 'no-links'
+  }
+}
+
 /** An earlier attempt may have ended between the two names. */
-function finishPlacing(files: FileSystem, from: string, to: string): boolean {
+function finishPlacing(files: Names, from: string, to: string): boolean {
   const [a, b] = [files.lstat(from), files.lstat(to)]
   if (!a || !b || !isInode(a, b)) return false
   files.unlink(from)
@@ -128,7 +135,7 @@ export function* namesBeside(name: string): Generator<string, never> {
  * @returns the name that it got.
  */
 export function putBack(
-  files: FileSystem,
+  files: Names,
   from: string,
   directory: string,
   name: string,

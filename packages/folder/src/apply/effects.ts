@@ -26,6 +26,8 @@ export type Outcome =
   | { readonly done: false; readonly cause: 'taken' }
   | { readonly done: false; readonly cause: 'not-empty' }
   | { readonly done: false; readonly cause: 'refused'; readonly errno: string }
+  /** Refused after something was changed: what stands where is for `Settling` to see. */
+  | { readonly done: false; readonly cause: 'half-done'; readonly errno: string }
 
 const CHANGED: Outcome = { done: false, cause: 'changed' }
 const TAKEN: Outcome = { done: false, cause: 'taken' }
@@ -33,13 +35,30 @@ const TAKEN: Outcome = { done: false, cause: 'taken' }
 /** The disk is no longer as it was when it was looked at. */
 const MOVED_ON = new Set(['ENOENT', 'ENOTDIR', 'EEXIST', 'EISDIR', 'ELOOP'])
 
-/** Turns a system's refusal into an outcome; anything that is not one goes up. */
-export function attempt(effect: () => Outcome): Outcome {
-  try {
-    return effect()
-  } catch (error) {
-    const errno = mustBeSystemError(error)
-    return MOVED_ON.has(errno) ? CHANGED : { done: false, cause: 'refused', errno }
+/** The calls that effects are made of. */
+type EffectCalls = Pick<
+  FileSystem,
+  'lstat' | 'readFile' | 'mkdir' | 'rmdir' | 'rename' | 'link' | 'unlink' | 'symlink' | 'chmod'
+>
+
+/** The same calls; `changed` is told of each one that has changed something. */
+function noting(files: EffectCalls, changed: () => void): EffectCalls {
+  const note =
+    <A extends unknown[]>(call: (...args: A) => void) =>
+    (...args: A): void => {
+      call.apply(files, args)
+      changed()
+    }
+  return {
+    lstat: (path) => files.lstat(path),
+    readFile: (path) => files.readFile(path),
+    mkdir: note(files.mkdir),
+    rmdir: note(files.rmdir),
+    rename: note(files.rename),
+    link: note(files.link),
+    unlink: note(files.unlink),
+    symlink: note(files.symlink),
+    chmod: note(files.chmod),
   }
 }
 
@@ -48,7 +67,28 @@ export function attempt(effect: () => Outcome): Outcome {
  * no row names are put back. None ever replaces a name: files come in by link(2), which refuses.
  */
 export class Effects {
-  constructor(private readonly files: FileSystem) {}
+  private readonly files: EffectCalls
+  /** Calls that changed something. */
+  #changes = 0
+
+  constructor(files: EffectCalls) {
+    this.files = noting(files, () => this.#changes++)
+  }
+
+  /**
+   * Turns a system's refusal into an outcome; anything that is not one goes up. Refused after the first change,
+   * an effect is half done, and nobody may take what it left for its user's doing.
+   */
+  attempt(effect: () => Outcome): Outcome {
+    const before = this.#changes
+    try {
+      return effect()
+    } catch (error) {
+      const errno = mustBeSystemError(error)
+      if (this.#changes > before) return { done: false, cause: 'half-done', errno }
+      return MOVED_ON.has(errno) ? CHANGED : { done: false, cause: 'refused', errno }
+    }
+  }
 
   /** To the trash. */
   remove(at: Spot, row: SyncedRow, aside: string): Outcome {
@@ -103,23 +143,16 @@ export class Effects {
   /** The old content goes aside, the new one in; the name is missing only between two system calls. */
   replace(at: Spot, row: SyncedRow, aside: string, create: () => Outcome): Outcome {
     if (!this.#moveAside(at, row, aside)) return CHANGED
-    try {
-      const outcome = create()
-      return outcome.done ? outcome : TAKEN
-    } catch (error) {
-      mustBeSystemError(error)
-      if (this.#isBack(aside, pathOf(at), row)) throw error
-      return TAKEN
-    }
+    const created = this.attempt(create)
+    if (created.done || created.cause === 'half-done') return created
+    const back = this.attempt(() => this.#giveBack(aside, pathOf(at), row))
+    if (back.done) return created
+    return back.cause === 'half-done' ? back : TAKEN
   }
 
-  #isBack(aside: string, path: string, { entry }: SyncedRow): boolean {
-    try {
-      return placeNew(this.files, aside, path, entry.kind === 'file' ? 'file' : 'symlink')
-    } catch (error) {
-      mustBeSystemError(error)
-      return false
-    }
+  #giveBack(aside: string, path: string, { entry }: SyncedRow): Outcome {
+    const isBack = placeNew(this.files, aside, path, entry.kind === 'file' ? 'file' : 'symlink')
+    return isBack ? { done: true, stat: undefined } : TAKEN
   }
 
   chmod(at: Spot, row: SyncedRow, mode: number): Outcome {
@@ -149,8 +182,10 @@ export class Effects {
     }
     if (!this.#linked(source, target)) {
       if (!placeNew(this.files, source, target, 'file')) return CHANGED
-    } else if (!this.#takeFirstName(from, to, row, scratch)) return CHANGED
-    return this.#shown(target)
+      return this.#shown(target)
+    }
+    const taken = this.#takeFirstName(from, to, row, scratch)
+    return taken.done ? this.#shown(target) : taken
   }
 
   /** @returns false where a second name cannot be given: then the caller renames. */
@@ -166,27 +201,36 @@ export class Effects {
   }
 
   /** Someone may have saved over the first name since the second was given: then that is the user's. */
-  #takeFirstName(from: Spot, to: Spot, row: SyncedRow, scratch: string): boolean {
-    try {
-      this.files.rename(pathOf(from), scratch)
-    } catch (error) {
-      mustBeSystemError(error)
-      this.#takeSecondName(to, row, scratch)
-      throw error
+  #takeFirstName(from: Spot, to: Spot, row: SyncedRow, scratch: string): Outcome {
+    const taken = this.attempt(() => this.#renamed(pathOf(from), scratch))
+    if (!taken.done) {
+      this.#takeSecondName(from, to, row, scratch)
+      return taken
     }
     if (this.#isRow(scratch, row)) {
       this.files.unlink(scratch)
-      return true
+      return taken
     }
     putBack(this.files, scratch, from.directory, from.name)
-    this.#takeSecondName(to, row, scratch)
-    return false
+    this.#takeSecondName(from, to, row, scratch)
+    return CHANGED
   }
 
-  #takeSecondName(to: Spot, row: SyncedRow, scratch: string): void {
-    this.files.rename(pathOf(to), scratch)
-    if (this.#isRow(scratch, row)) this.files.unlink(scratch)
-    else putBack(this.files, scratch, to.directory, to.name)
+  #takeSecondName(from: Spot, to: Spot, row: SyncedRow, scratch: string): void {
+    const second = pathOf(to)
+    const taken = this.attempt(() => this.#renamed(second, scratch))
+    if (taken.done) {
+      if (this.#isRow(scratch, row)) this.files.unlink(scratch)
+      else putBack(this.files, scratch, to.directory, to.name)
+      return
+    }
+    // Nothing is renamed from here to staging, as out of a mount: the look must do.
+    if (this.#isRow(second, row) && this.#isRow(pathOf(from), row)) this.files.unlink(second)
+  }
+
+  #renamed(from: string, to: string): Outcome {
+    this.files.rename(from, to)
+    return { done: true, stat: undefined }
   }
 
   #isRow(path: string, { fingerprint }: SyncedRow): boolean {

@@ -8,9 +8,9 @@ import type { SyncedRow } from '../rows.js'
 import { batches } from './batches.js'
 import { isRowAside, lstatBelow, mustBeSystemError, putBack, untouched } from './disk.js'
 import { makeDurable } from './durable.js'
-import { attempt, Effects, type Outcome, pathOf, relativeTo, type Spot } from './effects.js'
+import { Effects, type Outcome, pathOf, relativeTo, type Spot } from './effects.js'
 import type { Item } from './item.js'
-import { batchDel, batchPut, type Intent, liftDel, liftPut } from './journal.js'
+import { batchDel, batchPut, type Intent, liftDel, liftPut, readUnsettled, unsettledPut } from './journal.js'
 import { modeFor } from './mode.js'
 import type { Plan } from './plan.js'
 import { type Prepared, prepare, type RunTools } from './prepare.js'
@@ -40,6 +40,7 @@ interface Aside {
 export class Run {
   readonly #effects: Effects
   readonly #state: RunState
+  #isHalfDone = false
 
   constructor(
     private readonly tools: RunTools,
@@ -52,14 +53,15 @@ export class Run {
   /** @throws the signal's reason, between two groups. */
   async execute(signal: AbortSignal): Promise<void> {
     for (const key of this.plan.deferred) this.tools.report.defer(key)
-    try {
-      for (const batch of batches(this.plan.steps)) {
-        signal.throwIfAborted()
-        await this.#runBatch(batch)
-      }
-    } finally {
-      if (this.#state.lifted.size > 0) await this.#putBackLifted()
+    for (const batch of batches(this.plan.steps)) {
+      if (signal.aborted) break
+      // Paths that it was planned with may lead elsewhere now.
+      if (this.#isHalfDone) for (const { item } of batch) this.tools.report.defer(item.key)
+      else await this.#runBatch(batch)
     }
+    // While the journal tells of a group, what was lifted is put back when that is settled.
+    if (this.#state.lifted.size > 0 && !this.#isHalfDone) await this.#putBackLifted()
+    signal.throwIfAborted()
     for (const key of this.#state.heldBack()) this.tools.report.defer(key)
   }
 
@@ -82,6 +84,7 @@ export class Run {
     const asides: Aside[] = []
     const done: Prepared[] = []
     const tried: Prepared[] = []
+    const halfDone: Intent[] = []
     for (const [i, each] of prepared.entries()) {
       if (i % SLICE_STEPS === SLICE_STEPS - 1) await new Promise((resolve) => setImmediate(resolve))
       if (this.#state.failed.has(each.step.item.key)) continue
@@ -90,8 +93,13 @@ export class Run {
       const outcome = await this.#perform(each)
       const aside = asideOf(each, row, outcome, ctx)
       if (aside) asides.push(aside)
-      if (!outcome.done) this.#explain(each, outcome)
-      else {
+      if (!outcome.done) {
+        if (outcome.cause === 'half-done') {
+          halfDone.push(each.intent)
+          this.#isHalfDone = true
+        }
+        this.#explain(each, outcome)
+      } else {
         this.#state.record(each.step, outcome.stat)
         if (each.step.type === 'chmod' && outcome.stat) await this.#lookAtOtherNames(outcome.stat)
         done.push(each)
@@ -103,7 +111,7 @@ export class Run {
       const rescued = this.#rescueLateWrites(asides)
       if (rescued.length > 0) await makeDurable(ctx.files, rescued, ctx.directory)
     }
-    await this.#store(prepared, done, effective.length > 0)
+    await this.#store(prepared, done, halfDone, effective.length > 0)
   }
 
   #tryPrepare(step: Step): Prepared | undefined {
@@ -138,23 +146,25 @@ export class Run {
       case 'note':
         return { done: true, stat: undefined }
       case 'remove':
-        return attempt(() => effects.remove(from!, row!, aside!))
+        return effects.attempt(() => effects.remove(from!, row!, aside!))
       case 'rmdir':
-        return attempt(() => effects.rmdir(from!, row!))
+        return effects.attempt(() => effects.rmdir(from!, row!))
       case 'mkdir': {
-        const outcome = attempt(() => effects.mkdir(to!))
+        const outcome = effects.attempt(() => effects.mkdir(to!))
         return outcome.done || outcome.cause !== 'changed' ? outcome : this.#adoptDirectory(to!)
       }
       case 'lift':
       case 'move':
       case 'land':
-        return attempt(() => effects.move(from!, to!, row!, aside ?? ''))
+        return effects.attempt(() => effects.move(from!, to!, row!, aside ?? ''))
       case 'create':
-        return attempt(() => this.#createContent(step.item, to!))
+        return effects.attempt(() => this.#createContent(step.item, to!))
       case 'replace':
-        return attempt(() => effects.replace(from!, row!, aside!, () => this.#createContent(step.item, to!)))
+        return effects.attempt(() =>
+          effects.replace(from!, row!, aside!, () => this.#createContent(step.item, to!)),
+        )
       case 'chmod':
-        return attempt(() =>
+        return effects.attempt(() =>
           effects.chmod(to!, row!, modeFor(row!.fingerprint.mode, step.item.want!.executable)),
         )
     }
@@ -191,7 +201,8 @@ export class Run {
     const spot = from ?? to!
     const path = relativeTo(ctx.directory, pathOf(spot))
     if (outcome.cause === 'taken') this.#state.lose(step.item.key)
-    if (outcome.cause === 'refused') report.problem(refusedByDisk(path, outcome.errno))
+    if (outcome.cause === 'refused' || outcome.cause === 'half-done')
+      report.problem(refusedByDisk(path, outcome.errno))
     this.#fail(step.item, outcome.cause === 'not-empty' ? path : relativeTo(ctx.directory, spot.directory))
     // A place that is taken is another directory than the one that the thing stands in.
     if (to && outcome.cause === 'changed') report.rescan(relativeTo(ctx.directory, to.directory))
@@ -267,7 +278,13 @@ export class Run {
     return directories
   }
 
-  async #store(prepared: readonly Prepared[], done: readonly Prepared[], journaled: boolean): Promise<void> {
+  /** @param halfDone What stays in the journal. */
+  async #store(
+    prepared: readonly Prepared[],
+    done: readonly Prepared[],
+    halfDone: readonly Intent[],
+    journaled: boolean,
+  ): Promise<void> {
     const { ctx, report } = this.tools
     const state = this.#state
     const { shown, changes } = state.settle(new Set(prepared.map(({ step }) => step.item.key)))
@@ -280,6 +297,7 @@ export class Run {
     const children = await childrenOfRekeyed(ctx.rows, changes)
     for (const { before, after } of children) state.follow(before!, after!)
     const ops = [...lifts, ...(journaled ? [batchDel] : [])]
+    if (halfDone.length > 0) ops.push(unsettledPut([...(await readUnsettled(ctx.space.rows)), ...halfDone]))
     await changeRows(ctx, [...changes, ...children], { shown, ops, sync: false })
     for (const { key } of shown) report.deferred.delete(key)
     for (const { step, from, to } of done) {

@@ -3,7 +3,7 @@ import { RESERVED_NAME } from '@tidemark/protocol'
 import type { ApplyContext } from '../apply-context.js'
 import type { FileStat } from '../ports/file-system.js'
 import type { Fingerprint, SyncedRow } from '../rows.js'
-import { isInode, lstatBelow, placeNew, putBack, sameFile } from './disk.js'
+import { isInode, isRowAside, lstatBelow, placeNew, putBack, sameFile } from './disk.js'
 import { relativeTo } from './effects.js'
 import type { Intent } from './journal.js'
 import { stamps } from './stamps.js'
@@ -113,7 +113,7 @@ export class Settling {
       return done
     }
     if (!aside) return undefined
-    if (!this.#isRow(aside)) {
+    if (!this.#isAsideRows()) {
       this.#returnUsersFile()
       return undefined
     }
@@ -134,7 +134,7 @@ export class Settling {
   #settleRemove(): { readonly row: undefined } | undefined {
     const aside = this.#stat(this.#aside)
     if (!aside) return undefined
-    if (!this.#isRow(aside)) {
+    if (!this.#isAsideRows()) {
       this.#returnUsersFile()
       return undefined
     }
@@ -199,8 +199,7 @@ export class Settling {
   }
 
   #returnUsersFile(): void {
-    const aside = this.#stat(this.#aside)
-    if (!aside || this.#isRow(aside)) return
+    if (!this.#stat(this.#aside) || this.#isAsideRows()) return
     this.#putBack(this.#aside!)
   }
 
@@ -243,6 +242,10 @@ export class Settling {
   #hasRowsInode(stat: Fingerprint): boolean {
     const row = this.row?.fingerprint
     return row !== undefined && isInode(stat, row)
+  }
+
+  #isAsideRows(): boolean {
+    return this.row !== undefined && isRowAside(this.ctx.files, this.#aside!, this.row)
   }
 
   #isRow(stat: Fingerprint): boolean {

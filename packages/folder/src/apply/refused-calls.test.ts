@@ -1,0 +1,99 @@
+import { expect, test } from 'vitest'
+import type { FileSystem } from '../ports/file-system.js'
+import { applyRemote } from './apply-remote.js'
+import { settleUnderWay } from './recover.js'
+import { AFTER, BEFORE } from './testing/every-step.js'
+import { foundByScan } from './testing/found-by-scan.js'
+import { intercepted, treeOf, unsyncedFileSystem, World } from './testing/world.js'
+import { Unsettled } from './unsettled.js'
+
+const never = new AbortController().signal
+const TURNS_MAX = 6
+const CHANGES = new Set([
+  'mkdir',
+  'rmdir',
+  'rename',
+  'link',
+  'unlink',
+  'symlink',
+  'chmod',
+  'setMtime',
+  'writeNew',
+])
+
+interface Refused {
+  /** The first call that was refused; `undefined`: the update came to its end before. */
+  readonly first: string | undefined
+  /** What went wrong for it. */
+  readonly trouble: readonly string[]
+}
+
+/**
+ * An update on a disk that refuses calls for a while, in the turns of a loop: what is half done is settled before
+ * the next scan.
+ *
+ * @param isRefused `n` counts the calls.
+ */
+async function updateRefused(
+  code: string,
+  isRefused: (call: keyof FileSystem, n: number, turn: number) => boolean,
+): Promise<Refused> {
+  const world = new World()
+  try {
+    world.space.show(BEFORE)
+    await applyRemote(world.ctx(unsyncedFileSystem), never)
+    world.space.show(AFTER)
+    let [turn, calls] = [0, 0]
+    let first: string | undefined
+    const files = intercepted(unsyncedFileSystem, (call, paths) => {
+      if (!isRefused(call, calls++, turn)) return
+      first ??= `${call} ${paths.map((path) => path.replace(world.directory, '')).join(' → ')}`
+      throw Object.assign(new Error(code), { code })
+    })
+    const ctx = world.ctx(files)
+    const trouble: string[] = []
+    for (; turn < TURNS_MAX && (await world.space.dirty(1)).length > 0; turn++) {
+      const error = await applyRemote(ctx, never).then(
+        () => undefined,
+        (thrown) => thrown as { code?: string },
+      )
+      if (error && error.code !== code) trouble.push(`turn ${turn} threw ${error}`)
+      const mustSettle = error !== undefined || (await Unsettled.read(ctx)).keys.size > 0
+      if (mustSettle && (await settleUnderWay(ctx)).length > 0) continue
+      const found = await foundByScan(world.ctx(unsyncedFileSystem), world.disk())
+      if (found.length > 0) trouble.push(`turn ${turn}, for the user's was taken: ${found.join(', ')}`)
+    }
+    const [disk, want] = [world.disk(), treeOf(AFTER)]
+    for (const path of new Set([...Object.keys(want), ...Object.keys(disk)]))
+      if (want[path] !== disk[path]) trouble.push(`at the end ${path} is ${disk[path]?.slice(0, 20)}`)
+    const bytes = world.bytes()
+    for (const { bytes: text } of BEFORE)
+      if (text !== undefined && !bytes.has(text)) trouble.push(`lost ${text}`)
+    return { first, trouble }
+  } finally {
+    world.close()
+  }
+}
+
+async function expectNoTrouble(refusedFrom: (at: number) => Promise<Refused>): Promise<void> {
+  const bad: string[] = []
+  let at = 0
+  for (; ; at++) {
+    const { first, trouble } = await refusedFrom(at)
+    if (first === undefined) break
+    if (trouble.length > 0) bad.push(`${at}: ${first}: ${trouble.join('; ')}`)
+  }
+  expect(bad).toEqual([])
+  expect(at).toBeGreaterThan(20)
+}
+
+test('[CR18] a call that fails leaves nothing half done that passes for its user', async () => {
+  await expectNoTrouble((at) => updateRefused('EIO', (_, n) => n === at))
+}, 180_000)
+
+test('[CR18] nor does a change that is not permitted', async () => {
+  await expectNoTrouble((at) => {
+    let changes = 0
+    return updateRefused('EPERM', (call) => CHANGES.has(call) && changes++ === at)
+  })
+}, 180_000)

@@ -1,0 +1,67 @@
+import * as fs from 'node:fs'
+import { expect, test } from 'vitest'
+import { nodeFileSystem } from '../src/adapters/node-file-system.js'
+import type { FileSystem } from '../src/ports/file-system.js'
+import { bind, bindOn, hub, onDisk, temporaryDirectory } from './fixture.js'
+
+const refused = (code: string) => Object.assign(new Error(code), { code })
+
+test('[CR18] a call that fails after a file went aside for a new version deletes that for nobody', async () => {
+  const theHub = await hub()
+  let aside: string | undefined
+  let failures = 0
+  const files: FileSystem = {
+    ...nodeFileSystem,
+    rename(from, to) {
+      nodeFileSystem.rename(from, to)
+      if (to.includes('/.tidemark/trash/')) aside = to
+    },
+    lstat(path) {
+      if (path === aside && failures++ === 0) throw refused('EIO')
+      return nodeFileSystem.lstat(path)
+    },
+  }
+  const ann = await bindOn({ files }, { hub: theHub })
+  fs.writeFileSync(ann.path('f'), 'zero')
+  await ann.binding.settled()
+  const bob = await bind({ hub: theHub })
+  await bob.binding.settled()
+  fs.writeFileSync(bob.path('f'), 'the version of bob')
+  await bob.binding.settled()
+  await expect.poll(() => onDisk(ann.directory), { timeout: 15_000 }).toEqual({ f: 'the version of bob' })
+  await ann.binding.settled()
+  expect(failures).toBeGreaterThan(0)
+  expect(ann.events.filter(({ type, detail }) => type === 'sent' && detail !== 'create')).toEqual([])
+  expect(onDisk(bob.directory)).toEqual({ f: 'the version of bob' })
+}, 30_000)
+
+/** `sub` is a mount of the same device (`mount --bind`, a project quota): nothing goes in or out by rename or link. */
+function withMount(directory: string): FileSystem {
+  const isInside = (path: string) => path.startsWith(`${directory}/sub/`)
+  const guarded = (call: 'rename' | 'link') => (from: string, to: string) => {
+    if (isInside(from) !== isInside(to)) throw refused('EXDEV')
+    nodeFileSystem[call](from, to)
+  }
+  return { ...nodeFileSystem, rename: guarded('rename'), link: guarded('link') }
+}
+
+test('a rename by others within a mount of the same device makes no second file', async () => {
+  const theHub = await hub()
+  const ann = await bind({ hub: theHub })
+  const directory = temporaryDirectory()
+  fs.mkdirSync(`${directory}/sub`)
+  fs.writeFileSync(`${directory}/sub/a`, 'bytes')
+  const bob = await bindOn({ files: withMount(directory) }, { hub: theHub, directory })
+  await bob.binding.settled()
+  await ann.binding.settled()
+  fs.renameSync(ann.path('sub/a'), ann.path('sub/b'))
+  await ann.binding.settled()
+  const problems = () => bob.binding.status.problems.map(({ path }) => path)
+  await expect.poll(problems, { timeout: 15_000 }).toEqual(['sub/a'])
+  expect(onDisk(directory)).toEqual({ sub: '/', 'sub/a': 'bytes' })
+  // A full scan finds nothing that is new.
+  bob.binding.rescan()
+  await bob.binding.settled()
+  expect(bob.events.filter(({ type }) => type === 'sent').map(({ path }) => path)).not.toContain('sub/b')
+  expect(onDisk(ann.directory)).toEqual({ sub: '/', 'sub/b': 'bytes' })
+}, 30_000)
