@@ -202,7 +202,10 @@ export class Effects {
 
   /** Someone may have saved over the first name since the second was given: then that is the user's. */
   #takeFirstName(from: Spot, to: Spot, row: SyncedRow, scratch: string): Outcome {
-    const taken = this.attempt(() => this.#renamed(pathOf(from), scratch))
+    const taken = this.attempt(() => {
+      this.files.rename(pathOf(from), scratch)
+      return { done: true, stat: undefined }
+    })
     if (!taken.done) {
       this.#takeSecondName(from, to, row, scratch)
       return taken
@@ -217,20 +220,18 @@ export class Effects {
   }
 
   #takeSecondName(from: Spot, to: Spot, row: SyncedRow, scratch: string): void {
-    const second = pathOf(to)
-    const taken = this.attempt(() => this.#renamed(second, scratch))
-    if (taken.done) {
-      if (this.#isRow(scratch, row)) this.files.unlink(scratch)
-      else putBack(this.files, scratch, to.directory, to.name)
+    const [first, second] = [pathOf(from), pathOf(to)]
+    try {
+      this.files.rename(second, scratch)
+    } catch (error) {
+      mustBeSystemError(error)
+      if (!this.#isRow(first, row) || !this.#isRow(second, row)) throw error
+      // Nothing is renamed from here to staging, as out of a mount: the look must do.
+      this.files.unlink(second)
       return
     }
-    // Nothing is renamed from here to staging, as out of a mount: the look must do.
-    if (this.#isRow(second, row) && this.#isRow(pathOf(from), row)) this.files.unlink(second)
-  }
-
-  #renamed(from: string, to: string): Outcome {
-    this.files.rename(from, to)
-    return { done: true, stat: undefined }
+    if (this.#isRow(scratch, row)) this.files.unlink(scratch)
+    else putBack(this.files, scratch, to.directory, to.name)
   }
 
   #isRow(path: string, { fingerprint }: SyncedRow): boolean {
