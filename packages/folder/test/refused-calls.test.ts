@@ -65,3 +65,60 @@ test('a rename by others within a mount of the same device makes no second file'
   expect(bob.events.filter(({ type }) => type === 'sent').map(({ path }) => path)).not.toContain('sub/b')
   expect(onDisk(ann.directory)).toEqual({ sub: '/', 'sub/b': 'bytes' })
 }, 30_000)
+
+/** From the first time on that something was lifted for others' swap (`lifted`), or has landed again, no fsync(2) succeeds for a while. */
+function withoutDescriptors(directory: string, when: 'lifted' | 'landed', forMs: number) {
+  let untilMs: number | undefined
+  let wasLifted = false
+  let failures = 0
+  const refuse = () => {
+    const staged = fs.readdirSync(`${directory}/.tidemark/staging`)
+    const isLifted = staged.some((name) => name.startsWith('lift-'))
+    wasLifted ||= isLifted
+    if (when === 'lifted' ? isLifted : wasLifted && !isLifted) untilMs ??= Date.now() + forMs
+    if (untilMs === undefined || Date.now() > untilMs) return
+    failures++
+    throw refused('EMFILE')
+  }
+  const files: FileSystem = {
+    ...nodeFileSystem,
+    fsync(path) {
+      refuse()
+      nodeFileSystem.fsync(path)
+    },
+    async syncAll(path) {
+      refuse()
+      await nodeFileSystem.syncAll(path)
+    },
+  }
+  return { files, failures: () => failures }
+}
+
+test.each(['lifted', 'landed'] as const)(
+  '[CR18] a moment without file descriptors when directories that swap are %s renames nothing for everybody',
+  async (when) => {
+    const theHub = await hub()
+    const ann = await bind({ hub: theHub })
+    fs.mkdirSync(ann.path('outer/inner'), { recursive: true })
+    fs.writeFileSync(ann.path('outer/inner/in'), 'in')
+    fs.writeFileSync(ann.path('outer/out'), 'out')
+    await ann.binding.settled()
+    const directory = temporaryDirectory()
+    const { files, failures } = withoutDescriptors(directory, when, 1_200)
+    const bob = await bindOn({ files }, { hub: theHub, directory })
+    await bob.binding.settled()
+    fs.renameSync(ann.path('outer/inner'), ann.path('tmp'))
+    fs.renameSync(ann.path('outer'), ann.path('tmp/inner'))
+    fs.renameSync(ann.path('tmp'), ann.path('outer'))
+    await ann.binding.settled()
+    const want = onDisk(ann.directory)
+    await expect.poll(failures, { timeout: 15_000 }).toBeGreaterThan(0)
+    await expect.poll(() => onDisk(directory), { timeout: 15_000 }).toEqual(want)
+    bob.binding.rescan()
+    await bob.binding.settled()
+    await ann.binding.settled()
+    expect(bob.events.filter(({ type }) => type === 'sent')).toEqual([])
+    expect(onDisk(ann.directory)).toEqual(want)
+  },
+  40_000,
+)

@@ -123,9 +123,17 @@ function finishPlacing(files: Names, from: string, to: string): boolean {
 }
 
 /** A name, and those beside it when it is taken: `f.txt`, `f (local 1).txt`, `f (local 2).txt`, … without end. */
-export function* namesBeside(name: string): Generator<string, never> {
+function* namesBeside(name: string): Generator<string, never> {
   yield name
   for (let n = 1; ; n++) yield suffixedName(name, ` (local ${n})`)
+}
+
+/** Whether another name is one of `namesBeside(name)`. */
+export function isBeside(name: string, other: string): boolean {
+  // A disk may have taken its letters apart.
+  const [wanted, found] = [name.normalize('NFC'), other.normalize('NFC')]
+  const suffixes = [...found.matchAll(/ \(local \d+\)/g)].map(([suffix]) => suffix)
+  return found === wanted || suffixes.some((suffix) => found === suffixedName(wanted, suffix))
 }
 
 /**

@@ -2,6 +2,8 @@ import * as fs from 'node:fs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { nodeFileSystem } from '../adapters/node-file-system.js'
 import type { FileSystem } from '../ports/file-system.js'
+import { STAGING_DIR } from '../rows.js'
+import { rowOps } from '../rows-store.js'
 import { applyRemote } from './apply-remote.js'
 import { batchPut, type Intent, liftPut } from './journal.js'
 import { recover, settleUnderWay } from './recover.js'
@@ -119,7 +121,7 @@ test('[CR18] what could not be settled is settled when the disk lets it, whateve
 test('[CR18] a directory whose names cannot be made durable leaves the whole batch for later', async () => {
   await interruptedReplace([3, 'g'])
   const cannotSync = { ...nodeFileSystem, fsync: failingAt('/d', 'EIO').fsync }
-  expect(await settleUnderWay(world.ctx(cannotSync))).toHaveLength(1)
+  await expect(settleUnderWay(world.ctx(cannotSync))).rejects.toThrow('EIO')
   const row = await world.ctx().rows.get(nodeId(3))
   expect(row!.fingerprint.size).toBe('old too'.length)
   expect(await settleUnderWay(world.ctx())).toEqual([])
@@ -223,4 +225,45 @@ test('[CR18] [FB1] what cannot be settled now is known as under way, so that nob
   await ctx.space.writeRows([liftPut(lift)], { sync: true })
   expect((await Unsettled.read(ctx)).keys.size, 'a lift that the disk refused holds nothing up').toBe(0)
   expect(world.disk()).toMatchObject({ 'd/f': 'new f', 'd/g': 'old too' })
+})
+
+test.each(['g (local 1)', 'g (local 3)'])(
+  '[CR18] what went back beside its place is found there, though its place, or a name before, is free by now: %s',
+  async (name) => {
+    const ctx = world.ctx()
+    const row = (await ctx.rows.get(nodeId(3)))!
+    await ctx.space.writeRows([liftPut({ row, path: '.tidemark/staging/lift-g' })], { sync: true })
+    fs.renameSync(world.path('d/g'), world.path('d', name))
+    expect(await settleUnderWay(ctx)).toEqual([])
+    expect((await ctx.rows.get(row.key))?.localName).toBe(name)
+  },
+)
+
+test('[CR18] what has landed, and cannot be looked at now, is not put back', async () => {
+  const ctx = world.ctx()
+  const row = (await ctx.rows.get(nodeId(3)))!
+  const { key, entry } = row
+  const [from, to, aside] = ['.tidemark/staging/lift-g', 'd/h', '.tidemark/staging/hold-1']
+  const after = { dir: row.dir, localName: 'h', entry }
+  const intent: Intent = { type: 'land', key, rowKey: key, after, from, to, aside }
+  const lifted = { ...row, dir: STAGING_DIR, localName: 'lift-g' }
+  const journal = [batchPut({ intents: [intent], bootId: undefined }), liftPut({ row, path: from })]
+  await ctx.space.writeRows([...journal, ...rowOps([{ before: row, after: lifted }])], { sync: true })
+  fs.renameSync(world.path('d/g'), world.path(to))
+  expect(await settleUnderWay(world.ctx(failingAt('/h', 'EIO')))).toHaveLength(1)
+  expect(await settleUnderWay(ctx)).toEqual([])
+  expect((await ctx.rows.get(key))?.localName).toBe('h')
+})
+
+test('[CR18] where what went back cannot be made durable nothing goes on', async () => {
+  const ctx = world.ctx()
+  const row = (await ctx.rows.get(nodeId(3)))!
+  const lift = { row, path: '.tidemark/staging/lift-g' }
+  await ctx.space.writeRows([liftPut(lift)], { sync: true })
+  fs.renameSync(world.path('d/g'), world.path(lift.path))
+  fs.writeFileSync(world.path('d/g'), 'made by me')
+  const unsynced = { ...nodeFileSystem, fsync: failingAt('/d', 'EMFILE').fsync }
+  await expect(settleUnderWay(world.ctx(unsynced))).rejects.toThrow('EMFILE')
+  expect(await settleUnderWay(ctx)).toEqual([])
+  expect((await ctx.rows.get(row.key))?.localName).toBe('g (local 1)')
 })

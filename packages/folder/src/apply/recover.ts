@@ -5,7 +5,7 @@ import type { ApplyContext } from '../apply-context.js'
 import { changeRows } from '../change-rows.js'
 import { type Problem, STAGING_DIR, type SyncedRow } from '../rows.js'
 import type { RowChange } from '../rows-store.js'
-import { isInode, lstatBelow, mustBeSystemError, namesBeside, putBack, sameFile } from './disk.js'
+import { isBeside, isInode, lstatBelow, mustBeSystemError, putBack, sameFile } from './disk.js'
 import { makeDurable } from './durable.js'
 import { heldRow } from './held-row.js'
 import {
@@ -59,19 +59,25 @@ function ifAllowed(effect: () => void): void {
  *
  * @returns one problem for each thing that the disk does not let be looked at, or put right, now. It stays in
  *   the journal: call again before the next scan, which would take it for the user's doing.
+ * @throws system errors: what was settled cannot be made durable. The rows do not say where things are: nothing
+ *   may be scanned, or applied, before it was called again.
  */
 export async function settleUnderWay(ctx: ApplyContext): Promise<readonly Problem[]> {
   const problems: Problem[] = []
   const intents = { unsettled: await readUnsettled(ctx.space.rows), batch: await readBatch(ctx.space.rows) }
   if (intents.unsettled.length + intents.batch.intents.length > 0)
     problems.push(...(await settleBatch(ctx, intents)))
+  const waiting = new Set((await readUnsettled(ctx.space.rows)).map(({ rowKey }) => rowKey))
   for (const lift of await readLifts(ctx.space.rows)) {
-    try {
-      await settleLift(ctx, lift)
-    } catch (error) {
-      const path = (await ctx.rows.localPathOf(lift.row)) ?? lift.row.localName
-      problems.push(refusedByDisk(path, mustBeSystemError(error)))
+    // It may have landed already.
+    if (waiting.has(lift.row.key)) continue
+    const returned = await returnLifted(ctx, lift).catch((error) => mustBeSystemError(error))
+    if (typeof returned !== 'string') {
+      await recordReturned(ctx, lift, returned)
+      continue
     }
+    const path = (await ctx.rows.localPathOf(lift.row)) ?? lift.row.localName
+    problems.push(refusedByDisk(path, returned))
   }
   if (problems.length === 0) ifAllowed(() => removeAbandoned(ctx))
   return problems
@@ -142,14 +148,8 @@ async function settleBatch(
     const { racy: _, ...rest } = after
     rows.set(key, heldRow(before, rest))
   }
-  try {
-    await makeDurable(ctx.files, [...directories], ctx.directory)
-  } catch (error) {
-    // Nothing may be recorded: a power cut may undo it.
-    const problem = refusedByDisk('', mustBeSystemError(error))
-    await ctx.space.writeRows([unsettledPut(intents), batchDel], { sync: true })
-    return [problem]
-  }
+  // Before that nothing may be recorded: a power cut may undo it.
+  await makeDurable(ctx.files, [...directories], ctx.directory)
   const changes: RowChange[] = []
   for (const [key, before] of stored) {
     const after = rows.get(key)
@@ -209,10 +209,17 @@ async function hasOldRelatives(
   return (await ctx.rows.getMany(others)).some((row) => row !== undefined)
 }
 
+interface Returned {
+  readonly dir: EntryKey
+  /** Absolute. */
+  readonly directory: string
+  /** `undefined`: it is gone from everywhere. */
+  readonly localName: string | undefined
+}
+
 /** Back to its place, or beside it: it is still dirty and will be moved again. */
-async function settleLift(ctx: ApplyContext, { row, path }: Lift): Promise<void> {
+async function returnLifted(ctx: ApplyContext, { row, path }: Lift): Promise<Returned> {
   const lifted = join(ctx.directory, path)
-  const stored = await ctx.rows.get(row.key)
   const above = await ctx.rows.pathOfDirectory(row.dir)
   const dir =
     above === undefined || lstatBelow(ctx.files, ctx.directory, above)?.kind !== 'dir' ? ROOT : row.dir
@@ -223,6 +230,15 @@ async function settleLift(ctx: ApplyContext, { row, path }: Lift): Promise<void>
   const localName = ctx.files.lstat(lifted)
     ? putBack(ctx.files, lifted, directory, row.localName, isFree)
     : nameWhereReturned(ctx, directory, row, isFree)
+  return { dir, directory, localName }
+}
+
+async function recordReturned(
+  ctx: ApplyContext,
+  { row }: Lift,
+  { dir, directory, localName }: Returned,
+): Promise<void> {
+  const stored = await ctx.rows.get(row.key)
   const changes: RowChange[] = []
   if (localName !== undefined) {
     const stat = ctx.files.lstat(join(directory, localName))!
@@ -237,7 +253,7 @@ async function settleLift(ctx: ApplyContext, { row, path }: Lift): Promise<void>
     await makeDurable(ctx.files, [directory], ctx.directory)
     changes.push({ before: stored, after })
   } else if (stored?.dir === STAGING_DIR) {
-    // Gone from everywhere: not a deletion by the user, it comes back from the space.
+    // Not a deletion by the user: it comes back from the space.
     changes.push({ before: stored, after: undefined })
   }
   // Whatever became of its entry while it could not go back is looked at again.
@@ -251,12 +267,14 @@ function nameWhereReturned(
   { localName, fingerprint }: SyncedRow,
   isFree: (name: string) => boolean,
 ): string | undefined {
-  for (const name of namesBeside(localName)) {
+  const isHere = (name: string): boolean => {
     const stat = ctx.files.lstat(join(directory, name))
-    if (!stat) return undefined
-    if (isInode(stat, fingerprint) && isFree(name)) return name
+    return stat !== undefined && isInode(stat, fingerprint) && isFree(name)
   }
-  return undefined
+  if (isHere(localName)) return localName
+  // Names that were taken then may be free by now.
+  const names = ctx.files.readdir(directory).map((bytes) => Buffer.from(bytes).toString('utf8'))
+  return names.find((name) => isBeside(localName, name) && isHere(name))
 }
 
 /**

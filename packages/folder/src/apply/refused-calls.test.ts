@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { ApplyContext } from '../apply-context.js'
 import type { FileSystem } from '../ports/file-system.js'
 import { applyRemote } from './apply-remote.js'
 import { settleUnderWay } from './recover.js'
@@ -52,14 +53,14 @@ async function updateRefused(
     })
     const ctx = world.ctx(files)
     const trouble: string[] = []
-    for (; turn < TURNS_MAX && (await world.space.dirty(1)).length > 0; turn++) {
-      const error = await applyRemote(ctx, never).then(
-        () => undefined,
-        (thrown) => thrown as { code?: string },
-      )
-      if (error && error.code !== code) trouble.push(`turn ${turn} threw ${error}`)
-      const mustSettle = error !== undefined || (await Unsettled.read(ctx)).keys.size > 0
-      if (mustSettle && (await settleUnderWay(ctx)).length > 0) continue
+    let mustSettle = false
+    for (; turn < TURNS_MAX && (mustSettle || (await world.space.dirty(1)).length > 0); turn++) {
+      // Where that throws nothing else is done.
+      if (mustSettle && (await refusal(settleUnderWay(ctx), code))) continue
+      mustSettle = (await refusal(applyRemote(ctx, never), code)) || (await isUnsettled(ctx))
+      if (mustSettle && (await refusal(settleUnderWay(ctx), code))) continue
+      mustSettle = await isUnsettled(ctx)
+      if (mustSettle) continue
       const found = await foundByScan(world.ctx(unsyncedFileSystem), world.disk())
       if (found.length > 0) trouble.push(`turn ${turn}, for the user's was taken: ${found.join(', ')}`)
     }
@@ -74,6 +75,18 @@ async function updateRefused(
     world.close()
   }
 }
+
+async function refusal(act: Promise<unknown>, code: string): Promise<boolean> {
+  try {
+    await act
+    return false
+  } catch (error) {
+    if ((error as { code?: string }).code === code) return true
+    throw error
+  }
+}
+
+const isUnsettled = async (ctx: ApplyContext): Promise<boolean> => (await Unsettled.read(ctx)).keys.size > 0
 
 async function expectNoTrouble(refusedFrom: (at: number) => Promise<Refused>): Promise<void> {
   const bad: string[] = []
@@ -97,3 +110,20 @@ test('[CR18] nor does a change that is not permitted', async () => {
     return updateRefused('EPERM', (call) => CHANGES.has(call) && changes++ === at)
   })
 }, 180_000)
+
+/** With EMFILE and ENFILE nothing else fails. */
+const NEEDS_DESCRIPTOR = new Set(['readdir', 'readFile', 'writeNew', 'open', 'fsync', 'syncAll'])
+
+test.each([1, 2])(
+  '[CR18] a disk that has no file descriptor for %d turns splits and renames nothing',
+  async (turns) => {
+    await expectNoTrouble((at) => {
+      let calls = 0
+      return updateRefused(
+        'EMFILE',
+        (call, _, turn) => turn < turns && NEEDS_DESCRIPTOR.has(call) && calls++ >= at,
+      )
+    })
+  },
+  180_000,
+)
