@@ -1,5 +1,12 @@
 import type { EntryKey, UploadHint } from '@tidemark/engine'
-import { type Applied, applyRemote, Downloads, EarlyDownloads, TrashPruning } from './apply/index.js'
+import {
+  type Applied,
+  applyRemote,
+  Downloads,
+  EarlyDownloads,
+  PartPruning,
+  TrashPruning,
+} from './apply/index.js'
 import type { ApplyContext } from './apply-context.js'
 import { mendOrphans } from './local/orphans.js'
 import type { PushContext } from './local/push-context.js'
@@ -30,6 +37,7 @@ export class RemoteSide {
   readonly #early: EarlyDownloads
   readonly #pace = new RemotePace()
   readonly #pruning: TrashPruning
+  readonly #partPruning: PartPruning
   #isWanted = true
   /** When downloads that failed are tried again, if a pass is made; 0: at the next one. */
   #retryAtMs = 0
@@ -49,6 +57,7 @@ export class RemoteSide {
       wakeups.wake()
     }, this.#early)
     this.#pruning = new TrashPruning(apply, wakeups.monotonicMs())
+    this.#partPruning = new PartPruning(apply, this.#downloads, wakeups.monotonicMs())
   }
 
   /** The space may show something else than the disk: the next turn makes a pass. */
@@ -177,5 +186,6 @@ export class RemoteSide {
     if (this.#notOnDisk === 0) this.#downloads.cancel()
     this.#early.prune()
     this.#pruning.pruneIfDue(wakeups.monotonicMs())
+    this.#partPruning.pruneIfDue(wakeups.monotonicMs(), dirty.length === 0)
   }
 }

@@ -381,3 +381,20 @@ test('[CR18] a part that could not be taken away from beside its file is that fi
   expect(fs.statSync(world.path('a'))).toMatchObject({ mode, nlink: 1 })
   await downloads.close()
 })
+
+test('a pass that is broken off while it fetches leaves no content in staging', async () => {
+  world.space.show(Array.from({ length: 600 }, (_, i) => FILE(i + 1, `f${i}`, `bytes ${i}`)))
+  const stop = new AbortController()
+  const fetchSmall = world.space.fetchSmall.bind(world.space)
+  let groups = 0
+  world.space.fetchSmall = async (roots) => {
+    if (++groups === 1) return fetchSmall(roots)
+    await expect.poll(staged).not.toEqual([])
+    stop.abort(new Error('broken off'))
+    throw stop.signal.reason
+  }
+  const staged = () => fs.readdirSync(world.path('.tidemark/staging'))
+  await expect(applyRemote(world.ctx(), stop.signal)).rejects.toThrow('broken off')
+  expect(groups).toBeGreaterThan(1)
+  expect(staged()).toEqual([])
+})

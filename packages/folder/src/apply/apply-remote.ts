@@ -123,10 +123,10 @@ async function applyBatch(tools: BatchTools, batch: Gathered): Promise<readonly 
   const free = items.filter(({ key }) => !untouchable.has(key))
   const pathOf = (item: Item) => paths.of(item)
   const absolute = (row: SyncedRow) => join(ctx.directory, paths.current(row))
-  const bytes = await stage({ ctx, area, downloads, report, signal, pathOf, absolute }, free)
-  const { staged } = bytes
+  const staged = new Map<EntryKey, Staged>()
   const left = () => unused(ctx, area, staged)
   try {
+    const bytes = await stage({ ctx, area, downloads, report, signal, pathOf, absolute, staged }, free)
     const input = { items, dirs, settled: batch.settled, blocked: untouchable }
     const steps = await planSharing({ ctx, area, report, signal, pathOf }, input, bytes)
     await new Run({ ctx, locator, trash, staging: area, staged, report }, steps).execute(signal)

@@ -42,6 +42,7 @@ export class Downloads {
   readonly #ended = new Map<ChunkId, DownloadState>()
   #abort = new AbortController()
   #isClosed = false
+  #begun = 0
 
   constructor(
     private readonly onFinished: () => void = () => {},
@@ -68,6 +69,7 @@ export class Downloads {
     const running = this.#running.get(version.root)
     if (running) return running.state
     if (this.#running.size >= AT_ONCE_MAX || this.#isClosed) return { state: 'running' }
+    this.#begun++
     const state: DownloadState = { state: 'running' }
     const finished = this.#fetch(ctx, staging, version, row, this.#abort.signal).then((end) => {
       this.#running.delete(version.root)
@@ -90,6 +92,15 @@ export class Downloads {
 
   get isIdle(): boolean {
     return this.#running.size === 0
+  }
+
+  /** How many were started. */
+  get begun(): number {
+    return this.#begun
+  }
+
+  isRunning(root: ChunkId): boolean {
+    return this.#running.has(root)
   }
 
   /** Stops those that run: nobody waits for their files any more. Their parts stay. */

@@ -1,6 +1,7 @@
 export { applyRemote } from './apply-remote.js'
 export { Downloads } from './downloads.js'
 export { EarlyDownloads } from './early-downloads.js'
+export { PartPruning } from './part-pruning.js'
 export { recover, settleUnderWay } from './recover.js'
 export type { Applied } from './report.js'
 export { pruneTrash, TRASH_AGE_MS_MAX, TRASH_SHARE_MAX } from './trash.js'

@@ -20,15 +20,13 @@ import {
   unsettledDel,
   unsettledPut,
 } from './journal.js'
+import { isGivenUp } from './part-pruning.js'
 import { refusedByDisk } from './problems.js'
 import { childrenOfRekeyed } from './rekeyed.js'
 import { Settling } from './settling.js'
-import { isPart, isStagedContent } from './staging.js'
+import { isStagedContent, rootOfPart } from './staging.js'
 import { stamps } from './stamps.js'
 import { pruneTrash, Trash } from './trash.js'
-
-/** A download that nobody continued for this long is given up. */
-const PART_AGE_MS_MAX = 7 * 24 * 3_600_000
 
 /**
  * Settles what was under way when the process ended, before the first scan; then staging is cleared and the
@@ -290,8 +288,8 @@ function clearStaging(ctx: ApplyContext): void {
     ifAllowed(() => {
       const stat = ctx.files.lstat(path)
       if (!stat) return
-      if (isPart(name)) {
-        if (nowMs - Number(BigInt(stat.ctimeNs) / 1_000_000n) > PART_AGE_MS_MAX) ctx.files.unlink(path)
+      if (rootOfPart(name) !== undefined) {
+        if (isGivenUp(stat, nowMs)) ctx.files.unlink(path)
       } else if (isStagedContent(name)) ctx.files.unlink(path)
       else ctx.files.rename(path, trash.placeFor(name))
     })

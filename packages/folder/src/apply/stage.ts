@@ -33,6 +33,8 @@ export interface StageTools {
   pathOf(item: Item): string
   /** Where it stands. */
   absolute(row: SyncedRow): string
+  /** What comes is added as it comes, so that whoever ends this call early knows of it. */
+  readonly staged: Map<EntryKey, Staged>
 }
 
 /**
@@ -40,8 +42,8 @@ export interface StageTools {
  * asked of `downloads` and wait until they are complete; a small version that stands here is read.
  */
 export async function stage(tools: StageTools, items: readonly Item[]): Promise<StagingResult> {
-  const { ctx, area, report, pathOf, absolute } = tools
-  const result: StagingResult = { staged: new Map(), waiting: new Set(), sharing: new Map() }
+  const { ctx, area, report, pathOf, absolute, staged } = tools
+  const result: StagingResult = { staged, waiting: new Set(), sharing: new Map() }
   const own = ownVersions(items.filter(({ row, want }) => row || (want?.version && isSmall(want.version))))
   const room = new Room(ctx.files, ctx.staging)
   const left: Item[] = []

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { ChunkId } from '@tidemark/protocol'
 import type { FileStat, FileSystem } from '../ports/file-system.js'
 import type { Fingerprint } from '../rows.js'
 import { errnoOf } from './disk.js'
@@ -18,7 +19,9 @@ const PART_PREFIX = 'part-'
 const SCRATCH_PREFIX = 'hold-'
 
 export const isStagedContent = (name: string): boolean => name.startsWith(NEW_PREFIX)
-export const isPart = (name: string): boolean => name.startsWith(PART_PREFIX)
+/** The root whose download is in the file of this name; `undefined`: it is no part. */
+export const rootOfPart = (name: string): ChunkId | undefined =>
+  name.startsWith(PART_PREFIX) ? (name.slice(PART_PREFIX.length) as ChunkId) : undefined
 
 /** Copied in one go. */
 const COPY_BYTES = 1024 * 1024
