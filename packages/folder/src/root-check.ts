@@ -1,11 +1,12 @@
-import type { SpaceBinding } from '@tidemark/engine'
+import type { KeyValueOp, SpaceBinding } from '@tidemark/engine'
+import { rebasedJournal } from './apply/journal.js'
 import type { Hold } from './holds.js'
 import { type Home, prepareHome, readMarker, writeMarker } from './home.js'
 import type { FileSystem } from './ports/file-system.js'
 import { type BoundRoot, type RowsStore, rootOps, rowOps } from './rows-store.js'
 
 export interface RootCheckOptions {
-  readonly space: Pick<SpaceBinding, 'writeRows'>
+  readonly space: Pick<SpaceBinding, 'rows' | 'writeRows'>
   readonly rows: RowsStore
   readonly files: FileSystem
   readonly directory: string
@@ -81,7 +82,9 @@ async function rebase(
   known: BoundRoot,
 ): Promise<BoundRoot> {
   const { dev, ino } = files.lstat(directory)!
+  const ops: KeyValueOp[] = []
   if (dev !== known.dev) {
+    ops.push(...(await rebasedJournal(space.rows, known.dev, dev)))
     for await (const page of rows.all()) {
       const changes = page.map((before) => ({
         before,
@@ -91,7 +94,7 @@ async function rebase(
     }
   }
   const root = { ...known, dev, ino }
-  await space.writeRows(rootOps(root), { sync: true })
+  await space.writeRows([...ops, ...rootOps(root)], { sync: true })
   return root
 }
 

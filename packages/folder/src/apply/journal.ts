@@ -84,6 +84,26 @@ export async function readLifts(rows: KeyValueReader): Promise<readonly Lift[]> 
   return lifts
 }
 
+/** What is under way, on a disk that has another device number now. */
+export async function rebasedJournal(
+  rows: KeyValueReader,
+  before: string,
+  now: string,
+): Promise<KeyValueOp[]> {
+  const rebased = (fingerprint: Fingerprint): Fingerprint =>
+    fingerprint.dev === before ? { ...fingerprint, dev: now } : fingerprint
+  const intentOf = ({ staged, ...intent }: Intent): Intent =>
+    staged ? { ...intent, staged: { ...staged, fingerprint: rebased(staged.fingerprint) } } : intent
+  const ops: KeyValueOp[] = []
+  const { intents, bootId } = await readBatch(rows)
+  if (intents.length > 0) ops.push(batchPut({ intents: intents.map(intentOf), bootId }))
+  const unsettled = await readUnsettled(rows)
+  if (unsettled.length > 0) ops.push(unsettledPut(unsettled.map(intentOf)))
+  for (const { row, path } of await readLifts(rows))
+    ops.push(liftPut({ row: { ...row, fingerprint: rebased(row.fingerprint) }, path }))
+  return ops
+}
+
 interface PackedIntent extends Omit<Intent, 'shown'> {
   readonly shown?: { readonly as?: ViewEntry; readonly nodes: readonly string[] }
 }
