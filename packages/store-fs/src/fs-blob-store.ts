@@ -33,7 +33,8 @@ export interface FsBlobStoreOptions {
   readonly grantPrefix?: string
   /**
    * Called after an upload by grant is durable and before it is answered, with its bytes: the holder of an
-   * index need not read them again. If it rejects, the upload is answered with a failure, and sent again.
+   * index need not read them again. If it rejects, the upload is answered as its error says: a `StoreError` with
+   * its status or 503, a mismatch, a blob that is not there, a limit or a grant with 4xx, everything else with 500.
    */
   readonly onStored?: (space: SpaceName, id: BlobId, bytes: Uint8Array) => void | Promise<void>
   /** Told of failures that are answered with 5xx. @default nothing */

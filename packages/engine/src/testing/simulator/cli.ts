@@ -38,7 +38,7 @@ const USAGE = `usage: npm run sim -- [options]
   --profile exchange|view|collect|refuse   default exchange
   --runs N                  how many runs; default 1000
   --seed N                  the first seed; default 1
-  --steps N                 steps of a run before it heals; default ${STEPS_DEFAULT.exchange} (exchange), ${STEPS_DEFAULT.view} (view)
+  --steps N                 steps of a run before it heals; default ${STEPS_DEFAULT.exchange}, of view ${STEPS_DEFAULT.view}
   --workers N               threads; default one for each core
   --trace                   runs one seed and prints what happens
   --planted NAME            instead: which of the seeds notice a planted mistake; all: each of them
