@@ -12,7 +12,7 @@ import {
 } from '@tidemark/protocol'
 import { type Observable, Subject } from 'rxjs'
 import { OpenCalls } from './adapters/open-calls.js'
-import type { ChunkedFile, LinkState, SpaceBinding, StoreOptions } from './binding.js'
+import type { ChunkedFile, LinkState, SpaceBinding, TransferOptions, Upload } from './binding.js'
 import { chunkSource } from './chunking/chunk-source.js'
 import { checkMtime, type NewContent } from './core/user-op.js'
 import type { ViewChange, ViewEntry } from './core/view-entry.js'
@@ -280,7 +280,8 @@ export class Space implements AsyncDisposable {
   }
 
   /**
-   * Creates or overwrites a file. Durable on this device when it resolves; with `blobs` offline too.
+   * Creates or overwrites a file. Durable on this device when it resolves. With `blobs` it needs no hub: bytes
+   * that a hub does not take, or that may not be sent, wait here, as `settled` and `status$` say.
    *
    * A write that is based on another version than the one shown becomes a conflict copy beside it.
    *
@@ -383,12 +384,11 @@ export class Space implements AsyncDisposable {
   ): Promise<{ readonly file: ChunkedFile; readonly isPending: boolean }> {
     const { blobs, platform } = this.#parts
     const { hasher, gear } = platform
-    const options: StoreOptions = {
-      signal,
-      ...(onProgress ? { onProgress } : {}),
-      ...(fingerprint === undefined ? {} : { resume: { fingerprint, isSettled: () => true } }),
+    const transfer: TransferOptions = { signal, ...(onProgress ? { onProgress } : {}) }
+    if (!blobs) {
+      const resume = fingerprint === undefined ? {} : { resume: { fingerprint, isSettled: () => true } }
+      return { file: await this.#uploader.store(source, { ...transfer, ...resume }), isPending: false }
     }
-    if (!blobs) return { file: await this.#uploader.store(source, options), isPending: false }
     const file = await chunkSource(source, { hasher, gear, signal })
     const isSmall = file.height === 0 && file.size <= INLINE_BYTES_MAX
     await this.#files.store(file, source, signal)
@@ -396,8 +396,31 @@ export class Space implements AsyncDisposable {
       if (isSmall && file.size > 0) await this.#letRide(file, source)
       return { file, isPending: true }
     }
-    await this.#uploader.ensureStored([{ file, open: async () => keptOpen(source) }], options)
-    return { file, isPending: false }
+    const upload: Upload = { file, open: async () => keptOpen(source) }
+    return { file, isPending: !(await this.#isSent(upload, signal, transfer)) }
+  }
+
+  /**
+   * Others hear of the entry when its bytes are at the hub; a hub that does not take them keeps nobody from
+   * writing.
+   */
+  async #isSent(upload: Upload, signal: AbortSignal, transfer: TransferOptions): Promise<boolean> {
+    const ends = new AbortController()
+    const end = (): void => ends.abort()
+    signal.addEventListener('abort', end, { once: true })
+    // Also while it waits for its turn, when nothing of it is on its way.
+    const watching = this.#link.state$.subscribe(({ connected }) => connected || end())
+    try {
+      await this.#uploader.storeAtOnce([upload], { ...transfer, signal: ends.signal })
+      return true
+    } catch {
+      signal.throwIfAborted()
+      // What keeps it from being sent is said by the next attempt.
+      return false
+    } finally {
+      watching.unsubscribe()
+      signal.removeEventListener('abort', end)
+    }
   }
 
   /** Rides along with its entry while it is in the cache. */

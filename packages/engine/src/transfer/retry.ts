@@ -57,6 +57,14 @@ export class RetryPolicy {
   }
 }
 
+/** For what somebody else brings about again: every failure is thrown, also that there is no session. */
+export const ONE_ATTEMPT: Pick<RetryPolicy, 'run'> = {
+  run: async (signal, attempt) => {
+    signal?.throwIfAborted()
+    return attempt()
+  },
+}
+
 /** The failures of one piece of work. */
 export class Retries {
   #failures = 0

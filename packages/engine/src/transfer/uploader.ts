@@ -22,6 +22,7 @@ import { DurableBytes } from './durable-bytes.js'
 import { fitsInline, messages } from './inline-messages.js'
 import { SMALL_BODY_BYTES_MAX } from './lane.js'
 import { readPieces } from './piece-reader.js'
+import { ONE_ATTEMPT, type RetryPolicy } from './retry.js'
 import { TaskGroup } from './task-group.js'
 import { mustAuthority, mustClient, type TransferParts } from './transfer-parts.js'
 import { type HintSender, UploadHints } from './upload-hints.js'
@@ -58,6 +59,7 @@ interface Run {
   readonly windows: LentBuffers
   readonly group: TaskGroup
   readonly durable: DurableBytes
+  readonly retry: Pick<RetryPolicy, 'run'>
   /** What waits for a pack of its own to be full. */
   pack: Piece[]
   packBytes: number
@@ -88,8 +90,20 @@ export class Uploader {
    *   reason. What was stored until then stays stored.
    */
   async ensureStored(uploads: readonly Upload[], options: TransferOptions = {}): Promise<void> {
+    await this.#ensureStored(uploads, begin(options, this.#windows, this.parts.retry))
+  }
+
+  /**
+   * As `ensureStored`, and whatever fails is thrown at the first attempt, for who brings it about again.
+   *
+   * @throws {TransportError} there is no session, or it ends; what the store answered; as `ensureStored`.
+   */
+  async storeAtOnce(uploads: readonly Upload[], options: TransferOptions = {}): Promise<void> {
+    await this.#ensureStored(uploads, begin(options, this.#windows, ONE_ATTEMPT))
+  }
+
+  async #ensureStored(uploads: readonly Upload[], run: Run): Promise<void> {
     for (const upload of uploads) checkFile(upload)
-    const run = begin(options, this.#windows)
     await run.group.run(() => this.#send(filePieces(uploads), run))
   }
 
@@ -103,7 +117,7 @@ export class Uploader {
    */
   async store(source: ByteSource, options: StoreOptions = {}): Promise<ChunkedFile> {
     const isSmall = source.size <= SMALL_BODY_BYTES_MAX
-    const run = begin(options, isSmall ? this.#smallWindows : this.#windows)
+    const run = begin(options, isSmall ? this.#smallWindows : this.#windows, this.parts.retry)
     if (source.size <= ONE_CHUNK_BYTES_MAX) {
       const bytes = await source.read(0, source.size)
       const file = chunkBytes(bytes, this.parts.hasher)
@@ -144,7 +158,7 @@ export class Uploader {
     const pieceSource: PieceSource = { size: source.size, open: async () => keptOpen(source) }
     let file: ChunkedFile | undefined
     await group.run(async () => {
-      await this.parts.retry.run(signal, async () => mustAuthority(this.parts))
+      await run.retry.run(signal, async () => mustAuthority(this.parts))
       file = await chunkWindows(source, {
         hasher: this.parts.hasher,
         gear: this.parts.gear,
@@ -199,11 +213,11 @@ export class Uploader {
     if (full) await this.#spawnPack(full, run)
   }
 
-  async #needed(pieces: readonly Piece[], { durable, group }: Run): Promise<Piece[]> {
+  async #needed(pieces: readonly Piece[], { durable, group, retry }: Run): Promise<Piece[]> {
     if (pieces.length === 0) return []
     const { signal } = group
     const ids = pieces.map(({ id }) => id)
-    const answer = await this.parts.retry.run(signal, () => mustAuthority(this.parts).need(ids, signal))
+    const answer = await retry.run(signal, () => mustAuthority(this.parts).need(ids, signal))
     const lacking = new Set(answer)
     durable.settle(pieces.filter(({ id }) => !lacking.has(id)))
     return pieces.filter(({ id }) => lacking.has(id))
@@ -224,7 +238,7 @@ export class Uploader {
       const needed = await this.#needed(run.durable.meet(windowPieces(memory, chunks)), run)
       if (2 * sumOf(needed) < memory.length) aside.push(...needed.map(copied))
       else {
-        await this.#storePack(compact(memory, needed), needed, run.group.signal)
+        await this.#storePack(compact(memory, needed), needed, run)
         run.durable.settle(needed)
         hints.stored(offset, chunks, new Set(needed.map(({ id }) => id)))
       }
@@ -235,7 +249,7 @@ export class Uploader {
   }
 
   /** Waits for room, then goes on in the background. */
-  async #spawnInline(pieces: readonly Piece[], { group, durable }: Run): Promise<void> {
+  async #spawnInline(pieces: readonly Piece[], { group, durable, retry }: Run): Promise<void> {
     const { signal } = group
     const length = sumOf(pieces)
     const release = await this.#small.take(length, signal)
@@ -248,9 +262,8 @@ export class Uploader {
           at += piece.length
           return { id: piece.id, bytes: bytes.subarray(at - piece.length, at) }
         })
-        const { retry, pace } = this.parts
         await retry.run(signal, async () => {
-          await pace.up.take(length, signal)
+          await this.parts.pace.up.take(length, signal)
           await mustAuthority(this.parts).putInline(chunks, signal)
         })
         durable.settle(pieces)
@@ -261,7 +274,8 @@ export class Uploader {
   }
 
   /** Waits for room, then goes on in the background. */
-  async #spawnPack(pieces: readonly Piece[], { group, durable }: Run): Promise<void> {
+  async #spawnPack(pieces: readonly Piece[], run: Run): Promise<void> {
+    const { group, durable } = run
     const { signal } = group
     const length = packLength(pieces.length, sumOf(pieces))
     const release = await this.#bodies.take(length, signal)
@@ -269,7 +283,7 @@ export class Uploader {
       try {
         const body = new Uint8Array(length)
         await readPieces(pieces, body, this.parts.hasher, signal)
-        await this.#storePack(body, pieces, signal)
+        await this.#storePack(body, pieces, run)
         durable.settle(pieces)
       } finally {
         release()
@@ -278,16 +292,17 @@ export class Uploader {
   }
 
   /** @param body The pieces, and room for an index. Taken over. */
-  async #storePack(body: Uint8Array, pieces: readonly Piece[], signal: AbortSignal): Promise<void> {
-    const { pack, chunks } = await this.parts.compression.compress(body, pieces, signal)
-    await this.#store(await this.#packs.finish(pack, chunks), signal)
+  async #storePack(body: Uint8Array, pieces: readonly Piece[], run: Run): Promise<void> {
+    const { pack, chunks } = await this.parts.compression.compress(body, pieces, run.group.signal)
+    await this.#store(await this.#packs.finish(pack, chunks), run)
   }
 
   /** Each attempt asks for a grant of its own: the last one may be over, or the blob stored meanwhile. */
-  #store({ id, bytes, chunks }: BuiltPack, signal: AbortSignal): Promise<void> {
+  #store({ id, bytes, chunks }: BuiltPack, { group, retry }: Run): Promise<void> {
     const { parts } = this
+    const { signal } = group
     const plainBytes = chunks.reduce((sum, { length }) => sum + length, 0)
-    return parts.retry.run(signal, async () => {
+    return retry.run(signal, async () => {
       // Before the grant, which may be over when its turn comes.
       await parts.pace.up.take(bytes.length, signal, { plainBytes })
       const [grant] = await mustAuthority(parts).grantPuts([{ id, length: bytes.length }], signal)
@@ -301,7 +316,7 @@ export class Uploader {
   }
 }
 
-function begin({ signal, onProgress }: TransferOptions, windows: LentBuffers): Run {
+function begin({ signal, onProgress }: TransferOptions, windows: LentBuffers, retry: Run['retry']): Run {
   const durable = new DurableBytes(onProgress && ((bytes) => onProgress(bytes)))
-  return { windows, group: new TaskGroup(signal), durable, pack: [], packBytes: 0 }
+  return { windows, group: new TaskGroup(signal), durable, retry, pack: [], packBytes: 0 }
 }
