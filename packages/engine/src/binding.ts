@@ -73,7 +73,7 @@ export interface SpaceBinding {
   chunk(source: ByteSource, options: { signal?: AbortSignal }): Promise<ChunkedFile>
   /** Chunks a large file and stores it as it is read: each byte is read once. As `chunk` and `ensureStored`. */
   store(source: ByteSource, options: StoreOptions): Promise<ChunkedFile>
-  /** Resolves when the hub has stored every chunk (at once when the space has no hub and a peer serves). */
+  /** Resolves when the hub has stored every chunk; at once where no hub is configured, see `LinkState`. */
   ensureStored(uploads: readonly Upload[], options: TransferOptions): Promise<void>
   /** Writes a version's bytes, each chunk verified: from files that are `held`, or from the hub. */
   fetch(
@@ -209,6 +209,7 @@ export interface CommitResult {
 }
 
 export interface LinkState {
+  /** There is a link to a hub, or to a peer that never answered and may be one. */
   readonly configured: boolean
   readonly connected: boolean
   /** Why it is not: what the last attempt, or session, ended with, or why a peer refuses this space alone. */

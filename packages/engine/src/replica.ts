@@ -21,7 +21,7 @@ import { mustLimits, Transfers } from './replica-transfers.js'
 import { DIAL_BACKOFF } from './session/backoff.js'
 import { makeHello } from './session/hello.js'
 import { Link, type LinkPhase } from './session/link.js'
-import { Session, type SessionHost } from './session/session.js'
+import { type PeerInfo, Session, type SessionHost } from './session/session.js'
 import { openSpace, type Space } from './space.js'
 import type { SpaceOptions } from './space-options.js'
 import { BodyCompressor, type Compression, mustCompression } from './transfer/body-compressor.js'
@@ -84,6 +84,8 @@ interface OpenLink {
   readonly client: BlobClient | undefined
   readonly ownClient: { close(): Promise<void> } | undefined
   status: PeerStatus
+  /** `undefined`: it never answered. */
+  role?: PeerInfo['role']
 }
 
 /**
@@ -179,7 +181,10 @@ export class Replica implements AsyncDisposable {
         queueMicrotask(() => {
           if (!open) return
           open.status = statusOf(transport, phase, open.status)
-          if (phase.name === 'open') void this.#openSpaces(phase.session, client)
+          if (phase.name === 'open') {
+            open.role = phase.peer.role
+            void this.#openSpaces(phase.session, client)
+          }
           this.#publish()
         })
       },
@@ -236,7 +241,7 @@ export class Replica implements AsyncDisposable {
       compression: this.#compression,
       collectEveryMs,
       ...(blobs ? { blobs } : {}),
-      isConfigured: () => this.#links.size > 0,
+      isConfigured: () => [...this.#links].some(({ role }) => role !== 'replica'),
       linkError: () => this.#peers.value.find(({ error }) => error !== undefined)?.error,
       onClose: (closed) => {
         this.#spaces.delete(space)

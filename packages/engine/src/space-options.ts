@@ -20,7 +20,7 @@ export interface OpenSpaceParts extends SpaceOptions {
   readonly blobs?: BlobStore
   /** See `ReplicaOptions.collectEveryMs`. */
   readonly collectEveryMs?: number | undefined
-  /** Whether this replica has a link to anybody. */
+  /** See `LinkState.configured`. */
   isConfigured(): boolean
   /** What the last attempt of a link that is not open ended with. */
   linkError(): Error | undefined

@@ -17,7 +17,7 @@ import { mustBeBack, revertLocal } from './revert.js'
 import { acceptRoot, checkRoot, type RootCheckOptions } from './root-check.js'
 import type { Problem } from './rows.js'
 import type { BoundRoot } from './rows-store.js'
-import { NO_LINK, statusOf } from './status.js'
+import { isOffline, NO_LINK, statusOf } from './status.js'
 
 /** The longest sleep. */
 const SLEEP_MS_MAX = 60_000
@@ -334,10 +334,8 @@ export class FolderLoop {
   #onLink(link: LinkState): void {
     const before = this.#link
     this.#link = link
-    if (link.connected && !before.connected) {
-      this.#remote.resume()
-      this.#local.hintUnpushed()
-    }
+    if (link.connected && !before.connected) this.#remote.resume()
+    if (isOffline(before) && !isOffline(link)) this.#local.hintUnpushed()
     // It would wait for bytes: the next one does what can be done without.
     if (!link.connected && before.connected) this.#remote.interrupt()
     // The right to write came, or went: what is different here is looked at with other eyes.

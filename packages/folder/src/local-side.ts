@@ -15,7 +15,7 @@ import { parentOf } from './parent-of.js'
 import type { Watcher } from './ports/watcher.js'
 import { type BoundRoot, rootOps } from './rows-store.js'
 import type { IgnoreRules } from './scan/ignore-rules.js'
-import type { LocalPending } from './status.js'
+import { isOffline, type LocalPending } from './status.js'
 import type { Wakeups } from './wakeups.js'
 import type { ExpectedHints } from './watch/expected-hints.js'
 import type { HintSet, Hints } from './watch/hints.js'
@@ -283,7 +283,7 @@ export class LocalSide {
     // What was hidden until now has no file: nobody would ask for it. Before the first scan the start did.
     if (this.#scansEnded > 0) for (const key of rulesChanged) await auditBelow(push, key)
     // The hub came while the pass ran: its own event found nothing to push yet.
-    if (wasOffline && this.around.link().connected) this.hintUnpushed()
+    if (wasOffline && !this.#isOffline) this.hintUnpushed()
   }
 
   #hintAbsences(nowMs: number): void {
@@ -298,8 +298,7 @@ export class LocalSide {
   }
 
   get #isOffline(): boolean {
-    const { configured, connected } = this.around.link()
-    return configured && !connected
+    return isOffline(this.around.link())
   }
 
   get #isReadOnly(): boolean {

@@ -44,7 +44,6 @@ export interface StatusFacts {
   readonly transfer: FolderStatus['transfer']
 }
 
-/** What a person is told. Pure. */
 /** Before the space says otherwise. */
 export const NO_LINK: LinkState = {
   configured: false,
@@ -56,6 +55,10 @@ export const NO_LINK: LinkState = {
   uploading: false,
 }
 
+/** There is a hub, and it is away: what changes here waits on the disk. */
+export const isOffline = ({ configured, connected }: LinkState): boolean => configured && !connected
+
+/** What a person is told. Pure. */
 export function statusOf(facts: StatusFacts): FolderStatus {
   const { link, problems, transfer } = facts
   const hold = facts.hold ?? unsentHold(facts.unsent)
@@ -75,7 +78,7 @@ function stateOf(facts: StatusFacts): [state: FolderStatus['state'], detail: str
   const { link, hold, error, local, remotePending } = facts
   if (hold) return ['held', hold.reason]
   if (error) return ['error', error.message]
-  if (link.configured && !link.connected) return ['offline', `${notConnected(link)}; changes wait here`]
+  if (isOffline(link)) return ['offline', `${notConnected(link)}; changes wait here`]
   if (link.configured && !link.everSynced) return ['busy', 'waiting for the first sync with the hub']
   if (facts.isPaused) return ['busy', 'this device was away for too long: it waits for the state of the hub']
   if (facts.isRunning) return ['busy', facts.isImported ? 'working' : 'first scan of the folder']

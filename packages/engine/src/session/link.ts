@@ -2,7 +2,7 @@ import { type Connection, SyncError, type Transport, TransportError } from '@tid
 import type { Timers } from '../ports/clock.js'
 import type { Random } from '../ports/random.js'
 import { backoffDelayMs, DIAL_BACKOFF } from './backoff.js'
-import type { Session } from './session.js'
+import type { PeerInfo, Session } from './session.js'
 
 /**
  * A link keeps one session to one fixed peer alive:
@@ -14,7 +14,7 @@ import type { Session } from './session.js'
 export type LinkPhase =
   | { readonly name: 'dialing'; readonly attempt: number }
   | { readonly name: 'handshaking'; readonly attempt: number; readonly session: Session }
-  | { readonly name: 'open'; readonly session: Session }
+  | { readonly name: 'open'; readonly session: Session; readonly peer: PeerInfo }
   | { readonly name: 'backoff'; readonly attempt: number; readonly delayMs: number; readonly error: Error }
   | { readonly name: 'closed' }
 
@@ -71,9 +71,9 @@ export class Link {
         const session = startSession(connection)
         this.#enter({ name: 'handshaking', attempt, session })
         if (signal.aborted) session.close()
-        await session.ready
+        const peer = await session.ready
         const openedMs = timers.monotonicMs()
-        this.#enter({ name: 'open', session })
+        this.#enter({ name: 'open', session, peer })
         error = await session.done
         // A peer that lets us in only to say that it, or its store, fails is not asked ten times a second, nor one
         // whose answers our own database cannot take.
