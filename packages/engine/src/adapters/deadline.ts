@@ -1,5 +1,5 @@
 /** Slower uploads are given up: how far one is, is known at most as far as the next buffer. */
-const UPLOAD_BYTES_PER_MS_MIN = 16
+export const UPLOAD_BYTES_PER_MS_MIN = 16
 
 /** How long these bytes, which lie in buffers or are to be sent, may take to be there, milliseconds. */
 export const uploadTimeoutMs = (idleTimeoutMs: number, bytes: number): number =>

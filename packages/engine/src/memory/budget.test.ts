@@ -57,3 +57,15 @@ test('who gives up waiting leaves the queue', async () => {
   await expect(budget.take(1, abort.signal)).rejects.toThrow('enough')
   await budget.take(9, undefined)
 })
+
+test('with another count those that wait go on, and what is in use stays', async () => {
+  const budget = new Budget(10, 2)
+  const releases = [await budget.take(1, undefined), await budget.take(1, undefined)]
+  const [third, fourth] = [budget.take(1, undefined), budget.take(1, undefined)]
+  budget.allow(1)
+  releases[0]!()
+  expect(await settled(third)).toBe(false)
+  budget.allow(2)
+  expect(await settled(third)).toBe(true)
+  expect(await settled(fourth)).toBe(false)
+})

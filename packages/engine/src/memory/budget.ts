@@ -11,8 +11,14 @@ export class Budget {
 
   constructor(
     private readonly bytesMax: number,
-    private readonly countMax: number,
+    private countMax: number,
   ) {}
+
+  /** Another count from now on; what is in use stays. */
+  allow(countMax: number): void {
+    this.countMax = countMax
+    this.#next()
+  }
 
   /** @returns gives it back, once. More than all is given alone. @throws the signal's reason. */
   async take(bytes: number, signal: AbortSignal | undefined): Promise<() => void> {

@@ -21,6 +21,7 @@ import { keptOpen } from './byte-streams.js'
 import { DurableBytes } from './durable-bytes.js'
 import { fitsInline, messages } from './inline-messages.js'
 import { SMALL_BODY_BYTES_MAX } from './lane.js'
+import { type InTurn, LargeBodies } from './large-bodies.js'
 import { readPieces } from './piece-reader.js'
 import { ONE_ATTEMPT, type RetryPolicy } from './retry.js'
 import { TaskGroup } from './task-group.js'
@@ -76,9 +77,11 @@ export class Uploader {
   readonly #windows = new LentBuffers(this.#bodies)
   readonly #small = new Budget(SMALL_BODIES_MAX * FRAME_BYTES_TARGET, SMALL_BODIES_MAX)
   readonly #smallWindows = new LentBuffers(this.#small)
+  readonly #large: LargeBodies
   readonly #packs: PackFormat
 
   constructor(private readonly parts: UploaderParts) {
+    this.#large = new LargeBodies(BODIES_MAX, () => parts.pace.monotonicMs())
     this.#packs = new PackFormat(parts.hasher, parts.compressor)
   }
 
@@ -302,17 +305,20 @@ export class Uploader {
     const { parts } = this
     const { signal } = group
     const plainBytes = chunks.reduce((sum, { length }) => sum + length, 0)
-    return retry.run(signal, async () => {
+    const put = async (inTurn: InTurn): Promise<void> => {
       // Before the grant, which may be over when its turn comes.
       await parts.pace.up.take(bytes.length, signal, { plainBytes })
       const [grant] = await mustAuthority(parts).grantPuts([{ id, length: bytes.length }], signal)
       if (grant === null) return
       if (grant === undefined) throw new StoreError('the hub answered without a grant')
       const client = mustClient(parts)
-      await parts.compression.sending(bytes.length, () => client.put(grant, bytes, { signal }))
+      const send = () => parts.compression.sending(bytes.length, () => client.put(grant, bytes, { signal }))
+      await inTurn(bytes.length, send)
       const stored = await mustAuthority(parts).stored([id], signal)
       if (!stored.includes(id)) throw new StoreError('the hub did not find the uploaded pack whole')
-    })
+    }
+    const isSmall = Math.max(bytes.length, plainBytes) <= SMALL_BODY_BYTES_MAX
+    return retry.run(signal, () => (isSmall ? put((_, send) => send()) : this.#large.run(signal, put)))
   }
 }
 
