@@ -99,17 +99,19 @@ function stage(bytesPerMs: number): Stage {
 /** @returns milliseconds that it took. */
 async function upload({ uploader, time }: Stage, seed: number, bytes: number): Promise<number> {
   const beganMs = time.monotonicMs()
-  let isDone = false
-  const storing = uploader.store(new MemorySource(seededBytes(seed, bytes))).then(() => {
-    isDone = true
-  })
-  storing.catch(() => undefined)
-  for (const endMs = beganMs + GIVEN_MS; !isDone && time.monotonicMs() < endMs; ) {
+  let hasEnded = false
+  const end = (): void => {
+    hasEnded = true
+  }
+  const storing = uploader.store(new MemorySource(seededBytes(seed, bytes)))
+  storing.then(end, end)
+  for (const endMs = beganMs + GIVEN_MS; !hasEnded && time.monotonicMs() < endMs; ) {
     // Before its first body it loads what cuts files.
     if (time.pending > 0) await time.pass(TICK_MS)
     else await new Promise((resolve) => setTimeout(resolve, 1))
   }
-  expect(isDone).toBe(true)
+  expect(hasEnded).toBe(true)
+  await storing
   return time.monotonicMs() - beganMs
 }
 
