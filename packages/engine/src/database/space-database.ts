@@ -6,7 +6,6 @@ import {
   type NodeEntry,
   type Open,
   ProtocolError,
-  type ReplicaId,
   type RunId,
   type SpaceName,
   type Vector,
@@ -20,6 +19,7 @@ import { isAlive } from '../core/visibility.js'
 import type { KeyValueOp, KeyValueReader, KeyValueSnapshot } from '../ports/key-value-store.js'
 import { bury } from './bury.js'
 import { type CommittedOps, commitOps } from './commit-ops.js'
+import { LostIds } from './lost-ids.js'
 import { materialise } from './materialise.js'
 import { type PeerMemory, withOwn } from './peer-memory.js'
 import { prefixed } from './prefixed-reader.js'
@@ -55,8 +55,7 @@ export class SpaceDatabase {
   #everSynced = false
   #repaired = 0
   readonly #digests: StateDigests
-  /** Replica ids that their device no longer names. */
-  #disowned = new Set<ReplicaId>()
+  readonly #lostIds: LostIds
 
   private constructor(options: SpaceDatabaseOptions) {
     const store = new SpaceStore(options)
@@ -76,6 +75,7 @@ export class SpaceDatabase {
     this.#digests = new StateDigests(store.received, store.options.sha256)
     this.refusals = new SpaceRefusals(store, { frontier: () => this.frontier, known: () => this.#known })
     this.#rejoin = new SpaceRejoin(store, (ops, rows) => this.commit(ops, rows))
+    this.#lostIds = new LostIds(store)
   }
 
   static async open(options: SpaceDatabaseOptions): Promise<SpaceDatabase> {
@@ -93,7 +93,7 @@ export class SpaceDatabase {
     await txn.commit({ sync: true })
     const { everSynced, disowned } = await this.#store.peers.summary(storage)
     this.#everSynced = everSynced
-    this.#disowned = disowned
+    this.#lostIds.disown(disowned)
     await this.#rejoin.resume()
   }
 
@@ -241,6 +241,7 @@ export class SpaceDatabase {
    *
    * @param cursor `undefined`: it stays, because something before it was not taken.
    * @param isRepair What lives is taken although the frontier holds it: an audit showed that something is missing.
+   * @param rejoins Those of which the peer was told: when the turn comes and there are more, nothing is written.
    * @returns the positions in the own log that these entries took, with those they had before.
    * @throws {ProtocolError} BAD_ENTRY, KIND_CHANGED; {LimitError} too many replica ids: nothing was written.
    */
@@ -249,8 +250,10 @@ export class SpaceDatabase {
     entries: readonly NodeEntry[],
     cursor: Cursor | undefined,
     isRepair = false,
+    rejoins = this.rejoins,
   ): Promise<readonly { lseq: number; previous: number }[]> {
     return this.#store.write(async (txn) => {
+      if (rejoins !== this.rejoins) return { value: [], sync: false, counters: this.#store.counters }
       const change = this.#store.vectors.change()
       const current = this.#store.incarnations.current
       const known = await this.#store.received.nodes(
@@ -285,15 +288,18 @@ export class SpaceDatabase {
   /**
    * The end of a round, made durable with all that came before it. The frontier takes in the sender's.
    *
+   * @param rejoins As for `receive`.
    * @throws {ProtocolError} FRONTIER_UNFOUNDED: the sender claims what it never showed; nothing changed.
    */
   async syncPoint(
     peer: DeviceId,
     point: { cursor: Cursor; frontier: Vector; risen?: Vector; met: Vector; lost: Vector; floor: Vector },
+    rejoins = this.rejoins,
   ): Promise<void> {
-    const { state } = this.#rejoin
-    const endsRejoin = this.#rejoin.isEndedBy(peer, point.frontier)
-    await this.#store.write(async (txn) => {
+    const endedRejoin = await this.#store.write(async (txn) => {
+      if (rejoins !== this.rejoins) return { value: false, sync: false, counters: this.#store.counters }
+      const { state } = this.#rejoin
+      const endsRejoin = this.#rejoin.isEndedBy(peer, point.frontier)
       const isBootstrap = state !== undefined || this.frontier.size === 0
       // To one that begins a peer cannot show what was collected: a copy of a device that never met one too.
       const isFirst = this.#hasOnlyOwn || !this.#everSynced
@@ -314,10 +320,10 @@ export class SpaceDatabase {
       const known = joinVectors(this.#known, point.frontier)
       const lostToo = endsRejoin ? this.#rejoin.lostBy(point.frontier) : []
       const believed = this.#store.incarnations.believed(point.lost, this.met)
-      const lost = this.#declareLost(txn, point.met, known, [...believed, ...lostToo])
+      const lost = this.#lostIds.declare(txn, point.met, known, [...believed, ...lostToo])
       const rises = change.frontier.size > 0
       return {
-        value: undefined,
+        value: endsRejoin,
         sync: true,
         vectors: change,
         counters: this.#store.counters,
@@ -326,11 +332,13 @@ export class SpaceDatabase {
           lost.publish,
           isTaken ? this.gc.raiseFloor(txn, point.floor) : undefined,
           endsRejoin ? this.#rejoin.end(txn) : undefined,
+          () => {
+            this.#everSynced = true
+          },
         ),
       }
     })
-    this.#everSynced = true
-    if (endsRejoin) await this.#rejoin.adoptOrphans()
+    if (endedRejoin) await this.#rejoin.adoptOrphans()
   }
 
   /**
@@ -397,8 +405,8 @@ export class SpaceDatabase {
       const before = own ? withOwn(known, [...own.keys()]) : known
       const memory = { ...before, basis: (this.#store.vectors.isPartial && before.basis) || sweep }
       this.#store.peers.write(txn, peer, memory)
-      for (const rid of memory.disowned) this.#disowned.add(rid)
-      const { fresh, publish } = this.#declareLost(txn, met, this.#known)
+      this.#lostIds.disown(memory.disowned)
+      const { fresh, publish } = this.#lostIds.declare(txn, met, this.#known)
       return {
         value: undefined,
         sync: true,
@@ -407,18 +415,6 @@ export class SpaceDatabase {
         ...(fresh.size > 0 ? { change: { view: [] } } : {}),
       }
     })
-  }
-
-  /**
-   * With `more`: own ids of which somebody met more than is known, and disowned replica ids that did write.
-   *
-   * @returns as `Incarnations.declareLost`.
-   */
-  #declareLost(txn: Transaction, met: Vector, known: Vector, more: Iterable<[ReplicaId, number]> = []) {
-    const { incarnations } = this.#store
-    const disowned = [...this.#disowned].filter((rid) => this.met.has(rid))
-    const all = [...more, ...incarnations.behind(met, known), ...disowned.map((rid) => [rid, 0] as const)]
-    return incarnations.declareLost(txn, new Map(all))
   }
 
   isGoodCursor(cursor: Cursor): boolean {

@@ -57,7 +57,8 @@ export class SpaceExchange implements SpaceEndpoint {
   #mustSendAll = false
   /** What this side said in its last OPEN: both ends judge by the same words. */
   #said: Open | undefined
-  #saying: Promise<void> = Promise.resolve()
+  /** Its OPENs, one after the other; `undefined` until the first one. */
+  #saying: Promise<void> | undefined
   /** How often the database had begun anew when this side last said OPEN. */
   #rejoins: number
   #says = 0
@@ -249,6 +250,7 @@ export class SpaceExchange implements SpaceEndpoint {
 
   async #open(open: Open): Promise<void> {
     const { database, channel, peer, send, mayWrite, custody, isHub, isPeerHub } = this.#options
+    const rejoins = this.#rejoins
     this.#opens = open.number
     this.#streams += 1
     this.#points.restart()
@@ -263,7 +265,7 @@ export class SpaceExchange implements SpaceEndpoint {
     } else if (this.#hasRefused) await this.start()
     this.#hasRefused = false
     // Said before the peer heard that this side begins anew: the answer to that is still to come.
-    if (open.answers < this.#awaited) return
+    if (open.answers < this.#awaited || rejoins !== this.#rejoins) return
     this.#awaitsOpen = this.#judgesLater
     if (await this.#beginsAnew(open)) return
     if (this.#admits) {
@@ -280,6 +282,7 @@ export class SpaceExchange implements SpaceEndpoint {
     if (open.cursor && !isGood) {
       await send({ type: 'rewind', channel, reason: wentBack ? 'rolled-back' : 'unknown-run' })
     }
+    if (rejoins !== this.#rejoins) return
     this.#repairsBefore = undefined
     this.#mustSendAll = false
     this.#theirs = open.frontier
@@ -323,7 +326,7 @@ export class SpaceExchange implements SpaceEndpoint {
   /** The database forgot what it had: every peer has to start from the beginning. */
   #openAnew(): void {
     this.#rejoins = this.#options.database.rejoins
-    if (this.#closed || !this.#said) return
+    if (this.#closed || !this.#saying) return
     // What is still to be sent of a round is of before: behind our OPEN its end would claim what was forgotten.
     this.#streams += 1
     this.#awaitsOpen = true
@@ -342,6 +345,7 @@ export class SpaceExchange implements SpaceEndpoint {
 
   async #entries({ entries, inline, run, lseq, repair = false }: Entries): Promise<void> {
     const { database, peer, blobs, custody } = this.#options
+    const rejoins = this.#rejoins
     this.#mustWrite()
     // A member is past all that was ever collected. Anybody else may write to what is no more: it has to judge.
     const { gc } = database
@@ -357,10 +361,12 @@ export class SpaceExchange implements SpaceEndpoint {
     for (const chunk of inline) keepInline(chunk, this.#options)
     if (inline.length > 0 && blobs) await blobs.putInline(inline)
     const cursor = refusals.length > 0 ? undefined : { run, lseq }
-    const receive = () => database.receive(peer, taken, cursor, isRepair)
+    const receive = () => database.receive(peer, taken, cursor, isRepair, rejoins)
     const mayBeLost = isRepair || !this.#receivedSyncPoint || isOfOld(taken)
     const take = () => (mayBeLost ? custody?.catchUp(taken, receive) : custody?.receive(taken, receive))
     const moved = await (take() ?? receive())
+    // Nothing was taken: this side says OPEN anew.
+    if (rejoins !== this.#rejoins) return
     for (const { lseq: now, previous } of moved) {
       const hadSent = previous <= this.#position || this.#echoes.has(previous)
       // No round, which would drop them, goes to a peer that takes nothing.
@@ -382,7 +388,7 @@ export class SpaceExchange implements SpaceEndpoint {
     this.#position = 0
     this.#echoes.clear()
     await this.#refusals.takeBack(reject)
-    this.#saying = this.#saying.then(() => this.#say(false))
+    this.#saying = this.#saying?.then(() => this.#say(false))
     await this.#saying
   }
 
@@ -399,14 +405,14 @@ export class SpaceExchange implements SpaceEndpoint {
 
   async #syncPoint(message: SyncPoint): Promise<void> {
     const { database, peer, onChange } = this.#options
+    const rejoins = this.#rejoins
     this.#mustWrite()
     const point = this.#points.hear(message)
     if (isLeftBehind(database, point, this.#theirFloor)) return this.#rejoinLate(point)
-    await database.syncPoint(peer, {
-      ...point,
-      cursor: { run: point.run, lseq: point.lseq },
-      lost: new Map(point.lost.map(({ rid, seq }) => [rid, seq])),
-    })
+    const { run, lseq } = point
+    const lost = new Map(point.lost.map(({ rid, seq }) => [rid, seq]))
+    await database.syncPoint(peer, { ...point, cursor: { run, lseq }, lost }, rejoins)
+    if (rejoins !== this.#rejoins) return
     if (this.#theirs) this.#theirs = joinVectors(this.#theirs, point.frontier)
     this.#receivedSyncPoint = true
     this.#isInRound = false
