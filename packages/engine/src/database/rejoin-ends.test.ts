@@ -85,6 +85,13 @@ test('[GC17] one that waits for a hub that is gone for ever goes on with another
   expect([database.isRejoining, await names(database)]).toEqual([false, ['s']])
 })
 
+test('[GC17] another hub that opens the space while the awaited state comes in is not waited for', async () => {
+  const database = await open(new MemoryKeyValueStore())
+  await database.rejoin(HUB, { frontier: NOTHING }, 'forget')
+  await Promise.all([database.syncPoint(HUB, EMPTY_POINT), database.followHub(NEW_HUB)])
+  expect(database.isRejoining).toBe(false)
+})
+
 class Dying extends MemoryKeyValueStore {
   isArmed = false
   override async batch(...args: Parameters<MemoryKeyValueStore['batch']>) {

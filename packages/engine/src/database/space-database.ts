@@ -94,6 +94,7 @@ export class SpaceDatabase {
     const { everSynced, disowned } = await this.#store.peers.summary(storage)
     this.#everSynced = everSynced
     this.#lostIds.disown(disowned)
+    await this.#rejoin.load()
     await this.#rejoin.resume()
   }
 
@@ -296,8 +297,8 @@ export class SpaceDatabase {
     point: { cursor: Cursor; frontier: Vector; risen?: Vector; met: Vector; lost: Vector; floor: Vector },
     rejoins = this.rejoins,
   ): Promise<void> {
-    const endedRejoin = await this.#store.write(async (txn) => {
-      if (rejoins !== this.rejoins) return { value: false, sync: false, counters: this.#store.counters }
+    await this.#store.write(async (txn) => {
+      if (rejoins !== this.rejoins) return { value: undefined, sync: false, counters: this.#store.counters }
       const { state } = this.#rejoin
       const endsRejoin = this.#rejoin.isEndedBy(peer, point.frontier)
       const isBootstrap = state !== undefined || this.frontier.size === 0
@@ -323,7 +324,7 @@ export class SpaceDatabase {
       const lost = this.#lostIds.declare(txn, point.met, known, [...believed, ...lostToo])
       const rises = change.frontier.size > 0
       return {
-        value: endsRejoin,
+        value: undefined,
         sync: true,
         vectors: change,
         counters: this.#store.counters,
@@ -338,7 +339,7 @@ export class SpaceDatabase {
         ),
       }
     })
-    if (endedRejoin) await this.#rejoin.adoptOrphans()
+    await this.resumeRejoin()
   }
 
   /**
@@ -358,6 +359,9 @@ export class SpaceDatabase {
       (txn) => this.gc.beginAnew(txn),
     )
   }
+
+  /** See `SpaceRejoin.resume`. Before each OPEN: what it says would be of a state that is half forgotten. */
+  resumeRejoin = (): Promise<void> => this.#rejoin.resume()
 
   /** For a binder. */
   get begunAnew(): BegunAnew {

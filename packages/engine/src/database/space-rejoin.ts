@@ -42,6 +42,9 @@ export class SpaceRejoin implements BegunAnew {
   readonly #rejoin: Rejoin
   readonly #commit: CommitWithRows
   #count = 0
+  /** What a beginning that has ended put aside, or noted, may still be there. */
+  #hasLeftovers = true
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(store: SpaceStore, commit: CommitWithRows) {
     this.#store = store
@@ -59,10 +62,29 @@ export class SpaceRejoin implements BegunAnew {
     return this.#rejoin.state
   }
 
+  load(): Promise<void> {
+    return this.#rejoin.load(this.#store.options.storage)
+  }
+
+  /** Goes on with what a crash, or an error of the database, has interrupted; it costs nothing where none did. */
   async resume(): Promise<void> {
-    await this.#rejoin.load(this.#store.options.storage)
-    if (this.state && this.state.phase !== 'wait') await this.#steps.alone(() => this.#forget())
-    if (!this.state) await this.adoptOrphans()
+    if (this.#mustForget || (!this.state && this.#hasLeftovers)) await this.#inTurn(() => this.#goOn())
+  }
+
+  /** Beginnings, what is left of them and what gives them up, one after the other: each takes many batches. */
+  #inTurn<T>(fn: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(fn)
+    this.#turn = result.catch(() => undefined)
+    return result
+  }
+
+  async #goOn(): Promise<void> {
+    if (this.#mustForget) await this.#steps.alone(() => this.#forget())
+    if (!this.state && this.#hasLeftovers) await this.#adoptOrphans()
+  }
+
+  get #mustForget(): boolean {
+    return this.state !== undefined && this.state.phase !== 'wait'
   }
 
   /** See `BegunAnew`. */
@@ -100,28 +122,36 @@ export class SpaceRejoin implements BegunAnew {
   }
 
   /** Until it awaits the peer's state nobody else writes. */
-  async begin(makeState: () => RejoinState, publishMore: (txn: Transaction) => () => void): Promise<void> {
-    await this.#steps.alone(async () => {
-      const state = makeState()
-      const { mode } = state
-      const left = new VectorTable('').change()
-      if (mode === 'relearn') await this.#readAll(left)
-      const frontier = mode === 'relearn' ? claimOf(state, left.met) : state.frontier
-      await this.#steps.writeAlone(async (txn) => {
-        const publishes = [
-          this.#rejoin.begin(txn, { ...state, frontier }),
-          ...(this.#hasBinder && mode === 'forget' ? [this.#rejoin.setUnsettled(txn, true)] : []),
-          this.#steps.reset(txn, left.held),
-          publishMore(txn),
-        ]
-        return {
-          publish: () => {
-            for (const publish of publishes) publish()
-          },
-        }
-      })
-      await this.#forget()
+  begin(makeState: () => RejoinState, publishMore: (txn: Transaction) => () => void): Promise<void> {
+    return this.#inTurn(async () => {
+      // Of two beginnings the second may be given up, and with it all that is noted.
+      await this.#goOn()
+      await this.#steps.alone(() => this.#begin(makeState, publishMore))
     })
+  }
+
+  async #begin(makeState: () => RejoinState, publishMore: (txn: Transaction) => () => void): Promise<void> {
+    const state = makeState()
+    const { mode } = state
+    const left = new VectorTable('').change()
+    if (mode === 'relearn') await this.#readAll(left)
+    const frontier = mode === 'relearn' ? claimOf(state, left.met) : state.frontier
+    await this.#steps.writeAlone(async (txn) => {
+      const publishes = [
+        this.#rejoin.begin(txn, { ...state, frontier }),
+        ...(this.#hasBinder && mode === 'forget' ? [this.#rejoin.setUnsettled(txn, true)] : []),
+        this.#steps.reset(txn, left.held),
+        publishMore(txn),
+      ]
+      return {
+        view: [],
+        publish: () => {
+          for (const publish of publishes) publish()
+          this.#count++
+        },
+      }
+    })
+    await this.#forget()
   }
 
   async #readAll(into: VectorChange): Promise<void> {
@@ -141,9 +171,11 @@ export class SpaceRejoin implements BegunAnew {
 
   /** A hub speaks for the group: one that came in the place of the one whose state is awaited, too. */
   async followHub(peer: DeviceId): Promise<void> {
-    const { state } = this
-    if (!state || state.peer === peer || state.phase !== 'wait') return
-    await this.#steps.write(async (txn) => ({ publish: this.#rejoin.begin(txn, { ...state, peer }) }))
+    const awaitsOther = () => this.state?.phase === 'wait' && this.state.peer !== peer
+    if (!awaitsOther()) return
+    await this.#steps.write(async (txn) =>
+      awaitsOther() ? { publish: this.#rejoin.begin(txn, { ...this.state!, peer }) } : {},
+    )
   }
 
   isEndedBy(peer: DeviceId, frontier: Vector): boolean {
@@ -157,7 +189,14 @@ export class SpaceRejoin implements BegunAnew {
 
   /** In the batch of the sync point with which the base is here. @returns makes it visible. */
   end(txn: Transaction): () => void {
-    return this.#rejoin.end(txn)
+    return this.#leaving(this.#rejoin.end(txn))
+  }
+
+  #leaving(publish: () => void): () => void {
+    return () => {
+      publish()
+      this.#hasLeftovers = true
+    }
   }
 
   /** Alone: a write in between would be lost, or see half a tree. */
@@ -177,7 +216,6 @@ export class SpaceRejoin implements BegunAnew {
         publish: () => {
           publish()
           publishLost()
-          this.#count++
         },
       }
     })
@@ -205,12 +243,21 @@ export class SpaceRejoin implements BegunAnew {
    *
    * @returns whether that was so.
    */
-  async restoreIfBaseLost(
+  restoreIfBaseLost(
     peer: DeviceId,
     frontier: Vector,
     publishMore: (txn: Transaction, before: RejoinState) => () => void,
   ): Promise<boolean> {
-    if (!this.#rejoin.isBaseLost(peer, frontier)) return false
+    return this.#inTurn(async () => {
+      await this.#goOn()
+      if (!this.#rejoin.isBaseLost(peer, frontier)) return false
+      await this.#restore(publishMore)
+      await this.#goOn()
+      return true
+    })
+  }
+
+  async #restore(publishMore: (txn: Transaction, before: RejoinState) => () => void): Promise<void> {
     const { storage } = this.#store.options
     for await (const page of this.#rejoin.aside(storage)) {
       await this.#steps.write((txn) =>
@@ -225,7 +272,7 @@ export class SpaceRejoin implements BegunAnew {
       const publishes = [
         this.#steps.raise(txn, before.frontier),
         publishMore(txn, before),
-        this.#rejoin.abandon(txn),
+        this.#leaving(this.#rejoin.abandon(txn)),
       ]
       await this.#steps.forgetCursors(txn)
       // Nothing is gone: nothing is to be brought back.
@@ -238,8 +285,6 @@ export class SpaceRejoin implements BegunAnew {
         },
       }
     })
-    await this.#clearAside()
-    return true
   }
 
   async #clearAside(): Promise<void> {
@@ -253,11 +298,11 @@ export class SpaceRejoin implements BegunAnew {
   }
 
   /** Once the peer's state is here: what is shown nowhere comes back as new. A binder sends what its disk has. */
-  async adoptOrphans(): Promise<void> {
+  async #adoptOrphans(): Promise<void> {
     const { storage } = this.#store.options
     await this.#clearAside()
     if (this.#rejoin.isUnsettled) return
-    if (this.#hasBinder) return this.#forgetOrphans()
+    if (this.#hasBinder) await this.#forgetOrphans()
     for await (const page of this.#rejoin.orphans(storage)) {
       for (const { key, orphan } of page) {
         if (await this.#isKept(orphan))
@@ -271,6 +316,7 @@ export class SpaceRejoin implements BegunAnew {
         })
       }
     }
+    this.#hasLeftovers = false
   }
 
   /** What others wrote, and what has no bytes here, they bring back themselves. */

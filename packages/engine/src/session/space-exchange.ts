@@ -146,6 +146,7 @@ export class SpaceExchange implements SpaceEndpoint {
     const { database, channel, peer, send, mayWrite, isHub, isPeerHub } = this.#options
     const isHubOverPeer = isHub === true && !isPeerHub
     const ends = { channel, peer, mayWrite, isHubOverPeer, isPeerHub: isPeerHub === true }
+    await database.resumeRejoin()
     const standing = await openingOf(database, { ...ends, admits: this.#admits })
     const number = ++this.#says
     const open: Open = { ...standing, number, answers: this.#opens, ...(anew ? { anew } : {}) }

@@ -54,7 +54,11 @@ const syncPointAt = (lseq: number, frontier: Vector) =>
 class Watched extends MemoryKeyValueStore {
   /** Called once, when a beginning anew has its turn to write. */
   onRejoin: (() => void) | undefined
+  /** Keys with this in them do not fit. */
+  full: string | undefined
   override async batch(...args: Parameters<MemoryKeyValueStore['batch']>) {
+    const { full } = this
+    if (full !== undefined && args[0].some(({ key }) => key.includes(full))) throw new Error('no room')
     if (args[0].some(({ key }) => key.endsWith('z/state'))) {
       const run = this.onRejoin
       this.onRejoin = undefined
@@ -85,16 +89,14 @@ async function twoLinks() {
   const link = async (peer: DeviceId, isPeerHub: boolean) => {
     const sent: Message[] = []
     const hooks: { sending?: (message: Message) => Promise<void> } = {}
-    const exchange = new SpaceExchange({
+    const exchange: SpaceExchange = new SpaceExchange({
       database,
       channel: 1,
       send: async (message) => {
         sent.push(message)
         await hooks.sending?.(message)
       },
-      fail: (error) => {
-        throw error
-      },
+      fail: () => exchange.closed(),
       peer,
       isPeerHub,
       mayWrite: true,
@@ -126,7 +128,7 @@ async function twoLinks() {
   }
   const [hub, other] = [await link(HUB, true), await link(PEER, false)]
   await hub.exchange.start()
-  return { database, storage, own, hub, other }
+  return { database, storage, own, link, hub, other }
 }
 
 /** The database went back to a backup: the hub holds an acknowledgement of more than there is. */
@@ -200,4 +202,24 @@ test('[EX6] a first OPEN that is being said while this side begins anew is said 
   takeAck()
   await starting
   expect((await other.saidAnew()).frontier).toEqual(NOTHING)
+})
+
+test('[GC17] a beginning that found no room is gone on with before the next OPEN', async () => {
+  const { database, storage, own, link, hub } = await twoLinks()
+  await hub.open({ frontier: own })
+  await hub.exchange.receive(syncPointAt(7, own))
+  const theirs = new Map([...own, [RID, 1] as const])
+  storage.full = 'z/aside/'
+  await expect(hub.open(wentBack(theirs))).rejects.toThrow('no room')
+  hub.exchange.closed()
+  storage.full = undefined
+  const again = await link(HUB, true)
+  await again.exchange.start()
+  expect(again.sent).toEqual([expect.objectContaining({ type: 'open', frontier: NOTHING })])
+  expect(again.sent[0]).not.toHaveProperty('cursor')
+  await again.open({ frontier: theirs })
+  await again.exchange.receive(entries)
+  await again.exchange.receive(syncPointAt(1, theirs))
+  expect(database.isRejoining).toBe(false)
+  expect(again.exchange.isLive).toBe(true)
 })
