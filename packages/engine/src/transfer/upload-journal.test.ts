@@ -152,3 +152,39 @@ test('of many files that never end, those begun first are forgotten', async () =
   expect(rows.some((key) => key.includes(nameOf(7)))).toBe(false)
   expect(rows.some((key) => key.includes(nameOf(8)))).toBe(true)
 })
+
+describe('[FB15] a database that failed once', () => {
+  class Failing extends MemoryKeyValueStore {
+    failing: 'range' | 'batch' | undefined
+    #use(method: 'range' | 'batch'): void {
+      if (this.failing === method) throw new Error('no room')
+    }
+    override range(...args: Parameters<MemoryKeyValueStore['range']>) {
+      this.#use('range')
+      return super.range(...args)
+    }
+    override async batch(...args: Parameters<MemoryKeyValueStore['batch']>) {
+      this.#use('batch')
+      return super.batch(...args)
+    }
+  }
+
+  test.each(['range', 'batch'] as const)(
+    'remembers a large file that is begun after that (%s)',
+    async (failing) => {
+      const store = new Failing()
+      const writeRows = (...args: Parameters<MemoryKeyValueStore['batch']>) => store.batch(...args)
+      const parts = { database: { rows: store, writeRows }, hasher: nodeHasher }
+      const journal = new UploadJournal(parts)
+      store.failing = failing
+      await expect(journal.open('f')).rejects.toThrow('no room')
+      store.failing = undefined
+      const chunks = { count: 1, ids: new Uint8Array(32), lengths: Uint32Array.of(5) }
+      await (await journal.open('f')).add(0, chunks)
+      const keys: string[] = []
+      for await (const page of store.range({ gte: '', lt: '~' })) for (const [key] of page) keys.push(key)
+      expect(keys.map((key) => key.split('/')[0])).toEqual(['chunked-file', 'chunked'])
+      expect((await new UploadJournal(parts).open('f')).known(0)).toEqual(chunks)
+    },
+  )
+})

@@ -33,19 +33,11 @@ export class UploadJournal {
   async open(fingerprint: string): Promise<FileJournal> {
     const { database, hasher } = this.parts
     const name = bytesToHex(hasher.sha256(new TextEncoder().encode(fingerprint)))
-    this.#files ??= readFiles(database.rows)
-    const files = await this.#files
-    if (!files.has(name)) {
-      const number = Math.max(0, ...files.values()) + 1
-      files.set(name, number)
-      const ops: KeyValueOp[] = [{ type: 'put', key: FILE_PREFIX + name, value: encodeNumber(number) }]
-      const oldest = files.size > FILES_MAX ? [...files.keys()][0]! : undefined
-      if (oldest !== undefined) {
-        files.delete(oldest)
-        ops.push(...(await removal(database.rows, oldest)))
-      }
-      await database.writeRows(ops, { sync: false })
-    }
+    const files = await this.#note(name).catch((error: unknown) => {
+      // What was read in vain, or noted and not written, is read again.
+      this.#files = undefined
+      throw error
+    })
     const known = new Map<number, ChunkList>()
     for await (const page of database.rows.range(windowsOf(name))) {
       for (const [key, value] of page) {
@@ -64,6 +56,24 @@ export class UploadJournal {
         await database.writeRows(await removal(database.rows, name), { sync: false })
       },
     }
+  }
+
+  /** @returns the files, this one among them. */
+  async #note(name: string): Promise<Map<string, number>> {
+    const { database } = this.parts
+    this.#files ??= readFiles(database.rows)
+    const files = await this.#files
+    if (files.has(name)) return files
+    const number = Math.max(0, ...files.values()) + 1
+    files.set(name, number)
+    const ops: KeyValueOp[] = [{ type: 'put', key: FILE_PREFIX + name, value: encodeNumber(number) }]
+    const oldest = files.size > FILES_MAX ? [...files.keys()][0]! : undefined
+    if (oldest !== undefined) {
+      files.delete(oldest)
+      ops.push(...(await removal(database.rows, oldest)))
+    }
+    await database.writeRows(ops, { sync: false })
+    return files
   }
 }
 
