@@ -30,7 +30,6 @@ interface Row {
   readonly synced: boolean
   readonly frontier: readonly (readonly [ReplicaId, number])[]
   readonly own: readonly ReplicaId[]
-  readonly disowned: readonly ReplicaId[]
   readonly basis?: RunId
 }
 
@@ -51,50 +50,60 @@ export function withOwn(memory: PeerMemory, own: readonly ReplicaId[]): PeerMemo
 const RISEN_MAX = 64
 
 /**
- * Three rows a peer device: the cursor moves with every frame, what has risen in its frontier with every sync point,
- * and the rest, which is longer, seldom.
+ * Four rows a peer device: the cursor moves with every frame, what has risen in its frontier with every sync point,
+ * and the rest, which is longer, seldom; what it disowned is read of all devices at once.
  */
 export class PeerMemories {
   readonly #cursors: string
   readonly #memories: string
   readonly #risen: string
+  readonly #disowned: string
 
   constructor(prefix: string) {
     this.#cursors = `${prefix}c/`
     this.#memories = `${prefix}m/`
     this.#risen = `${prefix}r/`
+    this.#disowned = `${prefix}d/`
   }
 
   async read(kv: KeyValueReader, peer: DeviceId): Promise<PeerMemory> {
-    const keys = [this.#memories, this.#cursors, this.#risen].map((prefix) => prefix + peer)
-    const [memoryRow, cursorRow, risenRow] = await kv.getMany(keys)
+    const prefixes = [this.#memories, this.#cursors, this.#risen, this.#disowned]
+    const [memoryRow, cursorRow, risenRow, disownedRow] = await kv.getMany(
+      prefixes.map((each) => each + peer),
+    )
     const row = decodeJson<Row>(memoryRow)
     const cursor = decodeJson<Cursor>(cursorRow)
+    const disowned = decodeJson<readonly ReplicaId[]>(disownedRow)
     return {
-      ...(row ? { ...row, frontier: joinVectors(new Map(row.frontier), risenIn(risenRow)) } : NOTHING),
+      ...NOTHING,
+      ...(row ? { ...row, frontier: joinVectors(new Map(row.frontier), risenIn(risenRow)) } : {}),
+      ...(disowned ? { disowned } : {}),
       ...(cursor ? { cursor } : {}),
     }
   }
 
-  /** Whether a sync point of any peer was ever reached, and what the peers have disowned. */
-  async summary(kv: KeyValueReader): Promise<{ everSynced: boolean; disowned: Set<ReplicaId> }> {
-    let everSynced = false
-    const disowned = new Set<ReplicaId>()
+  /** Whether a sync point of any peer was ever reached. */
+  async everSynced(kv: KeyValueReader): Promise<boolean> {
     for await (const page of kv.range({ gte: this.#memories, lt: `${this.#memories}~` })) {
-      for (const [, bytes] of page) {
-        const row = decodeJson<Row>(bytes)!
-        everSynced ||= row.synced
-        for (const rid of row.disowned) disowned.add(rid)
-      }
+      if (page.some(([, bytes]) => decodeJson<Row>(bytes)!.synced)) return true
     }
-    return { everSynced, disowned }
+    return false
+  }
+
+  /** What each device has disowned. */
+  async *disowned(kv: KeyValueReader): AsyncGenerator<readonly ReplicaId[]> {
+    for await (const page of kv.range({ gte: this.#disowned, lt: `${this.#disowned}~` })) {
+      for (const [, bytes] of page) yield decodeJson<readonly ReplicaId[]>(bytes)!
+    }
   }
 
   /** All but the cursor. */
   write(txn: Transaction, peer: DeviceId, memory: PeerMemory): void {
     const { frontier, own, disowned, synced, basis } = memory
-    const row: Row = { synced, frontier: [...frontier], own, disowned, ...(basis && { basis }) }
+    const row: Row = { synced, frontier: [...frontier], own, ...(basis && { basis }) }
     txn.put(this.#memories + peer, encodeJson(row))
+    if (disowned.length > 0) txn.put(this.#disowned + peer, encodeJson(disowned))
+    else txn.del(this.#disowned + peer)
     txn.del(this.#risen + peer)
   }
 

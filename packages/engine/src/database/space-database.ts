@@ -91,9 +91,7 @@ export class SpaceDatabase {
     const txn = new Transaction(storage)
     await this.#store.incarnations.begin(storage, txn, this.#store.counters.lseq, this.#store.options.device)
     await txn.commit({ sync: true })
-    const { everSynced, disowned } = await this.#store.peers.summary(storage)
-    this.#everSynced = everSynced
-    this.#lostIds.disown(disowned)
+    this.#everSynced = await this.#store.peers.everSynced(storage)
     await this.#rejoin.load()
     await this.#rejoin.resume()
   }
@@ -321,7 +319,11 @@ export class SpaceDatabase {
       const known = joinVectors(this.#known, point.frontier)
       const lostToo = endsRejoin ? this.#rejoin.lostBy(point.frontier) : []
       const believed = this.#store.incarnations.believed(point.lost, this.met)
-      const lost = this.#lostIds.declare(txn, point.met, known, [...believed, ...lostToo])
+      const lost = await this.#lostIds.declare(txn, {
+        met: point.met,
+        known,
+        lost: [...believed, ...lostToo],
+      })
       const rises = change.frontier.size > 0
       return {
         value: undefined,
@@ -409,8 +411,8 @@ export class SpaceDatabase {
       const before = own ? withOwn(known, [...own.keys()]) : known
       const memory = { ...before, basis: (this.#store.vectors.isPartial && before.basis) || sweep }
       this.#store.peers.write(txn, peer, memory)
-      this.#lostIds.disown(memory.disowned)
-      const { fresh, publish } = this.#lostIds.declare(txn, met, this.#known)
+      const { disowned } = memory
+      const { fresh, publish } = await this.#lostIds.declare(txn, { met, known: this.#known, disowned })
       return {
         value: undefined,
         sync: true,
