@@ -161,7 +161,10 @@ export class Replica implements AsyncDisposable {
     return this.#peers.asObservable()
   }
 
-  /** Keeps a session to one peer alive, with backoff. Several links at once are normal. */
+  /**
+   * Keeps a session to one peer alive, with backoff. Several links at once are normal, to one hub of each space: where
+   * two hubs have the same space, bytes go to the first of them only.
+   */
   connect(transport: Transport, options: ConnectOptions = {}): PeerLink {
     this.#mustBeOpen()
     const { platform } = this.#options

@@ -148,26 +148,33 @@ export class SpaceGc {
   }
 
   /**
-   * As the hub that decides: there is a list that is newer than the own one, which is from a backup. Whoever stands
-   * on either is a member, under an epoch above both.
+   * As the hub that decides: there may be a list that is newer than the own one. Whoever stands on either is a
+   * member, under an epoch above both.
+   *
+   * @param isAnothers Another hub made it: where it names everybody it is taken as it is, or the two would outgrow
+   *   each other for ever. Else this one may have, and acknowledged under it, before it was restored from a backup.
    */
-  async outgrow({ epoch, devices }: MemberList): Promise<void> {
-    await this.#changeMembers((own) => (epoch > this.members.epoch ? [...own, ...devices] : undefined), epoch)
+  async outgrow({ epoch, devices }: MemberList, isAnothers: boolean): Promise<void> {
+    const isWhole = (all: readonly DeviceId[]) => all.length === new Set(devices).size
+    await this.#changeMembers(
+      (own) => (epoch > this.members.epoch ? [...own, ...devices] : undefined),
+      (all) => (isAnothers && isWhole(all) ? epoch : epoch + 1),
+    )
   }
 
   /**
    * @param change Asked within the write: several devices are admitted at once. `undefined`: nothing changes.
-   * @param above The epoch is above this one too.
+   * @param epochOf The epoch of these members.
    */
   async #changeMembers(
     change: (devices: readonly DeviceId[]) => readonly DeviceId[] | undefined,
-    above = 0,
+    epochOf: (devices: readonly DeviceId[]) => number = () => this.members.epoch + 1,
   ): Promise<MemberList> {
     const list = await this.#options.write<MemberList | undefined>(async (txn) => {
-      const { epoch, devices: before } = this.members
-      const devices = change(before)
-      if (!devices) return { value: undefined }
-      const list = { epoch: Math.max(epoch, above) + 1, devices: [...new Set(devices)].sort() }
+      const changed = change(this.members.devices)
+      if (!changed) return { value: undefined }
+      const devices = [...new Set(changed)].sort()
+      const list = { epoch: epochOf(devices), devices }
       return { value: list, publish: this.#members.take(txn, list) }
     })
     return this.#news(list ?? this.members, list !== undefined)

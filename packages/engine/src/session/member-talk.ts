@@ -30,6 +30,7 @@ const BYTES_PER_ACK = 32
 export class MemberTalk {
   readonly #options: MemberTalkOptions
   #toldEpoch = 0
+  #hasHeardMembers = false
   #hasToldAcks = false
   /** What was said of each member, as text, as far as the peer is told of it. */
   readonly #told = new Map<DeviceId, string>()
@@ -78,8 +79,11 @@ export class MemberTalk {
     if (!isPeerHub && epoch > gc.members.epoch + EPOCHS_AHEAD_MAX)
       throw new LimitError('a list of members is too far ahead', 'EPOCHS_AHEAD_MAX', epoch)
     this.#toldEpoch = Math.max(this.#toldEpoch, epoch)
+    // The first one is what the device stands on; a later one it got meanwhile, from another hub.
+    const isAnothers = this.#hasHeardMembers
+    this.#hasHeardMembers = true
     // A hub decides alone: from another's list, one of before it was restored, nobody's place is taken.
-    if (isHub && !isPeerHub) await gc.outgrow({ epoch, devices })
+    if (isHub && !isPeerHub) await gc.outgrow({ epoch, devices }, isAnothers)
     else await gc.takeMembers({ epoch, devices })
   }
 
