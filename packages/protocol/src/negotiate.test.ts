@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { FRAME_BYTES_MAX, FRAME_BYTES_TARGET } from './limits.js'
+import { FRAME_BYTES_MAX } from './limits.js'
 import { negotiate } from './negotiate.js'
 
 type Offer = Parameters<typeof negotiate>[0]
@@ -40,15 +40,10 @@ describe('negotiation', () => {
     expect(() => negotiate(b, a)).toThrow(expect.objectContaining({ code: 'FEATURE' }))
   })
 
-  test('frames are as long as the smaller allows, never above our own bound', () => {
-    expect(
-      negotiate(offer({ frameBytesMax: 2 ** 40 }), offer({ frameBytesMax: 2 ** 41 })).frameBytesMax,
-    ).toBe(FRAME_BYTES_MAX)
-    expect(negotiate(offer({ frameBytesMax: FRAME_BYTES_TARGET }), offer()).frameBytesMax).toBe(
-      FRAME_BYTES_TARGET,
-    )
-    expect(() => negotiate(offer({ frameBytesMax: 10 }), offer())).toThrow(
-      expect.objectContaining({ code: 'UNEXPECTED_MESSAGE' }),
-    )
+  test('who takes no frame of FRAME_BYTES_MAX is refused, at both ends: one entry may need it', () => {
+    const short = offer({ frameBytesMax: FRAME_BYTES_MAX - 1 })
+    expect(() => negotiate(short, offer())).toThrow(expect.objectContaining({ code: 'UNEXPECTED_MESSAGE' }))
+    expect(() => negotiate(offer(), short)).toThrow(expect.objectContaining({ code: 'UNEXPECTED_MESSAGE' }))
+    expect(() => negotiate(offer({ frameBytesMax: 2 ** 40 }), offer())).not.toThrow()
   })
 })

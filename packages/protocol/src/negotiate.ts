@@ -1,5 +1,5 @@
 import { ProtocolError } from './errors.js'
-import { FRAME_BYTES_MAX, FRAME_BYTES_TARGET } from './limits.js'
+import { FRAME_BYTES_MAX } from './limits.js'
 import type { Hello } from './messages/hello.js'
 
 /** What both ends agreed on. Both compute the same from the same two hellos. */
@@ -8,8 +8,6 @@ export interface Agreement {
   readonly minor: number
   /** Features that both named, sorted. */
   readonly features: readonly string[]
-  /** No frame of this session is longer, bytes. */
-  readonly frameBytesMax: number
 }
 
 type Offer = Pick<Hello, 'minor' | 'features' | 'required' | 'frameBytesMax'>
@@ -18,7 +16,7 @@ type Offer = Pick<Hello, 'minor' | 'features' | 'required' | 'frameBytesMax'>
  * Symmetric: `negotiate(a, b)` equals `negotiate(b, a)`.
  *
  * @throws {ProtocolError} VERSION: no common minor; FEATURE: one end requires what the other did not name;
- *   UNEXPECTED_MESSAGE: an end accepts only frames too short to work with.
+ *   UNEXPECTED_MESSAGE: an end takes no frames of FRAME_BYTES_MAX.
  */
 export function negotiate(a: Offer, b: Offer): Agreement {
   const minor = Math.min(a.minor[1], b.minor[1])
@@ -35,11 +33,12 @@ export function negotiate(a: Offer, b: Offer): Agreement {
     ...b.required.filter((name) => !ofA.has(name)),
   ]
   if (missing.length > 0) throw new ProtocolError('FEATURE', `required and not known: ${missing.join(', ')}`)
-  const frameBytesMax = Math.min(a.frameBytesMax, b.frameBytesMax, FRAME_BYTES_MAX)
-  if (frameBytesMax < FRAME_BYTES_TARGET) {
+  const frameBytesMax = Math.min(a.frameBytesMax, b.frameBytesMax)
+  // One node, or what one end says of a space, cannot be told in several shorter ones.
+  if (frameBytesMax < FRAME_BYTES_MAX) {
     throw new ProtocolError('UNEXPECTED_MESSAGE', `frames of ${frameBytesMax} bytes at most: too short`)
   }
-  return { minor, features: [...ofA].filter((name) => ofB.has(name)).sort(), frameBytesMax }
+  return { minor, features: [...ofA].filter((name) => ofB.has(name)).sort() }
 }
 
 /** A required feature is one that its sender knows. */

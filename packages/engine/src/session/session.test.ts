@@ -165,6 +165,11 @@ describe('the handshake', () => {
     ['another major version', [Uint8Array.from([...encodePreamble().subarray(0, 8), 99])], 'VERSION'],
     ['no common minor version', [encodePreamble(), hello({ minor: [7, 9] })], 'VERSION'],
     ['an unknown required feature', [encodePreamble(), hello({ required: ['telepathy'] })], 'FEATURE'],
+    [
+      'frames that are too short for an entry',
+      [encodePreamble(), hello({ frameBytesMax: FRAME_BYTES_MAX / 2 })],
+      'UNEXPECTED_MESSAGE',
+    ],
     ['something else before hello', [encodePreamble(), { type: 'ping', nonce: 1 }], 'UNEXPECTED_MESSAGE'],
     ['a truncated frame', [encodePreamble(), encodeMessage(hello()).subarray(0, 9)], 'DECODE'],
     ['a second hello', [encodePreamble(), hello(), hello()], 'UNEXPECTED_MESSAGE'],

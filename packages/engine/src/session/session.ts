@@ -294,6 +294,7 @@ export class Session {
     // Everything else goes through the control queue too, so it waits for the admission.
     this.#state = { name: 'open', peer }
     this.#queue(this.#control, bytes, async () => {
+      // One minor version and no features: that the two can speak is all that there is to agree on.
       negotiate(this.#host.hello, hello)
       await this.#host.admit(hello)
       this.#cancelTimer()

@@ -9,7 +9,7 @@ export interface Hello {
   readonly features: readonly string[]
   /** Features without which the sender will not go on: an unknown one refuses the session. */
   readonly required: readonly string[]
-  /** The largest frame that the sender accepts, bytes. */
+  /** The largest frame that the sender accepts, bytes: FRAME_BYTES_MAX or more, which this version does not use. */
   readonly frameBytesMax: number
   readonly device: DeviceId
   /** `hub`: decides membership and grants. `replica`: everyone else. */
