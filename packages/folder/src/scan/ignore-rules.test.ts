@@ -31,3 +31,12 @@ test('of the paths that were tested only so many are remembered', () => {
   expect(Math.max(...asked.map(({ size }) => size))).toBeLessThanOrEqual(20_000)
   expect(asked.length, 'patterns are seldom parsed').toBeLessThan(20)
 })
+
+test('[FB14] names that differ by case are others, as in gitignore', () => {
+  const rules = new IgnoreRules()
+  rules.set('', 'TODO\nBuild/\n*.LOG\n')
+  const hidden = ['TODO', 'todo', 'x.LOG', 'x.log', 'Build/f', 'build/f'].filter((path) =>
+    rules.isIgnored(path, false),
+  )
+  expect(hidden).toEqual(['TODO', 'x.LOG', 'Build/f'])
+})

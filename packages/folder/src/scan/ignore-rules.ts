@@ -72,17 +72,20 @@ class Patterns {
   #tests = 0
 
   constructor(private readonly lines: readonly string[]) {
-    this.#parsed = ignore().add(lines)
+    this.#parsed = parsePatterns(lines)
   }
 
   test(path: string): { readonly ignored: boolean; readonly unignored: boolean } {
     if (++this.#tests > TESTS_REMEMBERED_MAX) {
-      this.#parsed = ignore().add(this.lines)
+      this.#parsed = parsePatterns(this.lines)
       this.#tests = 1
     }
     return this.#parsed.test(path)
   }
 }
+
+/** Names that differ by case are different files, on any disk: all folders hide the same. */
+const parsePatterns = (lines: readonly string[]): Ignore => ignore({ ignorecase: false }).add(lines)
 
 interface DirectoryRules {
   readonly text: string
