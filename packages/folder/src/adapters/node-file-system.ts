@@ -177,6 +177,9 @@ function readUmask(): number {
   return process.umask()
 }
 
+/** Of `st_blocks`, whatever the blocks of the disk are. */
+const BLOCK_BYTES = 512
+
 function toStat(stats: fs.BigIntStats): FileStat {
   return {
     kind: kindOf(Number(stats.mode)),
@@ -188,6 +191,7 @@ function toStat(stats: fs.BigIntStats): FileStat {
     ctimeNs: String(stats.ctimeNs),
     mode: Number(stats.mode) & 0o7777,
     nlink: Number(stats.nlink),
+    allocatedBytes: Number(stats.blocks) * BLOCK_BYTES,
   }
 }
 

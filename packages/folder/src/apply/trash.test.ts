@@ -19,6 +19,15 @@ function group(name: string, bytes: number): void {
 }
 const files = (totalBytes: number) => ({ ...nodeFileSystem, room: () => ({ freeBytes: 0, totalBytes }) })
 
+/** A disk that gives each file just the blocks that its bytes need, whatever this machine's does. */
+const filesOfBytes = (totalBytes: number) => ({
+  ...files(totalBytes),
+  lstat(path: string) {
+    const stat = nodeFileSystem.lstat(path)
+    return stat && { ...stat, allocatedBytes: stat.size }
+  },
+})
+
 test('each thing keeps its path; a second one with that path gets a number, a second plan its own group', () => {
   const trash = new Trash(nodeFileSystem, directory, () => 5)
   const places = ['d/f', 'd/f', 'g'].map((path) => trash.placeFor(path))
@@ -67,8 +76,42 @@ test('an age that is lost begins anew, and what comes under a name that went is 
 test('above a tenth of the volume the oldest goes first', () => {
   for (const name of ['1000-0', '999-0', '1000-1']) group(name, 400)
   fs.writeFileSync(join(directory, 'not-ours'), '')
-  pruneTrash(files(9_000), directory, 2_000)
+  pruneTrash(filesOfBytes(9_000), directory, 2_000)
   expect(groups().sort()).toEqual(['1000-0', '1000-1', 'not-ours'])
+})
+
+test('a group that alone is above a tenth of the volume goes, and none for its sake', () => {
+  for (const [name, bytes] of [
+    ['999-0', 300],
+    ['1000-0', 1_000],
+    ['1000-1', 300],
+  ] as const)
+    group(name, bytes)
+  pruneTrash(filesOfBytes(9_000), directory, 2_000)
+  expect(groups().sort()).toEqual(['1000-1', '999-0'])
+})
+
+test('a file with holes counts as what it takes of the volume', () => {
+  group('999-0', 1)
+  fs.mkdirSync(join(directory, '1000-0'))
+  fs.writeFileSync(join(directory, '1000-0', 'image'), '')
+  fs.truncateSync(join(directory, '1000-0', 'image'), 100_000_000)
+  pruneTrash(files(500_000_000), directory, 2_000)
+  expect(groups().sort()).toEqual(['1000-0', '999-0'])
+})
+
+test('a file of several names counts once, in the newest group that has it', () => {
+  for (const name of ['998-0', '999-0', '1000-0']) group(name, 400)
+  for (const [name, link] of [
+    ['999-0', 'g'],
+    ['999-0', 'h'],
+    ['1000-0', 'g'],
+  ] as const)
+    fs.linkSync(join(directory, '998-0', 'd', 'f'), join(directory, name, link))
+  pruneTrash(filesOfBytes(12_100), directory, 2_000)
+  expect(groups().sort(), 'three files are just within').toEqual(['1000-0', '998-0', '999-0'])
+  pruneTrash(filesOfBytes(11_000), directory, 2_000)
+  expect(groups().sort(), 'the oldest alone would free nothing').toEqual(['1000-0'])
 })
 
 test('links in the trash are removed, not followed', () => {

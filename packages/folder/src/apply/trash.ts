@@ -7,7 +7,7 @@ import { agesAt, readAges, writeAges } from './trash-ages.js'
 
 /** What has been here for longer goes at the next pruning. */
 export const TRASH_AGE_MS_MAX = 30 * 24 * 3_600_000
-/** Of the volume; above it the oldest go first. */
+/** Of the volume; above it go what is above it alone, then the oldest. */
 export const TRASH_SHARE_MAX = 0.1
 
 /**
@@ -78,8 +78,8 @@ const compareGroups = (a: string, b: string): number => timeOf(a) - timeOf(b) ||
 const timeOf = (group: string): number => Number(group.split('-')[0])
 
 /**
- * Removes groups that have been here longer than TRASH_AGE_MS_MAX, then the oldest until the rest is within
- * TRASH_SHARE_MAX of the volume. What cannot be removed stays; it is looked at again at the next pruning.
+ * Removes groups that have been here longer than TRASH_AGE_MS_MAX or are above TRASH_SHARE_MAX of the volume
+ * alone, then the oldest until the rest is within that share. What cannot be removed stays; it is looked at again at the next pruning.
  *
  * @param nowMs Wall clock; it may jump (see `LOOK_MS_MAX`).
  * @returns bytes that were freed.
@@ -91,12 +91,18 @@ export function pruneTrash(files: FileSystem, directory: string, nowMs: number):
   const looked = agesAt(readAges(files, directory), groups, nowMs)
   const ageOf = (group: string): number => looked.ages.get(group)!
   groups.sort((a, b) => ageOf(b) - ageOf(a) || compareGroups(a, b))
-  const sizes = new Map(groups.map((name) => [name, sizeOf(files, join(directory, name))]))
+  // Newest first: of a file with names in several groups, the last of these to go frees the room.
+  const counted = new Set<string>()
+  const sizes = new Map(
+    groups.toReversed().map((name) => [name, allocatedBytes(files, join(directory, name), counted)]),
+  )
   let total = [...sizes.values()].reduce((sum, size) => sum + size, 0)
   const allowed = files.room(directory).totalBytes * TRASH_SHARE_MAX
   const kept = new Map(looked.ages)
   let freed = 0
-  for (const name of groups) {
+  // One that is too large by itself must go whatever else does: no other one makes room for it.
+  const isTooLarge = (name: string): boolean => sizes.get(name)! > allowed
+  for (const name of [...groups.filter(isTooLarge), ...groups.filter((each) => !isTooLarge(each))]) {
     if (ageOf(name) <= TRASH_AGE_MS_MAX && total <= allowed) continue
     const path = join(directory, name)
     removeTree(files, path)
@@ -115,14 +121,24 @@ const listGroups = (files: FileSystem, directory: string): string[] =>
     .map((bytes) => Buffer.from(bytes).toString('utf8'))
     .filter((name) => /^\d+-\d+$/.test(name))
 
-/** As far as it may be looked at: one closed directory does not keep the rest from being pruned. */
-function sizeOf(files: FileSystem, path: string): number {
+/**
+ * As far as it may be looked at: one closed directory does not keep the rest from being pruned.
+ *
+ * @param counted Inodes that are passed over; what is counted is added.
+ */
+function allocatedBytes(files: FileSystem, path: string, counted: Set<string>): number {
   let size = 0
   try {
     const stat = files.lstat(path)
-    if (stat?.kind !== 'dir') return stat?.size ?? 0
+    if (!stat) return 0
+    if (stat.kind !== 'dir') {
+      const inode = `${stat.dev} ${stat.ino}`
+      if (stat.nlink > 1 && counted.has(inode)) return 0
+      if (stat.nlink > 1) counted.add(inode)
+      return stat.allocatedBytes
+    }
     for (const bytes of files.readdir(path))
-      size += sizeOf(files, join(path, Buffer.from(bytes).toString('utf8')))
+      size += allocatedBytes(files, join(path, Buffer.from(bytes).toString('utf8')), counted)
   } catch (error) {
     mustBeSystemError(error)
   }

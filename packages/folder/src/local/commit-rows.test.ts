@@ -61,7 +61,7 @@ test('a row keeps the version that is on disk when the space shows another, and 
 })
 
 test('of two files that change places one that stands where the space shows the other still keeps its key', async () => {
-  const stat = { ...stamps, kind: 'file' as const }
+  const stat = { ...stamps, kind: 'file' as const, allocatedBytes: 4_096 }
   const there: SyncedRow = {
     key: OTHER,
     dir: ROOT,
@@ -83,7 +83,7 @@ test('of two files that change places one that stands where the space shows the 
 })
 
 test('a conflict copy that was edited is the file that the space makes of it, whatever that is called (seed 472108)', async () => {
-  const stat = { ...stamps, kind: 'file' as const }
+  const stat = { ...stamps, kind: 'file' as const, allocatedBytes: 4_096 }
   const key = `${NODE}:${version('a').root}`
   const copy: SyncedRow = { ...row, key, localName: 'f (abcd)', entry: entryOf('f (abc)', 'a') }
   const made = entryOf('f (abc)', 'b', OTHER)
@@ -103,7 +103,7 @@ test('a conflict copy that was edited is the file that the space makes of it, wh
 
 describe('two files that are one entry after an edit', () => {
   const second: SyncedRow = { ...row, key: OTHER, localName: 'f (2)', entry: entryOf('f (2)', 'b', OTHER) }
-  const stat = { ...stamps, kind: 'file' as const }
+  const stat = { ...stamps, kind: 'file' as const, allocatedBytes: 4_096 }
   const gone = { key: OTHER, before: second.entry }
   const edit = (of: SyncedRow, digit: string): Planned => ({
     item: { type: 'verify', path: of.localName, row: of, stat },
@@ -147,7 +147,7 @@ describe('two files that are one entry after an edit', () => {
 })
 
 test('what was given up, and is looked at before it goes, does not take the key of its entry from another', async () => {
-  const stat = { ...stamps, ino: '2', kind: 'file' as const }
+  const stat = { ...stamps, ino: '2', kind: 'file' as const, allocatedBytes: 4_096 }
   const givenUp: SyncedRow = { ...row, key: `${NODE}:${version('a').root}`, localName: 'g' }
   const planned: Planned[] = [{ item: { type: 'verify', path: 'g', row: givenUp, stat } }]
   const nothing = { created: new Map(), changes: [] }

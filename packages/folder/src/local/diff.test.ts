@@ -29,6 +29,7 @@ function stat(token: string): FileStat {
     ctimeNs: time,
     mode: 0o644,
     nlink: 1,
+    allocatedBytes: 4_096,
   }
 }
 

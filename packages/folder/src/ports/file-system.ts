@@ -5,6 +5,8 @@ export type FileKind = 'file' | 'dir' | 'symlink' | 'special'
 export interface FileStat extends Fingerprint {
   /** `special`: a fifo, a socket or a device. */
   readonly kind: FileKind
+  /** What it takes of the volume: less than `size` where the file has holes. 0 where the disk does not say. */
+  readonly allocatedBytes: number
 }
 
 /**

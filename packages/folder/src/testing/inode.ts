@@ -62,6 +62,7 @@ export class Inode {
       ctimeNs: String(ctimeNs),
       mode,
       nlink,
+      allocatedBytes: data.length,
     }
     return this.#stat
   }
