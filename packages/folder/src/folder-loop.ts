@@ -1,11 +1,12 @@
 import type { LinkState } from '@tidemark/engine'
-import { AccessError } from '@tidemark/protocol'
+import { AccessError, RESERVED_NAME } from '@tidemark/protocol'
 import { BehaviorSubject, type Subscription } from 'rxjs'
 import { recover, settleUnderWay, Unsettled } from './apply/index.js'
 import { BetweenTurns } from './between-turns.js'
 import { Failures } from './failures.js'
 import type { FolderStatus } from './folder-binding.js'
 import { HoldState } from './hold-state.js'
+import { mendHome } from './home.js'
 import { auditRows } from './local/audit.js'
 import { mendCrossed } from './local/crossed.js'
 import { mendOrphans } from './local/orphans.js'
@@ -279,6 +280,8 @@ export class FolderLoop {
     }
     this.#hold.end('folder')
     this.#isImported = root.imported
+    const { push, rootCheck } = this.options
+    push.problems.set(RESERVED_NAME, mendHome(rootCheck.files, rootCheck.home))
     return root
   }
 

@@ -1,6 +1,11 @@
+import { dirname } from 'node:path'
 import { RESERVED_NAME, utf8Encode } from '@tidemark/protocol'
 import { errnoOf } from './adapters/node-file-system.js'
+import { mustBeSystemError } from './apply/disk.js'
+import { relativeTo } from './apply/effects.js'
+import { refusedByDisk } from './apply/problems.js'
 import type { FileSystem } from './ports/file-system.js'
+import type { Problem } from './rows.js'
 
 /** The tool's own directory in a bound folder. All paths are absolute. */
 export interface Home {
@@ -22,14 +27,34 @@ export function homeOf(directory: string): Home {
   }
 }
 
-/** Makes the directories that are missing. */
+/** Makes the directories that are missing. @throws system errors. */
 export function prepareHome(files: FileSystem, home: Home): void {
-  for (const path of [home.path, home.staging, home.trash]) {
+  for (const path of [home.path, home.staging, home.trash]) makeIfMissing(files, path)
+}
+
+/**
+ * The same in a folder that is bound: whoever needs room may remove the trash at any time.
+ *
+ * @returns what could not be made, if anything: what others change has to wait for it.
+ */
+export function mendHome(files: FileSystem, home: Home): Problem[] {
+  const problems: Problem[] = []
+  for (const path of [home.staging, home.trash]) {
     try {
-      files.mkdir(path, 0o700)
+      makeIfMissing(files, path)
     } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw error
+      problems.push(refusedByDisk(relativeTo(dirname(home.path), path), mustBeSystemError(error)))
     }
+  }
+  return problems
+}
+
+function makeIfMissing(files: FileSystem, path: string): void {
+  if (files.lstat(path)) return
+  try {
+    files.mkdir(path, 0o700)
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error
   }
 }
 
