@@ -106,7 +106,7 @@ export interface SpaceBinding {
    * Turns user ops into register writes on `synced`, joined into both trees in one durable batch with
    * `rows` (computed from the result, so that the binder's rows are never behind its writes).
    *
-   * @throws {DatabaseError} BEGINS_ANEW: see `begunAnew`.
+   * @throws {DatabaseError} BEGINS_ANEW: see `begunAnew`. {TypeError} an op has a content that no peer takes of its kind of entry.
    */
   commit(ops: readonly UserOp[], rows: (result: CommitResult) => Promise<BinderRows>): Promise<CommitResult>
 

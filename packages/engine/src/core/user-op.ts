@@ -1,4 +1,4 @@
-import { type ChunkId, MTIME_MS_MAX, type NodeId } from '@tidemark/protocol'
+import { type ChunkId, MTIME_MS_MAX, type NodeId, type NodeKind } from '@tidemark/protocol'
 import type { EntryKey } from './view-entry.js'
 
 /** Content that a user made; its chunks are known. */
@@ -8,6 +8,7 @@ export interface NewContent {
   readonly size: number
   /** Whole milliseconds since 1970; at most MTIME_MS_MAX, either side. */
   readonly mtimeMs: number
+  /** Of a symlink: neither empty nor with NUL. */
   readonly target?: string
 }
 
@@ -15,6 +16,13 @@ export interface NewContent {
 export function checkMtime(mtimeMs: number): void {
   if (Number.isInteger(mtimeMs) && Math.abs(mtimeMs) <= MTIME_MS_MAX) return
   throw new RangeError(`mtimeMs is not in whole milliseconds that a Date can say: ${mtimeMs}`)
+}
+
+/** @throws {TypeError} no peer would take a node of this kind with this content. */
+export function checkTarget(kind: NodeKind, { target }: NewContent): void {
+  if ((target !== undefined) !== (kind === 'symlink'))
+    throw new TypeError(`content of a ${kind} ${target === undefined ? 'without' : 'with'} a target`)
+  if (target === '' || target?.includes('\0')) throw new TypeError('a target is empty, or has NUL')
 }
 
 /**

@@ -1,5 +1,5 @@
 import { checkName, type NodeId, PathError, RESERVED_NAME, ROOT } from '@tidemark/protocol'
-import type { NewContent, ParentRef, UserOp } from '../core/user-op.js'
+import { checkTarget, type NewContent, type ParentRef, type UserOp } from '../core/user-op.js'
 import { type EntryKey, entryKey, type ViewEntry } from '../core/view-entry.js'
 import { liveLocs } from '../core/visibility.js'
 import type { TreeReader } from './tree-reader.js'
@@ -34,7 +34,7 @@ export interface ResolvedOps {
  * after the batch is one: no name twice, no directory inside itself, no parent that is not there.
  *
  * @throws {PathError} NOT_FOUND, NOT_A_DIRECTORY, IS_A_DIRECTORY, EXISTS or INVALID_NAME.
- * @throws {TypeError} ops of one batch contradict each other.
+ * @throws {TypeError} ops of one batch contradict each other, or a content is none of its kind of entry.
  */
 export async function resolveOps(
   ops: readonly UserOp[],
@@ -62,6 +62,7 @@ function addCreate(creates: Map<string, CreateOp>, op: CreateOp): void {
   if (op.kind === 'dir' ? op.content !== undefined : op.content === undefined) {
     throw new TypeError(`creation of a ${op.kind} ${op.kind === 'dir' ? 'with' : 'without'} content`)
   }
+  if (op.content) checkTarget(op.kind, op.content)
   creates.set(op.ref, op)
 }
 
@@ -86,6 +87,7 @@ async function addEntryOp(
     case 'edit':
     case 'adopt':
       if (entry.kind === 'dir') throw new PathError('IS_A_DIRECTORY', entry.name)
+      checkTarget(entry.kind, op.content)
       all[op.type] = op.content
       break
     case 'attr':

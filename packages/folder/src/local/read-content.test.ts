@@ -6,6 +6,7 @@ import type { ByteSource, ChunkedFile } from '@tidemark/engine'
 import type { ChunkId } from '@tidemark/protocol'
 import { afterEach, expect, test } from 'vitest'
 import { nodeFileSystem } from '../adapters/node-file-system.js'
+import type { FileStat, FileSystem } from '../ports/file-system.js'
 import { readContent } from './read-content.js'
 
 const directories: string[] = []
@@ -67,4 +68,13 @@ test.each(SIZES)('a file of %i bytes that becomes a symlink while it is read is 
     fs.symlinkSync('f.old', path)
   }
   await expect(readWhile(size, link)).rejects.toMatchObject({ code: 'SOURCE_CHANGED' })
+})
+
+test('a symlink whose target is empty, as a damaged disk may have it, cannot be carried', async () => {
+  const stat: FileStat = { ...nodeFileSystem.lstat('/')!, kind: 'symlink' }
+  const files: FileSystem = { ...nodeFileSystem, lstat: () => stat, readlink: () => new Uint8Array() }
+  const chunk = () => Promise.reject(new Error('it is not stored'))
+  const signal = new AbortController().signal
+  const options = { files, space: { chunk }, clock: { nowMs: Date.now }, path: '/l', signal }
+  await expect(readContent(options, stat)).rejects.toMatchObject({ code: 'SYMLINK_TARGET', message: 'empty' })
 })

@@ -41,7 +41,7 @@ export interface ReadOptions {
  * Reads and chunks what stands at `path`.
  *
  * @throws {SourceChangedError} it changed meanwhile, or is gone.
- * @throws {SymlinkTargetError} not UTF-8, or longer than TARGET_BYTES_MAX.
+ * @throws {SymlinkTargetError} empty, not UTF-8, or longer than TARGET_BYTES_MAX.
  */
 export async function readContent(options: ReadOptions, expected: FileStat): Promise<ReadContent> {
   const { files, path, clock } = options
@@ -58,6 +58,7 @@ async function readLink({ files, space, path, signal }: ReadOptions): Promise<Re
   const stat = files.lstat(path)
   if (stat?.kind !== 'symlink') throw changed(path)
   const bytes = files.readlink(path)
+  if (bytes.length === 0) throw new SymlinkTargetError('empty')
   if (bytes.length > TARGET_BYTES_MAX) throw new SymlinkTargetError(`longer than ${TARGET_BYTES_MAX} bytes`)
   let target: string
   try {

@@ -98,6 +98,7 @@ describe('node entries that are refused', () => {
     ['a mount with content', content(VOID, 'mount')],
     ['a file with a target', content({ ...FILE, target: 'x' })],
     ['a symlink without a target', content(FILE, 'symlink')],
+    ['an empty target', content({ ...FILE, target: '' }, 'symlink')],
     ['a target with NUL', content({ ...FILE, target: 'a\0b' }, 'symlink')],
     ['a void with a size', content({ ...VOID, size: 1 })],
     ['a void with a height', content({ ...VOID, height: 1 })],

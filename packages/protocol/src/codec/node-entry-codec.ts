@@ -91,6 +91,8 @@ export const contentRecord = record<Content>(
     unknown: 'keep',
     check: (content) => {
       const { root, height, size, target, copies, restores } = content
+      // No system makes such a link.
+      if (target === '') throw new DecodeError('content.target is empty')
       if (target?.includes('\0')) throw new DecodeError('content.target contains NUL')
       if (root !== undefined && copies !== undefined)
         throw new DecodeError('content.copies without being a void')
