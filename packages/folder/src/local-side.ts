@@ -38,6 +38,8 @@ export interface LocalSideOptions {
  */
 export class LocalSide {
   readonly #absences = new Absences()
+  /** What may have been moved, from a place that does not answer. */
+  readonly #unclear = new Absences()
   readonly #retries = new Retries()
   readonly #rounds = new Rounds()
   readonly #large: LargeFiles
@@ -207,6 +209,7 @@ export class LocalSide {
         watcher,
         root,
         absences: this.#absences,
+        unclear: this.#unclear,
         monotonicMs: () => wakeups.monotonicMs(),
         isOffline,
         underWay: await this.around.underWay(),

@@ -71,6 +71,7 @@ function decide(before: Disk, after: Disk, options: { overdue?: boolean; hidden?
     rows,
     ownersOf: owners,
     whereabouts,
+    mayWait: () => true,
   })
   const dir = DirRef.root('9')
   const words: string[] = []
@@ -189,6 +190,35 @@ describe('what a scan says about one directory', () => {
   })
 })
 
+describe('what stands here, while the place that it had cannot be looked at', () => {
+  const findingOf = (before: Disk, after: Disk, mayWait: boolean) => {
+    const rows = Object.entries(before).map(([name, token]) => row(name, token))
+    const inA = rows.filter(({ localName }) => localName === 'a')
+    const findings = diffDirectory({
+      found: new Map(Object.entries(after).map(([name, token]) => [name, stat(token)])),
+      hidden: new Set(),
+      rows: new Map(inA.map((each) => [each.localName, each])),
+      ownersOf: (of) => rows.filter(({ fingerprint }) => fingerprint.ino === of.ino),
+      whereabouts: () => ({ state: 'unknown' }),
+      mayWait: () => mayWait,
+    })
+    return findings.map(({ type }) => type)
+  }
+  const cases: [what: string, before: Disk, after: Disk, later: string][] = [
+    ['a file under a new name', { far: 'f1' }, { b: 'f1' }, 'create'],
+    ['a directory under a new name', { far: 'd1' }, { b: 'd1' }, 'create'],
+    ['a file in the place of another', { far: 'f1', a: 'f2' }, { a: 'f1' }, 'occupied'],
+  ]
+  test.each(cases)('%s waits, but not for long', (_, before, after, later) => {
+    expect(findingOf(before, after, true)).toEqual(['unclear'])
+    expect(findingOf(before, after, false)).toEqual([later])
+  })
+
+  test('a file that nobody knows waits for nothing', () => {
+    expect(findingOf({ far: 'f1' }, { b: 'f2' }, true)).toEqual(['create'])
+  })
+})
+
 test('a file with several links is moved only with equal size and time', () => {
   const links = { ...row('a', 'f1'), fingerprint: { ...row('a', 'f1').fingerprint, nlink: 2 } }
   const decideFor = (after: FileStat) =>
@@ -198,6 +228,7 @@ test('a file with several links is moved only with equal size and time', () => {
       rows: new Map(),
       ownersOf: () => [links],
       whereabouts: () => ({ state: 'absent' }),
+      mayWait: () => true,
     })[0]?.type
   expect(decideFor({ ...stat('f1'), nlink: 2 })).toBe('move')
   expect(decideFor({ ...stat("f1'"), nlink: 2 })).toBe('create')

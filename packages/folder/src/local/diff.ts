@@ -20,6 +20,8 @@ export interface DirectoryInput {
   /** Rows that name the inode of something that is not where its row says. */
   ownersOf(stat: FileStat): readonly SyncedRow[]
   whereabouts(key: EntryKey): Whereabouts
+  /** Whether there is time to look again for the thing of this row. */
+  mayWait(key: EntryKey): boolean
 }
 
 /** What one directory says. Only `occupied` and `missing` need to know what the rest of the scan saw. */
@@ -39,6 +41,8 @@ export type Finding =
       readonly stat: FileStat
       readonly owner: SyncedRow | undefined
     }
+  /** The row's thing may have come here: its place could not be looked at. */
+  | { readonly type: 'unclear'; readonly row: SyncedRow }
   | { readonly type: 'missing'; readonly row: SyncedRow }
 
 /** Compares what one directory holds with what it held when it was last in sync. Pure. */
@@ -64,7 +68,9 @@ function atKnownName(input: DirectoryInput, row: SyncedRow, stat: FileStat): Fin
     return row.racy || !sameStamps(row.fingerprint, stat) ? { type: 'verify', row, stat } : undefined
   }
   const owner = input.ownersOf(stat).find((other) => other.key !== row.key && mayBeMoved(other, stat))
-  const isHere = owner !== undefined && input.whereabouts(owner.key).state !== 'same'
+  const place = owner && input.whereabouts(owner.key)
+  if (owner && place?.state === 'unknown' && input.mayWait(owner.key)) return { type: 'unclear', row: owner }
+  const isHere = owner !== undefined && place?.state !== 'same'
   // Saved by rename: an inode that the space does not know, or a further link to one that stays.
   if (isSameKind && stat.kind !== 'dir' && !isHere) return { type: 'verify', row, stat }
   return { type: 'occupied', row, stat, owner: isHere ? owner : undefined }
@@ -72,9 +78,10 @@ function atKnownName(input: DirectoryInput, row: SyncedRow, stat: FileStat): Fin
 
 function atNewName(input: DirectoryInput, name: string, stat: FileStat): Finding {
   for (const row of input.ownersOf(stat)) {
-    if (mayBeMoved(row, stat) && hasLeft(input.whereabouts(row.key), stat.kind)) {
-      return { type: 'move', row, name, stat }
-    }
+    if (!mayBeMoved(row, stat)) continue
+    const place = input.whereabouts(row.key)
+    if (hasLeft(place, stat.kind)) return { type: 'move', row, name, stat }
+    if (place.state === 'unknown' && input.mayWait(row.key)) return { type: 'unclear', row }
   }
   return { type: 'create', name, stat }
 }

@@ -36,6 +36,8 @@ export interface LocalPassOptions extends PushOptions {
   readonly watcher: Watcher | undefined
   readonly root: { readonly dev: string; readonly ino: string }
   readonly absences: Absences
+  /** Rows whose things may stand elsewhere by now, with where that is: as long as one is not overdue it is waited for. */
+  readonly unclear: Absences
   /** Nothing can be committed now: changes are counted and left. */
   readonly isOffline: boolean
   /** Entries that are not in their places because effects on them are half done: nobody has deleted these. */
@@ -78,6 +80,8 @@ class LocalPass {
   readonly #occupied: Occupied[] = []
   /** With the directory that it is missing from. */
   readonly #missing = new Map<EntryKey, { readonly row: SyncedRow; readonly directory: string }>()
+  /** Rows whose things may have come to this directory. */
+  readonly #unclear = new Map<EntryKey, string>()
   #group: Item[] = []
   #groupBytes = 0
   readonly #inFlight: Promise<void>[] = []
@@ -144,7 +148,7 @@ class LocalPass {
   }
 
   async #scan({ dir, isDeep }: Step): Promise<void> {
-    const { context, rules, watcher, root, signal, isOffline, unsent } = this.options
+    const { context, rules, watcher, root, signal, isOffline, unsent, unclear, monotonicMs } = this.options
     if (this.#scanned.has(dir.path)) return
     await this.#breathe()
     signal.throwIfAborted()
@@ -170,7 +174,8 @@ class LocalPass {
     if (scan.rulesChanged && dir.key !== undefined) this.#rulesChanged.push(dir.key)
     const rows =
       dir.key === undefined ? new Map<string, SyncedRow>() : await context.rows.inDirectory(dir.key)
-    const input = await lookUp(context, root.dev, { ...scan, rows })
+    const mayWait = (key: EntryKey) => !unclear.isOverdue(key, monotonicMs())
+    const input = await lookUp(context, root.dev, { ...scan, rows, mayWait })
     const names = new EntryNames(scan.found, rows)
     const findings = diffDirectory(input)
     for (const finding of findings) await this.#take(finding, dir, isDeep || scan.rulesChanged, names)
@@ -206,6 +211,9 @@ class LocalPass {
       }
       case 'occupied':
         this.#occupied.push({ ...finding, dir, name: finding.row.localName })
+        return
+      case 'unclear':
+        this.#unclear.set(finding.row.key, dir.path)
         return
       case 'missing':
         if (await this.#standsElsewhere(finding.row)) return this.#lookAgain(dir.path, false)
@@ -259,9 +267,16 @@ class LocalPass {
 
   /** Everything was seen: decides about what is not where it was. */
   async #settle(): Promise<void> {
-    const { absences, monotonicMs, isOffline, unsent, underWay } = this.options
+    const { absences, unclear, monotonicMs, isOffline, unsent, underWay } = this.options
+    if (isOffline) return
     const nowMs = monotonicMs()
     for (const key of underWay) this.#missing.delete(key)
+    for (const [key, directory] of this.#unclear) {
+      // Together, so that it is not gone from the one before it is seen in the other.
+      for (const each of [directory, this.#missing.get(key)?.directory])
+        if (each !== undefined) this.#lookAgain(each, false)
+      this.#missing.delete(key)
+    }
     const isKnown = (key: EntryKey) => unsent?.wasDeleted(key) === true
     const isOverdue = (key: EntryKey) => isKnown(key) || absences.isOverdue(key, nowMs)
     const resolution = resolve(
@@ -272,7 +287,6 @@ class LocalPass {
       },
       isOverdue,
     )
-    if (isOffline) return
     const absent = new Map<EntryKey, string>()
     for (const { key } of resolution.missing) {
       if (!isKnown(key)) absent.set(key, this.#missing.get(key)!.directory)
@@ -291,6 +305,7 @@ class LocalPass {
       this.#lookAgain(directory, false)
     }
     absences.update(absent, wasAsked, nowMs)
+    unclear.update(this.#unclear, wasAsked, nowMs)
     await this.#pushDisplaced(resolution)
     await this.#flush()
     await this.#drain()

@@ -9,7 +9,10 @@ import type { PushContext } from './push-context.js'
 export interface Listed {
   readonly found: ReadonlyMap<string, FileStat>
   readonly hidden: ReadonlySet<string>
+  /** Names that could not be looked at. */
+  readonly unseen: ReadonlySet<string>
   readonly rows: ReadonlyMap<string, SyncedRow>
+  mayWait(key: EntryKey): boolean
 }
 
 /** Looks up all that the comparison of one directory asks about other places. */
@@ -23,7 +26,7 @@ export async function lookUp(context: PushContext, dev: string, listed: Listed):
   const owners = await context.rows.byInodes(dev, strangers)
   const places = new Map<EntryKey, Place>()
   for (const rows of owners.values()) {
-    for (const row of rows) places.set(row.key, await placeOf(context, row))
+    for (const row of rows) places.set(row.key, await placeOf(context, row, listed))
   }
   const occupants = [...places.values()].flatMap(({ stat }) => stat?.ino ?? [])
   const occupantOwners = await context.rows.byInodes(dev, occupants)
@@ -51,7 +54,14 @@ interface Place {
   readonly isUnknown: boolean
 }
 
-async function placeOf({ rows, files, directory }: PushContext, row: SyncedRow): Promise<Place> {
+async function placeOf(
+  { rows, files, directory }: PushContext,
+  row: SyncedRow,
+  listed: Listed,
+): Promise<Place> {
+  // By now it may answer: but nothing was found there that could be taken for what went there.
+  const wasUnseen = listed.unseen.has(row.localName) && listed.rows.get(row.localName)?.key === row.key
+  if (wasUnseen) return { row, stat: undefined, isUnknown: true }
   const path = await rows.localPathOf(row)
   try {
     const stat = path === undefined ? undefined : files.lstat(`${directory}/${path}`)

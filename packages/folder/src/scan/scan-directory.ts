@@ -13,6 +13,8 @@ export type DirectoryScan =
       readonly found: ReadonlyMap<string, FileStat>
       /** Names that are there but that we do not look at: absent from the tree, and yet not deleted. */
       readonly hidden: ReadonlySet<string>
+      /** Those of them that could not be looked at. */
+      readonly unseen: ReadonlySet<string>
       readonly problems: readonly Problem[]
       /** Its ignore rules are not those of the last scan: what lies below must be looked at again. */
       readonly rulesChanged: boolean
@@ -69,6 +71,7 @@ export function scanDirectory(files: FileSystem, rules: IgnoreRules, target: Sca
 class Listing {
   readonly #found = new Map<string, FileStat>()
   readonly #hidden = new Set<string>()
+  readonly #unseen = new Set<string>()
   readonly #problems: Problem[] = []
   #rulesChanged = false
 
@@ -121,6 +124,7 @@ class Listing {
       state: 'listed',
       found: this.#found,
       hidden: this.#hidden,
+      unseen: this.#unseen,
       problems: this.#problems,
       rulesChanged: this.#rulesChanged,
     }
@@ -132,6 +136,7 @@ class Listing {
     if (errno === undefined) throw error
     this.files.lstat(`${this.absolute}/.`)
     this.#hidden.add(name)
+    this.#unseen.add(name)
     const path = this.#pathOf(name)
     if (this.rules.isIgnored(path, true) || this.rules.isIgnored(path, false)) return
     this.#problems.push({
