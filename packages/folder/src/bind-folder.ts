@@ -55,7 +55,7 @@ const NODE: FolderPlatform = {
  *
  * @param directory Must exist. `.tidemark/` in it is the binding's own.
  * @throws {PathError} NOT_A_DIRECTORY.
- * @throws {DatabaseError} LOCKED: another process, or another binding, works on this folder.
+ * @throws {DatabaseError} LOCKED: another process, or another binding, works on this folder. See `lockFolder`.
  */
 export async function bindFolder(
   space: SpaceBinding,

@@ -8,6 +8,8 @@ import { lockFolder } from './folder-lock.js'
 
 /** Called after each look at a file that is no process's. */
 let looked: (path: string) => void = () => undefined
+/** The disk has no second names for a file, as exFAT. */
+let hasLinks = true
 vi.mock('node:fs', async (importOriginal) => {
   const real = await importOriginal<typeof fs>()
   const readFileSync = (...args: Parameters<typeof real.readFileSync>) => {
@@ -15,12 +17,17 @@ vi.mock('node:fs', async (importOriginal) => {
     if (!String(args[0]).startsWith('/proc/')) looked(String(args[0]))
     return content
   }
-  return { ...real, readFileSync }
+  const linkSync = (...args: Parameters<typeof real.linkSync>) => {
+    if (!hasLinks) throw Object.assign(new Error('EPERM'), { code: 'EPERM' })
+    real.linkSync(...args)
+  }
+  return { ...real, readFileSync, linkSync }
 })
 
 const directories: string[] = []
 afterEach(() => {
   looked = () => undefined
+  hasLinks = true
   for (const directory of directories.splice(0)) fs.rmSync(directory, { recursive: true, force: true })
 })
 function lockPath(): string {
@@ -29,53 +36,97 @@ function lockPath(): string {
   return join(directory, 'lock')
 }
 
-test('a lock is held once in a process, and can be taken again when it was given back', () => {
+/** What a lock of this process says, but for this. */
+function lockOf(other: Readonly<Record<string, unknown>>): string {
   const path = lockPath()
   const unlock = lockFolder(path)
-  expect(() => lockFolder(path)).toThrowError(expect.objectContaining({ code: 'LOCKED' }))
+  const own = JSON.parse(fs.readFileSync(path, 'utf8')) as Record<string, unknown>
   unlock()
-  unlock()
+  return JSON.stringify({ ...own, started: undefined, ...other })
+}
+
+test.each([true, false])(
+  'a lock is held once in a process, and can be taken again when it was given back (links: %s)',
+  (links) => {
+    hasLinks = links
+    const path = lockPath()
+    const unlock = lockFolder(path)
+    expect(() => lockFolder(path)).toThrowError(expect.objectContaining({ code: 'LOCKED' }))
+    unlock()
+    unlock()
+    lockFolder(path)()
+    expect(fs.readdirSync(join(path, '..'))).toEqual([])
+  },
+)
+
+test.each([true, false])(
+  'the lock of a living process is respected, that of a dead one taken over (links: %s)',
+  async (links) => {
+    hasLinks = links
+    const path = lockPath()
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'])
+    fs.writeFileSync(path, lockOf({ pid: child.pid }))
+    expect(() => lockFolder(path)).toThrowError(`process ${child.pid} keeps this folder in sync already`)
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    lockFolder(path)()
+  },
+)
+
+test('a lock with this process’ number from an earlier life is stale', () => {
+  const path = lockPath()
+  fs.writeFileSync(path, lockOf({ started: '1' }))
+  lockFolder(path)()
+})
+
+test.each([
+  ['another machine', { host: 'elsewhere', boot: 'another' }],
+  ['another machine that says no more', { host: 'elsewhere', boot: undefined, namespace: undefined }],
+  ['a container of this machine', { host: 'elsewhere', namespace: 'pid:[1]' }],
+  ['a container with the name of this machine', { namespace: 'pid:[1]' }],
+])('of the lock of %s nobody knows here that it is dead: the error says which file to remove', (_, place) => {
+  const path = lockPath()
+  const text = lockOf({ pid: 2 ** 22 + 1, ...place })
+  fs.writeFileSync(path, text)
+  const message = expect.stringContaining(`remove ${path}`)
+  expect(() => lockFolder(path)).toThrowError(expect.objectContaining({ code: 'LOCKED', message }))
+  expect(fs.readFileSync(path, 'utf8')).toBe(text)
+  fs.rmSync(path)
+  lockFolder(path)()
+})
+
+test('a lock of this machine from before its last start is dead, whoever has its number now', () => {
+  const path = lockPath()
+  fs.writeFileSync(path, lockOf({ pid: process.ppid, boot: 'another' }))
   lockFolder(path)()
   expect(fs.readdirSync(join(path, '..'))).toEqual([])
 })
 
-test('the lock of a living process is respected, that of a dead one taken over', async () => {
-  const path = lockPath()
-  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'])
-  fs.writeFileSync(path, JSON.stringify({ pid: child.pid }))
-  expect(() => lockFolder(path)).toThrowError(`process ${child.pid} keeps this folder in sync already`)
-  child.kill('SIGKILL')
-  await once(child, 'exit')
-  lockFolder(path)()
-})
-
-test('a lock with this process’ number from an earlier life is stale', () => {
-  const path = lockPath()
-  fs.writeFileSync(path, JSON.stringify({ pid: process.pid, started: '1' }))
-  lockFolder(path)()
-})
-
-test('a lock file that says nothing is taken over', () => {
+test('a lock file that says nothing is taken over, unless somebody may be writing it just now', () => {
   const path = lockPath()
   fs.writeFileSync(path, '')
+  expect(() => lockFolder(path)).toThrowError(expect.objectContaining({ code: 'LOCKED' }))
+  const agoS = Date.now() / 1_000 - 60
+  fs.utimesSync(path, agoS, agoS)
   lockFolder(path)()
 })
 
-const DEAD = JSON.stringify({ pid: process.pid, started: '1' })
+const DEAD = lockOf({ started: '1' })
 
 test('a dead lock that another process takes over at the same time is not taken from that one', () => {
   const path = lockPath()
   fs.writeFileSync(path, DEAD)
   const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'])
+  const living = lockOf({ pid: other.pid })
   try {
     looked = () => {
       looked = () => undefined
       fs.rmSync(path)
-      fs.writeFileSync(path, JSON.stringify({ pid: other.pid }))
+      fs.writeFileSync(path, living)
     }
     expect(() => lockFolder(path)).toThrowError(`process ${other.pid} keeps this folder in sync already`)
     expect(fs.readdirSync(join(path, '..'))).toEqual(['lock'])
-    expect(fs.readFileSync(path, 'utf8')).toBe(JSON.stringify({ pid: other.pid }))
+    expect(fs.readFileSync(path, 'utf8')).toBe(living)
   } finally {
     other.kill('SIGKILL')
   }

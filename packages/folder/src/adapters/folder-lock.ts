@@ -1,12 +1,28 @@
 import { createHash } from 'node:crypto'
 import * as fs from 'node:fs'
+import { hostname } from 'node:os'
 import { DatabaseError } from '@tidemark/protocol'
-import { errnoOf } from './node-file-system.js'
+import { errnoOf, nodeFileSystem } from './node-file-system.js'
 
 /** Lock files that this process holds: its own pid in a file says nothing about that. */
 const held = new Set<string>()
 
-interface Holder {
+/** Refusals of link(2) that mean "not on this disk". */
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
+
+/** Without links a lock is there before it says whose it is; a process that died in between wrote it long ago. */
+const WRITING_MS = 2_000
+
+/** Where a process number means what it means here: folders are shared with other machines and with containers. */
+interface Place {
+  readonly host: string
+  /** Of the kernel, since it started; containers share it. */
+  readonly boot?: string
+  /** Of process numbers. */
+  readonly namespace?: string
+}
+
+interface Holder extends Place {
   readonly pid: number
   /** Ticks since boot at which the process started, where the system tells: pids are used again. */
   readonly started?: string
@@ -17,21 +33,24 @@ interface Holder {
  *
  * @param path Absolute path of the lock file; its directory exists.
  * @returns gives the lock back; idempotent.
- * @throws {DatabaseError} LOCKED: a living process, or another binding of this one, has it.
+ * @throws {DatabaseError} LOCKED: a living process, or another binding of this one, has it; or a process of another
+ *   machine or container, and nobody here can tell whether that lives: the message says which file to remove if not.
  */
 export function lockFolder(path: string): () => void {
-  if (held.has(path)) throw lockedBy(path, process.pid)
-  const own: Holder = { pid: process.pid, ...startOf(process.pid) }
+  const here = placeOfThis()
+  const own: Holder = { pid: process.pid, ...startOf(process.pid), ...here }
+  if (held.has(path)) throw lockedBy(path, own)
+  const text = JSON.stringify(own)
   // Complete under its own name first: a lock that can be seen always says who holds it.
-  const draft = `${path}.${process.pid}`
-  fs.writeFileSync(draft, JSON.stringify(own))
+  const draft = `${path}.${process.pid}-${hashOf(text)}`
+  fs.writeFileSync(draft, text)
   try {
-    for (let attempt = 0; !tryLink(draft, path); attempt++) {
-      const text = readText(path)
-      const holder = holderOf(text)
-      if (holder && isAlive(holder)) throw lockedBy(path, holder.pid)
-      if (attempt === 3) throw lockedBy(path, holder?.pid ?? 0)
-      if (text !== undefined) removeDead(path, text)
+    for (let attempt = 0; !tryPlace(draft, path, text); attempt++) {
+      const found = readText(path)
+      const holder = holderOf(found)
+      if (attempt === 3 || (holder ? mayLive(holder, path, here) : isBeingWritten(path)))
+        throw lockedBy(path, holder)
+      if (found !== undefined) removeDead(path, found)
     }
   } finally {
     fs.rmSync(draft, { force: true })
@@ -39,13 +58,22 @@ export function lockFolder(path: string): () => void {
   held.add(path)
   return () => {
     if (!held.delete(path)) return
-    if (holderOf(readText(path))?.pid === process.pid) fs.rmSync(path, { force: true })
+    if (readText(path) === text) fs.rmSync(path, { force: true })
   }
 }
 
-function tryLink(from: string, to: string): boolean {
+/** @returns whether it is there now, and was not before. */
+function tryPlace(draft: string, path: string, text: string): boolean {
   try {
-    fs.linkSync(from, to)
+    fs.linkSync(draft, path)
+    return true
+  } catch (error) {
+    const errno = errnoOf(error) ?? ''
+    if (errno === 'EEXIST') return false
+    if (!NO_LINKS.has(errno)) throw error
+  }
+  try {
+    fs.writeFileSync(path, text, { flag: 'wx' })
     return true
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return false
@@ -58,13 +86,15 @@ function tryLink(from: string, to: string): boolean {
  * holds a lock that is named after it.
  */
 function removeDead(path: string, text: string): void {
-  const unlock = lockFolder(`${path}.${createHash('sha256').update(text).digest('hex').slice(0, 16)}`)
+  const unlock = lockFolder(`${path}.${hashOf(text)}`)
   try {
     if (readText(path) === text) fs.rmSync(path, { force: true })
   } finally {
     unlock()
   }
 }
+
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16)
 
 /** @returns `undefined` if it is not there. */
 function readText(path: string): string | undefined {
@@ -79,10 +109,43 @@ function readText(path: string): string | undefined {
 function holderOf(text: string | undefined): Holder | undefined {
   try {
     const value: unknown = JSON.parse(text ?? '')
-    const isHolder = typeof value === 'object' && value !== null && 'pid' in value
-    return isHolder && typeof value.pid === 'number' ? (value as Holder) : undefined
+    const isHolder = typeof value === 'object' && value !== null && 'pid' in value && 'host' in value
+    const isComplete = isHolder && typeof value.pid === 'number' && typeof value.host === 'string'
+    return isComplete ? (value as Holder) : undefined
   } catch {
     return undefined
+  }
+}
+
+function isBeingWritten(path: string): boolean {
+  const stat = fs.statSync(path, { throwIfNoEntry: false })
+  return stat !== undefined && Math.abs(Date.now() - stat.mtimeMs) < WRITING_MS
+}
+
+/** @throws {DatabaseError} LOCKED: it cannot be told from here. */
+function mayLive(holder: Holder, path: string, here: Place): boolean {
+  const { host, boot, namespace } = holder
+  const isRebooted = boot !== undefined && here.boot !== undefined && boot !== here.boot
+  if (isRebooted && host === here.host) return false
+  const isKnown = boot !== undefined || host === here.host
+  if (isKnown && boot === here.boot && namespace === here.namespace) return isAlive(holder)
+  throw new DatabaseError(
+    'LOCKED',
+    `process ${holder.pid} of ${host}, another machine or container, keeps this folder in sync; if it does not run any more, remove ${path}`,
+  )
+}
+
+function placeOfThis(): Place {
+  const boot = nodeFileSystem.bootId()
+  return { host: hostname(), ...(boot === undefined ? {} : { boot }), ...namespaceOfThis() }
+}
+
+function namespaceOfThis(): { namespace?: string } {
+  try {
+    return { namespace: fs.readlinkSync('/proc/self/ns/pid') }
+  } catch {
+    // Only Linux has them.
+    return {}
   }
 }
 
@@ -109,5 +172,7 @@ function startOf(pid: number): { started?: string } {
   }
 }
 
-const lockedBy = (path: string, pid: number): DatabaseError =>
-  new DatabaseError('LOCKED', `${path}: process ${pid} keeps this folder in sync already`)
+const lockedBy = (path: string, holder: Holder | undefined): DatabaseError => {
+  const who = holder ? `process ${holder.pid}` : 'a process'
+  return new DatabaseError('LOCKED', `${path}: ${who} keeps this folder in sync already`)
+}
