@@ -77,8 +77,9 @@ function asOption<T>(name: string, parse: () => T): T {
 /** Elsewhere in the folder the database would be synced like any file, and change with every change. */
 function refuseStateInFolder(directory: string, state: string): void {
   const below = relative(realPath(directory), realPath(state))
-  const isBelow = !below.startsWith('..') && !isAbsolute(below)
-  if (isBelow && below.split(sep)[0] !== RESERVED_NAME) {
+  const [first] = below.split(sep)
+  const isBelow = first !== '..' && !isAbsolute(below)
+  if (isBelow && first !== RESERVED_NAME) {
     throw new UsageError(`--state ${state} is in the folder that is kept in sync: name a place outside`)
   }
 }
