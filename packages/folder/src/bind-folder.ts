@@ -33,7 +33,7 @@ export interface FolderPlatform {
   readonly clock: Clock
   readonly timers: Timers
   /** @see lockFolder */
-  readonly lock: (path: string) => () => void
+  readonly lock: (path: string, binding: string | undefined) => () => void
   /** Without symlinks. @throws {PathError} NOT_A_DIRECTORY. */
   readonly realDirectory: (path: string) => string
   /** Unique for ever. */
@@ -70,7 +70,7 @@ export async function bindFolder(
   // A folder whose marker is gone stays as it is until a person says so: only the lock is put there.
   const isStrange = known !== undefined && readMarker(platform.files, home) !== known.bindingId
   if (!isStrange || platform.files.lstat(home.path) === undefined) prepareHome(platform.files, home)
-  return new Binding(space, root, options, platform, rows, platform.lock(home.lock))
+  return new Binding(space, root, options, platform, rows, platform.lock(home.lock, known?.bindingId))
 }
 
 function realDirectory(directory: string): string {

@@ -147,3 +147,13 @@ test('a process that dies while it takes a dead lock over is in nobody’s way',
   lockFolder(path)()
   expect(fs.readdirSync(directory)).toEqual([])
 })
+
+test('whoever held it with the database that is open here is dead, in another container too', () => {
+  const foreign = { namespace: 'pid:[1]', host: 'another', pid: 1 }
+  const path = lockPath()
+  fs.writeFileSync(path, lockOf({ ...foreign, binding: 'one' }))
+  expect(() => lockFolder(path, 'two')).toThrowError(expect.objectContaining({ code: 'LOCKED' }))
+  expect(() => lockFolder(path)).toThrowError(expect.objectContaining({ code: 'LOCKED' }))
+  lockFolder(path, 'one')()
+  expect(fs.existsSync(path)).toBe(false)
+})

@@ -24,6 +24,8 @@ interface Place {
 
 interface Holder extends Place {
   readonly pid: number
+  /** What its database calls its binding of this folder. */
+  readonly binding?: string
   /** Ticks since boot at which the process started, where the system tells: pids are used again. */
   readonly started?: string
 }
@@ -32,13 +34,19 @@ interface Holder extends Place {
  * Makes this process the only one that works on a folder.
  *
  * @param path Absolute path of the lock file; its directory exists.
+ * @param binding Of the database, which is open here and so nowhere else: whoever had it before is dead, wherever it ran.
  * @returns gives the lock back; idempotent.
  * @throws {DatabaseError} LOCKED: a living process, or another binding of this one, has it; or a process of another
  *   machine or container, and nobody here can tell whether that lives: the message says which file to remove if not.
  */
-export function lockFolder(path: string): () => void {
+export function lockFolder(path: string, binding?: string): () => void {
   const here = placeOfThis()
-  const own: Holder = { pid: process.pid, ...startOf(process.pid), ...here }
+  const own: Holder = {
+    pid: process.pid,
+    ...startOf(process.pid),
+    ...here,
+    ...(binding === undefined ? {} : { binding }),
+  }
   if (held.has(path)) throw lockedBy(path, own)
   const text = JSON.stringify(own)
   // Complete under its own name first: a lock that can be seen always says who holds it.
@@ -48,7 +56,7 @@ export function lockFolder(path: string): () => void {
     for (let attempt = 0; !tryPlace(draft, path, text); attempt++) {
       const found = readText(path)
       const holder = holderOf(found)
-      if (attempt === 3 || (holder ? mayLive(holder, path, here) : isBeingWritten(path)))
+      if (attempt === 3 || (holder ? mayLive(holder, path, own) : isBeingWritten(path)))
         throw lockedBy(path, holder)
       if (found !== undefined) removeDead(path, found)
     }
@@ -123,12 +131,13 @@ function isBeingWritten(path: string): boolean {
 }
 
 /** @throws {DatabaseError} LOCKED: it cannot be told from here. */
-function mayLive(holder: Holder, path: string, here: Place): boolean {
-  const { host, boot, namespace } = holder
+function mayLive(holder: Holder, path: string, here: Holder): boolean {
+  const { host, boot, namespace, binding } = holder
   const isRebooted = boot !== undefined && here.boot !== undefined && boot !== here.boot
   if (isRebooted && host === here.host) return false
   const isKnown = boot !== undefined || host === here.host
   if (isKnown && boot === here.boot && namespace === here.namespace) return isAlive(holder)
+  if (binding !== undefined && binding === here.binding) return false
   throw new DatabaseError(
     'LOCKED',
     `process ${holder.pid} of ${host}, another machine or container, keeps this folder in sync; if it does not run any more, remove ${path}`,
