@@ -124,7 +124,7 @@ class Binding implements FolderBinding {
           },
           overflow: () => this.#loop.hintAll(),
           degraded: (problem) => {
-            problems.set('watcher', [problem])
+            problems.set('/watcher', [problem])
             schedule.everyMs = POLL_MS
             this.#loop.hintAll()
           },

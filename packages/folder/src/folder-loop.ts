@@ -25,7 +25,7 @@ const SLEEP_MS_MAX = 60_000
 /** How often a folder that is not the bound one is looked at. */
 const HELD_LOOK_MS = 5_000
 /** Source of the problems of what could not be reverted. */
-const REVERT = 'revert'
+const REVERT = '/revert'
 
 export interface FolderLoopOptions extends LocalSideOptions, RemoteSideOptions {
   readonly rootCheck: RootCheckOptions
@@ -241,7 +241,7 @@ export class FolderLoop {
     if (!this.#mustSettle && !hasBegunAnew) return root
     const settle = this.#isRecovered ? settleUnderWay : recover
     const problems = await settle(apply)
-    push.problems.set('recovery', problems)
+    push.problems.set('/recovery', problems)
     this.#mustSettle = problems.length > 0
     const now = hasBegunAnew ? await this.#importAgain(root) : root
     if (this.#isRecovered) return now

@@ -10,7 +10,7 @@ export class Problems {
   readonly #bySource = new Map<string, readonly Problem[]>()
   readonly #unlisted = new Set<string>()
 
-  /** Replaces what this source said before. @param source A directory that was scanned, a file, a part. */
+  /** Replaces what this source said before. @param source A directory that was scanned, with a slash behind it; a file; a part, with one before it. */
   set(source: string, problems: readonly Problem[]): void {
     if (problems.length === 0) this.#bySource.delete(source)
     else this.#bySource.set(source, problems)

@@ -167,7 +167,7 @@ export class RemoteSide {
     const { push, hints, wakeups } = this.options
     this.#kept = kept
     if (applied > 0) this.#pruning.grown()
-    push.problems.set('remote', problems)
+    push.problems.set('/remote', problems)
     const nowMs = wakeups.monotonicMs()
     if (this.#pace.ended({ applied, deferred, rescan: rescan.length }, nowMs)) {
       for (const directory of rescan) hints.add(directory, false, nowMs)

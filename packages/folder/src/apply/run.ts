@@ -182,7 +182,7 @@ export class Run {
 
   #createContent({ key, want }: Item, to: Spot): Outcome {
     const target = want!.version?.target
-    if (want!.kind === 'symlink') return this.#effects.createSymlink(to, target ?? '')
+    if (want!.kind === 'symlink') return this.#effects.createSymlink(to, target!)
     return this.#effects.create(to, this.tools.staged.get(key)!.path)
   }
 

@@ -15,7 +15,7 @@ const FAILURES_MAX = 3
 const RETRY_MS_MIN = 1_000
 const RETRY_MS_MAX = 3_600_000
 /** Of problems. */
-const SOURCE = 'wanted'
+const SOURCE = '/wanted'
 
 /**
  * Stores again what the hub lacks and this folder holds: beside the control loop, because it can be much.
