@@ -122,7 +122,7 @@ const linkContent: fc.Arbitrary<Content> = fc.oneof(
   fc
     .tuple(
       held,
-      text.map((s) => s.replaceAll('\0', '')),
+      text.map((s) => s.replaceAll('\0', '') || 'x'),
     )
     .map(([value, target]) => ({ ...value, target })),
   voided,
