@@ -128,6 +128,8 @@ export class StoreClaim {
 
   async #check(): Promise<void> {
     const { blobs, uptime, logger } = this.#parts
+    // What is put while the store is listed may be missed.
+    const checkedMs = this.#nowMs
     const row = await this.#load()
     const others: Record<string, number> = {}
     const owners = new Set<string | undefined>()
@@ -150,7 +152,7 @@ export class StoreClaim {
     this.others = owners.size
     const soleSinceMs = this.others > 0 ? undefined : (row.soleSinceMs ?? (await uptime.save()))
     await this.#save({ others, soleSinceMs })
-    this.#checkedMs = this.#nowMs
+    this.#checkedMs = checkedMs
   }
 
   /** @returns the hub that a claim is of; `undefined` where its bytes do not say: it counts as another's. */
