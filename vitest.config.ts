@@ -21,8 +21,8 @@ export default defineConfig({
       ...(kind === 'radosgw' ? [] : [REAL_EVENTS]),
     ],
     pool: 'forks',
-    // Tests of real processes mostly wait: one core less than there are would leave a small machine idle.
-    maxWorkers: Math.max(2, availableParallelism()),
+    // Tests of real processes mostly wait: fewer would leave a small machine idle.
+    maxWorkers: Math.max(2, availableParallelism()) + 1,
     // Said by every process that loads the SDK; see docs/decisions/0018.
     env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
     testTimeout: 60_000,
