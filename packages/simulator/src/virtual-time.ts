@@ -20,6 +20,8 @@ export class VirtualTime implements Clock, Timers {
   /** 2023-11-14: any date does. */
   #wallMs = 1_700_000_000_000
   #monotonicMs = 0
+  /** How often somebody has set the clock. */
+  jumps = 0
   readonly #timers = new Set<Timer>()
   #count = 0
 
@@ -49,6 +51,7 @@ export class VirtualTime implements Clock, Timers {
   /** Somebody sets the clock; timers do not care. */
   jump(ms: number): void {
     this.#wallMs += ms
+    this.jumps++
   }
 
   /**
