@@ -127,6 +127,7 @@ export class FolderDevice extends Device {
     this.allow()
     this.troubles.isFull = false
     this.troubles.trap.clear()
+    this.troubles.fault.clear()
     this.amid.disarm()
     this.isDeaf = false
   }

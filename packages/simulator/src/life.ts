@@ -76,6 +76,35 @@ export class Trap {
   }
 }
 
+/** Lies in a disk: some calls in a row fail, and whoever made them lives. */
+export class Fault {
+  #callsLeft = 0
+  #failures = 0
+  #isOfLooks = false
+
+  /**
+   * @param callsLeft Calls that are let through.
+   * @param failures Calls behind them that fail.
+   * @param isOfLooks Those that only look count, and fail, too.
+   */
+  set(callsLeft: number, failures: number, isOfLooks: boolean): void {
+    this.#callsLeft = callsLeft
+    this.#failures = failures
+    this.#isOfLooks = isOfLooks
+  }
+
+  clear(): void {
+    this.#failures = 0
+  }
+
+  /** To be asked before each call. @returns whether it fails. */
+  strikes(isLook: boolean): boolean {
+    if (this.#failures === 0 || (isLook && !this.#isOfLooks) || this.#callsLeft-- > 0) return false
+    this.#failures--
+    return true
+  }
+}
+
 /** A promise of its own for each who waits: one for all would keep every dead program in memory. */
 export const never = (): Promise<never> => new Promise(() => undefined)
 

@@ -88,6 +88,12 @@ const ABSENCE_MINUTES_MAX = 180
 const ABSENT_ACTS_MAX = 8
 const ABSENT_VERBS = { create: 3, edit: 4, rename: 2, movedir: 1, remove: 4, rmdir: 2 }
 const MS_PER_MINUTE = 60_000
+/** Calls of a program fail, and it lives, in one of so many steps. */
+const FAULT_ONE_IN = 20
+/** Within so many calls that change the disk or make it durable; where all count, the bits of their number. */
+const FAULT_CALLS_MAX = 30
+const FAULT_CALLS_BITS_MAX = 8
+const FAULTS_MAX = 5
 const HOSTILE = { garble: 2, falsify: 1, extend: 1, stranger: 3, demote: 1, banish: 1 }
 /** Somebody pauses transfers or limits them, or ends that, in one of so many steps. */
 const PACE_ONE_IN = 25
@@ -114,6 +120,8 @@ export class RandomActs {
   readonly #absent: SimRandom
   /** Apart, as these: who holds transfers back. */
   readonly #patient: SimRandom
+  /** Apart, as these: whose disk fails now and then. */
+  readonly #faulty: SimRandom
   readonly #odd: OddActs
   readonly #names: readonly string[]
   /** Acts that end what lasts. */
@@ -126,6 +134,7 @@ export class RandomActs {
     this.#hostile = SimRandom.of(seed, 'hostile')
     this.#absent = SimRandom.of(seed, 'absent')
     this.#patient = SimRandom.of(seed, 'patient')
+    this.#faulty = SimRandom.of(seed, 'faulty')
     this.#odd = new OddActs(seed)
     this.#names = this.#hostile.chance(4) ? LONG_NAMES : NAMES
     const people = PEOPLE.slice(0, 2 + this.#random.below(2))
@@ -150,6 +159,7 @@ export class RandomActs {
       const act = this.#next(world)
       if (act) yield act
       if (this.#mortal.chance(DEATH_ONE_IN)) yield this.#death(world)
+      if (this.#faulty.chance(FAULT_ONE_IN)) yield this.#fault(world)
       if (this.#hostile.chance(HOSTILE_ONE_IN)) yield this.#lie(world)
       if (this.#hostile.chance(HOLIDAYS_ONE_IN)) yield* this.#holidays(world)
       if (this.#absent.chance(ABSENCE_ONE_IN)) yield* this.#absence(world)
@@ -217,6 +227,17 @@ export class RandomActs {
     if (verb === 'unlimit') return { verb: 'limit', args: [name] }
     if (verb !== 'limit') return { verb, args: [name] }
     return { verb, args: [name, String(LIMIT_MIN + random.below(LIMIT_MAX - LIMIT_MIN))] }
+  }
+
+  #fault(world: World): Act {
+    const random = this.#faulty
+    const { name } = random.pick(world.folders)!
+    const failures = String(random.chance(3) ? 1 + random.below(FAULTS_MAX) : 1)
+    if (random.chance(2)) {
+      const calls = random.below(2 ** random.below(FAULT_CALLS_BITS_MAX + 1))
+      return { verb: 'fail', args: [name, String(calls), failures, 'looks'] }
+    }
+    return { verb: 'fail', args: [name, String(random.below(FAULT_CALLS_MAX)), failures] }
   }
 
   #death(world: World): Act {

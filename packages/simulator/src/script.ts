@@ -39,6 +39,7 @@ export const TROUBLES: ReadonlySet<string> = new Set([
   'kill',
   'power',
   'trap',
+  'fail',
   'amid',
   'start',
   'backup',

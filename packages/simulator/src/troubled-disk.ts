@@ -1,5 +1,5 @@
 import type { FileSystem, OpenFile } from '@tidemark/folder'
-import { Trap } from './life.js'
+import { Fault, Trap } from './life.js'
 import { EndedError, type Mortal, MortalCalls, mortalFile } from './mortal-calls.js'
 
 /** What is the matter with a disk, for a while. */
@@ -9,6 +9,8 @@ export class DiskTroubles {
   isFull = false
   /** Counts calls that change something. */
   readonly trap = new Trap()
+  /** Counts calls that change something or make it durable, or all. */
+  readonly fault = new Fault()
 
   /** @param path Absolute. Whether it is below a directory that may not be entered. */
   isDenied(path: string): boolean {
@@ -53,6 +55,10 @@ const CALLS: Readonly<Record<Call, CallTraits>> = {
   setMtime: {},
 }
 
+const LOOKS: ReadonlySet<Call> = new Set(['lstat', 'readdir', 'readlink', 'readFile', 'open'])
+/** Said without the disk, or of no use to fail. */
+const CANNOT_FAIL: ReadonlySet<Call> = new Set(['bootId', 'umask', 'room'])
+
 const systemError = (code: string, call: string, path: string): Error =>
   Object.assign(new Error(`${code}: ${call} '${path}'`), { code, syscall: call, path })
 
@@ -67,6 +73,8 @@ export function troubledDisk(disk: FileSystem, parts: TroubledDiskParts): FileSy
   const check = (call: Call, args: readonly unknown[]): void => {
     const { isGrowth, hasTwoPaths } = CALLS[call]
     if (!isAlive()) throw new EndedError(call)
+    if (!CANNOT_FAIL.has(call) && troubles.fault.strikes(LOOKS.has(call)))
+      throw systemError('EIO', call, String(args[0]))
     if (troubles.denied.size > 0) {
       const path = String(args[call === 'symlink' ? 1 : 0])
       if (call === 'readdir' ? troubles.isDenied(`${path}/`) : troubles.isDenied(path))
@@ -91,8 +99,38 @@ export function troubledDisk(disk: FileSystem, parts: TroubledDiskParts): FileSy
     calls[call] = (...args: unknown[]): unknown => {
       const isChange = !isRead || (call === 'open' && args[1] === 'rw')
       const result = isChange ? mortal.change(call, () => answered(args)) : answered(args)
-      return call === 'open' ? mortalFile(result as OpenFile, mortal) : result
+      return call === 'open' ? mortalFile(faultyFile(result as OpenFile, troubles.fault), mortal) : result
     }
   }
   return calls as FileSystem
+}
+
+/** An open file on a disk of which single calls fail. */
+function faultyFile(file: OpenFile, fault: Fault): OpenFile {
+  const check = (call: string): void => {
+    if (fault.strikes(call === 'fstat' || call === 'read')) throw systemError('EIO', call, 'an open file')
+  }
+  return {
+    stat: () => {
+      check('fstat')
+      return file.stat()
+    },
+    read: async (...args) => {
+      check('read')
+      return file.read(...args)
+    },
+    write: async (...args) => {
+      check('write')
+      return file.write(...args)
+    },
+    truncate: (size) => {
+      check('ftruncate')
+      return file.truncate(size)
+    },
+    sync: async () => {
+      check('fsync')
+      await file.sync()
+    },
+    close: () => file.close(),
+  }
 }

@@ -202,6 +202,7 @@ export class World {
     if (verb === 'amid') return this.#lieInWait(args)
     const [about = '', value = '', ...rest] = args
     if (verb === 'trap') return this.#trap(about, [value, ...rest]) ? 'done' : 'refused'
+    if (verb === 'fail') return this.#fail(about, [value, ...rest]) ? 'done' : 'refused'
     if (verb === 'clock') {
       this.time.jump(Number(about) * MS_PER_DAY)
       return 'done'
@@ -245,6 +246,14 @@ export class World {
     const trap = this.#trapAt(about, isOfPlace ? words[0] : undefined)
     trap?.set(Number(count), death as Death)
     return trap !== undefined
+  }
+
+  /** @returns whether calls of a program will fail, and it lives. */
+  #fail(about: string, [calls = '', failures = '1', what]: readonly string[]): boolean {
+    const device = this.sites.get(about)?.device
+    if (!(device instanceof FolderDevice) || !/^\d+$/.test(calls) || !/^\d+$/.test(failures)) return false
+    device.troubles.fault.set(Number(calls), Number(failures), what === 'looks')
+    return true
   }
 
   /** @param place A device's disk, and the hub's database, if it is not said. */
