@@ -286,7 +286,7 @@ export class Space implements AsyncDisposable {
    * A write that is based on another version than the one shown becomes a conflict copy beside it.
    *
    * @throws {PathError} NOT_FOUND: no parent; IS_A_DIRECTORY; INVALID_NAME. {RangeError} `mtimeMs` is out of bounds.
-   *   {DatabaseError} CLOSED.
+   *   {DatabaseError} CLOSED; BEGINS_ANEW, or what the database answers: write again later.
    */
   async write(
     path: string,

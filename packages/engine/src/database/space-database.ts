@@ -73,8 +73,9 @@ export class SpaceDatabase {
       bury: (ids) => bury(store, ids),
     })
     this.#digests = new StateDigests(store.received, store.options.sha256)
-    this.refusals = new SpaceRefusals(store, { frontier: () => this.frontier, known: () => this.#known })
     this.#rejoin = new SpaceRejoin(store, (ops, rows) => this.commit(ops, rows))
+    const vectors = { frontier: () => this.frontier, known: () => this.#known }
+    this.refusals = new SpaceRefusals(store, vectors, this.#rejoin)
     this.#lostIds = new LostIds(store)
   }
 
@@ -202,34 +203,35 @@ export class SpaceDatabase {
    * Local ops, durable when it resolves; `rows` are in the same batch.
    *
    * @param ops Or what finds them in the tree that the user sees, as it is when their turn comes.
+   * @throws {PathError} as `commitOps`; as `SpaceRejoin.write`.
    */
   async commit(
     ops: readonly UserOp[] | ((synced: TreeReader) => Promise<readonly UserOp[]>),
     rows: (result: CommittedOps) => BinderRows | Promise<BinderRows> = () => NO_ROWS,
   ): Promise<CommittedOps> {
-    return this.#store.write(async (txn) => {
-      const change = this.#store.vectors.change()
-      const writer = this.#store.writer(txn, change)
-      const synced = this.#store.synced ?? this.#store.received
+    const store = this.#store
+    return this.#rejoin.write(async (txn) => {
+      const change = store.vectors.change()
+      const writer = store.writer(txn, change)
+      const synced = store.synced ?? store.received
       const result = await commitOps({
         txn,
         synced,
-        received: this.#store.received,
+        received: store.received,
         ops: typeof ops === 'function' ? await ops(synced.reader(txn)) : ops,
         writer,
       })
-      const moved = await this.#store.appendLog(txn, result.nodes)
-      let dirty =
-        (await this.#store.dirtyTracker?.committed(txn, result, this.#store.counters.dirty)) ??
-        this.#store.counters.dirty
+      const { lseq } = await store.appendLog(txn, result.nodes)
+      let { dirty } = store.counters
+      dirty = (await store.dirtyTracker?.committed(txn, result, dirty)) ?? dirty
       const { ops: rowOps, touch } = await rows(result)
-      if (touch.length > 0) dirty = await this.#store.marks.mark(txn, touch, dirty)
-      this.#store.putRows(txn, rowOps)
+      if (touch.length > 0) dirty = await store.marks.mark(txn, touch, dirty)
+      store.putRows(txn, rowOps)
       return {
         value: result,
         sync: true,
         vectors: change,
-        counters: { lseq: moved.lseq, dirty, hlc: writer.hlc },
+        counters: { lseq, dirty, hlc: writer.hlc },
         change: { view: result.receivedChanges },
       }
     })
@@ -255,10 +257,8 @@ export class SpaceDatabase {
       if (rejoins !== this.rejoins) return { value: [], sync: false, counters: this.#store.counters }
       const change = this.#store.vectors.change()
       const current = this.#store.incarnations.current
-      const known = await this.#store.received.nodes(
-        txn,
-        entries.map((entry) => entry.id),
-      )
+      const ids = entries.map(({ id }) => id)
+      const known = await this.#store.received.nodes(txn, ids)
       const wanted: NodeEntry[] = []
       let { hlc } = this.#store.counters
       for (const [i, entry] of entries.entries()) {
@@ -269,9 +269,8 @@ export class SpaceDatabase {
       }
       const joined = await this.#store.received.join(txn, wanted)
       const moved = await this.#store.appendLog(txn, joined.nodes)
-      const dirty =
-        (await this.#store.dirtyTracker?.joined(txn, joined, this.#store.counters.dirty)) ??
-        this.#store.counters.dirty
+      let { dirty } = this.#store.counters
+      dirty = (await this.#store.dirtyTracker?.joined(txn, joined, dirty)) ?? dirty
       if (cursor) this.#store.peers.moveCursor(txn, peer, cursor)
       if (isRepair) this.#repaired += joined.nodes.length
       return {

@@ -18,6 +18,7 @@ import { takeBack } from '../core/take-back.js'
 import type { Version } from '../core/view-entry.js'
 import { chosenLoc } from '../core/visibility.js'
 import { decodeJson, encodeJson } from './json-row.js'
+import type { SpaceRejoin } from './space-rejoin.js'
 import type { SpaceStore } from './space-store.js'
 import type { Transaction } from './transaction.js'
 
@@ -75,6 +76,7 @@ export class SpaceRefusals {
     private readonly store: SpaceStore,
     /** What is truly here, and with it what is being learnt again. */
     private readonly vectors: { frontier(): Vector; known(): Vector },
+    private readonly rejoin: Pick<SpaceRejoin, 'write'>,
   ) {}
 
   /** For a hub: those of these entries that it does not take. */
@@ -107,11 +109,11 @@ export class SpaceRefusals {
   /**
    * For whoever sent them: everything that still shows a refused write is as the hub has it.
    *
-   * @throws {ProtocolError} the hub says that it has what cannot be.
+   * @throws {ProtocolError} the hub says that it has what cannot be. As `SpaceRejoin.write`.
    */
   async takeBack(refusals: readonly Refusal[]): Promise<readonly TakenBack[]> {
     const { store } = this
-    return store.write(async (txn) => {
+    return this.rejoin.write(async (txn) => {
       const change = store.vectors.change()
       const writer = store.writer(txn, change)
       const held = await store.received.nodes(

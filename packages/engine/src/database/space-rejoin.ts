@@ -1,4 +1,4 @@
-import type { DeviceId, Vector } from '@tidemark/protocol'
+import { DatabaseError, type DeviceId, type Vector } from '@tidemark/protocol'
 import type { BegunAnew, BinderRows, OrphanedEntry } from '../binding.js'
 import { meetVectors } from '../core/collectable.js'
 import type { UserOp } from '../core/user-op.js'
@@ -7,7 +7,7 @@ import type { KeyValueOp } from '../ports/key-value-store.js'
 import { adoptOrphan, contentOf, type Orphan, replacedBy } from './orphan.js'
 import { Rejoin, type RejoinState } from './rejoin.js'
 import { RejoinSteps } from './rejoin-steps.js'
-import type { SpaceStore } from './space-store.js'
+import type { Outcome, SpaceStore } from './space-store.js'
 import type { Transaction } from './transaction.js'
 import type { TreeReader } from './tree-reader.js'
 import { type VectorChange, VectorTable } from './vector-table.js'
@@ -76,6 +76,23 @@ export class SpaceRejoin implements BegunAnew {
     const result = this.#turn.then(fn)
     this.#turn = result.catch(() => undefined)
     return result
+  }
+
+  /**
+   * Writes under own dots. What is written while only a part is forgotten would be forgotten too, or claimed and shown
+   * nowhere: a beginning that was interrupted is gone on with first.
+   *
+   * @throws {DatabaseError} BEGINS_ANEW: one was interrupted while this waited for its turn; what the database
+   *   answers, whom one still interrupts. Nothing was written.
+   */
+  async write<T>(fn: (txn: Transaction) => Promise<Outcome<T>>): Promise<T> {
+    // No `resume`: what is left of one that has ended is itself written through here, from within its turn.
+    if (this.#mustForget) await this.#inTurn(() => this.#goOn())
+    return this.#store.write((txn) => {
+      if (this.#mustForget)
+        throw new DatabaseError('BEGINS_ANEW', 'this device begins anew: write again later')
+      return fn(txn)
+    })
   }
 
   async #goOn(): Promise<void> {
