@@ -267,24 +267,28 @@ export class SpaceRejoin implements BegunAnew {
   ): Promise<boolean> {
     return this.#inTurn(async () => {
       await this.#goOn()
-      if (!this.#rejoin.isBaseLost(peer, frontier)) return false
-      await this.#restore(publishMore)
-      await this.#goOn()
-      return true
+      // Alone: a sync point of another peer would end the beginning, with half of what was forgotten back.
+      const isLost = await this.#steps.alone(async () => {
+        const isBaseLost = this.#rejoin.isBaseLost(peer, frontier)
+        if (isBaseLost) await this.#restore(publishMore)
+        return isBaseLost
+      })
+      if (isLost) await this.#goOn()
+      return isLost
     })
   }
 
   async #restore(publishMore: (txn: Transaction, before: RejoinState) => () => void): Promise<void> {
     const { storage } = this.#store.options
     for await (const page of this.#rejoin.aside(storage)) {
-      await this.#steps.write((txn) =>
+      await this.#steps.writeAlone((txn) =>
         this.#steps.restore(
           txn,
           page.map(({ node }) => node),
         ),
       )
     }
-    await this.#steps.write(async (txn) => {
+    await this.#steps.writeAlone(async (txn) => {
       const before = this.state!
       const publishes = [
         this.#steps.raise(txn, before.frontier),
