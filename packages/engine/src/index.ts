@@ -19,7 +19,7 @@ export type { ChunkList } from './chunking/chunk-list.js'
 export { beginsLikeManifestNode, decodeManifestNode } from './chunking/manifest-node.js'
 export { type BuiltPack, type ChunkToPack, type PackedChunk, PackFormat } from './chunking/pack-format.js'
 export { PlainGear } from './chunking/plain-gear.js'
-export { readManifest } from './chunking/read-manifest.js'
+export { eachNodeOnce, readManifest } from './chunking/read-manifest.js'
 export type { NewContent, ParentRef, UserOp } from './core/user-op.js'
 export {
   type EntryKey,

@@ -33,6 +33,20 @@ export interface ReadManifestOptions {
 }
 
 /**
+ * For `skips`, of one manifest: each node is read once, wherever it stands. Five of them can name 2^50 chunks. A node
+ * that stands somewhere with another length or level is read there, and so refused.
+ */
+export function eachNodeOnce(): NonNullable<ReadManifestOptions['skips']> {
+  const seen = new Set<string>()
+  return ({ id, length }, level) => {
+    const node = `${id} ${level} ${length}`
+    const isSeen = seen.has(node)
+    seen.add(node)
+    return isSeen
+  }
+}
+
+/**
  * The chunks of a file, in order. Holds at most a few nodes of each level.
  *
  * Every node is hashed, its level is one below its parent's, and the lengths below it sum to what the

@@ -46,7 +46,10 @@ const directory: NodeEntry = {
 
 async function exchangeWorld(
   options: Partial<
-    Pick<SpaceExchangeOptions, 'isHub' | 'isPeerHub' | 'refuse' | 'onRefused' | 'entriesPerFrameMax'>
+    Pick<
+      SpaceExchangeOptions,
+      'isHub' | 'isPeerHub' | 'refuse' | 'onRefused' | 'onWant' | 'entriesPerFrameMax'
+    >
   > = {},
 ) {
   const { clock, random, hasher } = nodePlatform
@@ -319,6 +322,25 @@ test('[BG22] what a peer is asked for goes in messages that may be as long', asy
   await exchange.want(new Array(IDS_PER_REQUEST_MAX + 1).fill({ root, height: 0, size: 5 }))
   const counts = sent.flatMap((m) => (m.type === 'want' ? [m.versions.length] : []))
   expect(counts).toEqual([IDS_PER_REQUEST_MAX, 1])
+})
+
+test('bytes are asked for by a hub only', async () => {
+  const asked: (readonly unknown[])[] = []
+  const onWant = async (versions: readonly unknown[]) => void asked.push(versions)
+  const want = {
+    type: 'want',
+    channel: 1,
+    versions: [{ root: 'b'.repeat(64) as ChunkId, height: 0, size: 5 }],
+  } as const
+  for (const isHub of [false, true]) {
+    const { exchange, open } = await exchangeWorld({ isHub, onWant })
+    await open(false)
+    await expect(exchange.receive(want)).rejects.toMatchObject({ code: 'UNEXPECTED_MESSAGE' })
+  }
+  const { exchange, open } = await exchangeWorld({ isPeerHub: true, onWant })
+  await open(false)
+  await exchange.receive(want)
+  expect(asked).toEqual([want.versions])
 })
 
 test('[SE8] more that is lost than a message names goes in several sync points', async () => {

@@ -339,8 +339,9 @@ export class SpaceExchange implements SpaceEndpoint {
   }
 
   async #want(versions: readonly WantedVersion[]): Promise<void> {
-    const { blobs, onWant } = this.#options
-    if (blobs || !onWant) throw new ProtocolError('UNEXPECTED_MESSAGE', 'want is not expected here')
+    const { onWant, isHub = false, isPeerHub = false } = this.#options
+    if (isHub || !isPeerHub || !onWant)
+      throw new ProtocolError('UNEXPECTED_MESSAGE', 'want is not expected here')
     await onWant(versions)
   }
 

@@ -1,12 +1,17 @@
-import { type BlobStore, bytesToHex, parseSpaceName, StoreError } from '@tidemark/protocol'
+import { type BlobStore, bytesToHex, type ChunkId, parseSpaceName, StoreError } from '@tidemark/protocol'
 import { MemoryBlobStore } from '@tidemark/protocol/memory'
 import { expect, test } from 'vitest'
 import { seededBytes } from '../../test/bytes.js'
+import { repeatedTree } from '../../test/repeated-tree.js'
+import { chunkClass } from '../chunking/chunk-class.js'
 import { chunkSource } from '../chunking/chunk-source.js'
+import { encodeManifestNode } from '../chunking/manifest-node.js'
 import { nodeHasher } from '../node/node-hasher.js'
 import { bytesSource } from './byte-streams.js'
 import { ChunkCache } from './chunk-cache.js'
 import { LocalFiles } from './local-files.js'
+import { readPieces } from './piece-reader.js'
+import { filePieces } from './upload-walk.js'
 
 const SPACE = parseSpaceName('space')
 const BYTES = seededBytes(3, 6_000_000)
@@ -60,4 +65,46 @@ test('the signal ends it with its reason', async () => {
   const abort = new AbortController()
   const { files } = slowStore((count) => count === 3 && abort.abort(new Error('enough')))
   await expect(files.store(file, bytesSource(BYTES), abort.signal)).rejects.toThrow('enough')
+})
+
+test('a content that names one chunk in 2^50 places is sent as what it has: a chunk, and a node a level', async () => {
+  const { chunks, version } = repeatedTree(5)
+  const cache = new ChunkCache()
+  for (const { id, bytes } of chunks) cache.put(id, bytes)
+  let reads = 0
+  const get = cache.get.bind(cache)
+  cache.get = (id) => {
+    if (++reads > 100) throw new Error('a node is read again and again')
+    return get(id)
+  }
+  const files = new LocalFiles({ space: SPACE, cache, blobs: undefined, hasher: nodeHasher })
+  const { file } = await files.upload(version)
+  expect(file.manifest).toHaveLength(5)
+  expect([file.chunks.count, file.size]).toEqual([1024, 1024])
+})
+
+test('what a node names that stands in two places is read from where it is sent from', async () => {
+  const cache = new ChunkCache()
+  const put = (bytes: Uint8Array) => {
+    const id = nodeHasher.sha256(bytes)
+    cache.put(bytesToHex(id) as ChunkId, bytes)
+    return id
+  }
+  const chunks = [3, 4, 5].map((length) => ({ length, id: put(seededBytes(length, length)) }))
+  const node = (level: number, children: typeof chunks, root?: { chunkClass: number; size: number }) => {
+    const lengths = Float64Array.from(children, ({ length }) => length)
+    const ids = Buffer.concat(children.map(({ id }) => id))
+    const length = lengths.reduce((sum, each) => sum + each, 0)
+    return { length, id: put(encodeManifestNode(level, root, ids, lengths)) }
+  }
+  const twice = node(1, chunks.slice(0, 2))
+  const once = node(1, chunks.slice(2))
+  const size = 2 * twice.length + once.length
+  const root = node(2, [twice, twice, once], { chunkClass: chunkClass(size), size })
+  const files = new LocalFiles({ space: SPACE, cache, blobs: undefined, hasher: nodeHasher })
+  const kept = await files.upload({ root: bytesToHex(root.id) as ChunkId, height: 2, size })
+  expect([kept.file.size, kept.file.chunks.count, kept.file.manifest.length]).toEqual([12, 3, 3])
+  const bytes = new Uint8Array(12)
+  const pieces = [...filePieces([kept])].filter(({ from }) => from.type === 'source')
+  await readPieces(pieces, bytes, nodeHasher, new AbortController().signal)
 })

@@ -8,8 +8,8 @@ import {
 } from '@tidemark/protocol'
 import type { ChunkedFile, Upload } from '../binding.js'
 import type { ChunkList } from '../chunking/chunk-list.js'
-import { ChunkListBuilder, chunkIdAt } from '../chunking/chunk-list.js'
-import { readManifest } from '../chunking/read-manifest.js'
+import { ChunkListBuilder, chunkBytesIn, chunkIdAt } from '../chunking/chunk-list.js'
+import { eachNodeOnce, readManifest } from '../chunking/read-manifest.js'
 import type { Version } from '../core/view-entry.js'
 import { Budget } from '../memory/budget.js'
 import type { ByteSource } from '../ports/byte-source.js'
@@ -64,8 +64,9 @@ export class LocalFiles implements Pick<LocalChunks, 'get'> {
   }
 
   /**
-   * A stored file as an upload, by its manifest: its chunks are not read before somebody needs their bytes.
-   * Memory: 44 bytes a chunk, and the manifest.
+   * What a hub needs of a stored file, by its manifest: the chunks below each node once, wherever that stands, back to
+   * back; `size` is theirs. They are not read before somebody needs their bytes. Memory: 44 bytes a chunk, and the
+   * manifest.
    *
    * @throws {ChunksMissingError} a node is not here; {DecodeError}, {ChunkMismatchError} one is damaged.
    */
@@ -79,12 +80,13 @@ export class LocalFiles implements Pick<LocalChunks, 'get'> {
         for (const [i, bytes] of found.entries()) nodes.push({ id: ids[i]!, bytes })
         return found
       },
+      skips: eachNodeOnce(),
     })
     for await (const { id, length } of entries) list.setId(list.add(length), hexToBytes(id))
     const chunks = list.build()
     // Read from the root down, stored from the chunks up.
-    const file = { root, height, size, chunks, manifest: nodes.reverse() }
-    return { file, open: async () => this.#source(chunks, size) }
+    const file = { root, height, size: chunkBytesIn(chunks), chunks, manifest: nodes.reverse() }
+    return { file, open: async () => this.#source(chunks, file.size) }
   }
 
   /** Bytes as they are stored: whoever reads them hashes. */

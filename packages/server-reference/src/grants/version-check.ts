@@ -1,4 +1,4 @@
-import { type Hasher, type PackFormat, readManifest } from '@tidemark/engine'
+import { eachNodeOnce, type Hasher, type PackFormat, readManifest } from '@tidemark/engine'
 import {
   type BlobId,
   BlobNotFoundError,
@@ -72,21 +72,14 @@ export class VersionCheck {
     }
   }
 
-  /** Each node is read once, wherever it stands: five of them can name 2^50 chunks. */
   async #isWhole({ root, height, size }: WantedVersion, signal: AbortSignal | undefined): Promise<boolean> {
-    const seen = new Set<string>()
     const entries = readManifest(root, height, size, {
       hasher: this.parts.hasher,
       fetchNodes: async (ids) => {
         signal?.throwIfAborted()
         return this.read(ids)
       },
-      skips: ({ id, length }, level) => {
-        const node = `${id} ${level} ${length}`
-        const isSeen = seen.has(node)
-        seen.add(node)
-        return isSeen
-      },
+      skips: eachNodeOnce(),
     })
     let ids: ChunkId[] = []
     try {
