@@ -25,6 +25,7 @@ import { type PeerInfo, Session, type SessionHost } from './session/session.js'
 import { openSpace, type Space } from './space.js'
 import type { SpaceOptions } from './space-options.js'
 import { BodyCompressor, type Compression, mustCompression } from './transfer/body-compressor.js'
+import { LargeBodies } from './transfer/large-bodies.js'
 import { Pace, type TransferLimits } from './transfer/pace.js'
 
 /** A space that a peer does not have, or refuses, is offered again: it may be opened there, or allowed. */
@@ -134,6 +135,7 @@ export class Replica implements AsyncDisposable {
   readonly #options: ReplicaOptions
   readonly #pace: Pace
   readonly #compression: BodyCompressor
+  readonly #largeBodies: LargeBodies
   readonly #spaces = new Map<SpaceName, Promise<Space>>()
   /** Spaces that were closed: their rows are free when it resolves. */
   readonly #closing = new Map<SpaceName, Promise<void>>()
@@ -148,6 +150,7 @@ export class Replica implements AsyncDisposable {
     this.#options = options
     this.device = device
     this.#pace = new Pace(options.platform.timers)
+    this.#largeBodies = new LargeBodies(options.platform.timers)
     this.#compression = new BodyCompressor({
       compressor: options.platform.compressor,
       pace: this.#pace,
@@ -242,6 +245,7 @@ export class Replica implements AsyncDisposable {
       device: this.device,
       pace: this.#pace,
       compression: this.#compression,
+      largeBodies: this.#largeBodies,
       collectEveryMs,
       ...(blobs ? { blobs } : {}),
       isConfigured: () => [...this.#links].some(({ role }) => role !== 'replica'),

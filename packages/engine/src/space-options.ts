@@ -3,6 +3,7 @@ import type { Version } from './core/view-entry.js'
 import type { Platform } from './platform.js'
 import type { KeyValueStore } from './ports/key-value-store.js'
 import type { BodyCompressor } from './transfer/body-compressor.js'
+import type { LargeBodies } from './transfer/large-bodies.js'
 import type { Pace } from './transfer/pace.js'
 
 export interface SpaceOptions {
@@ -17,6 +18,7 @@ export interface OpenSpaceParts extends SpaceOptions {
   readonly device: DeviceId
   readonly pace: Pace
   readonly compression: BodyCompressor
+  readonly largeBodies: LargeBodies
   readonly blobs?: BlobStore
   /** See `ReplicaOptions.collectEveryMs`. */
   readonly collectEveryMs?: number | undefined

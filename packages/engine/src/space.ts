@@ -103,7 +103,7 @@ export class Space implements AsyncDisposable {
     database: SpaceDatabase,
     { cache, files }: { readonly cache: ChunkCache; readonly files: LocalFiles },
   ) {
-    const { platform, space, pace, compression } = parts
+    const { platform, space, pace, compression, largeBodies } = parts
     const { hasher, compressor, gear, timers, random } = platform
     this.name = space
     this.#parts = parts
@@ -125,6 +125,7 @@ export class Space implements AsyncDisposable {
     this.#uploader = new Uploader({
       ...transfer,
       compression,
+      largeBodies,
       gear,
       hints,
       journal: new UploadJournal({ database, hasher }),

@@ -14,6 +14,7 @@ import type { BlobAuthority, ByteSink, Timers, Upload } from '../src/index.js'
 import { nodeCompressor } from '../src/node/node-compressor.js'
 import { nodeHasher } from '../src/node/node-hasher.js'
 import { BodyCompressor } from '../src/transfer/body-compressor.js'
+import { LargeBodies } from '../src/transfer/large-bodies.js'
 import { Pace } from '../src/transfer/pace.js'
 import { RetryPolicy } from '../src/transfer/retry.js'
 import type { TransferParts } from '../src/transfer/transfer-parts.js'
@@ -148,6 +149,7 @@ export class InstantTimers implements Timers {
 
 export interface World extends TransferParts {
   readonly compression: BodyCompressor
+  readonly largeBodies: LargeBodies
   readonly hub: TestHub
   readonly timers: InstantTimers
 }
@@ -164,6 +166,7 @@ export function world(): World {
     hasher: nodeHasher,
     compressor: nodeCompressor,
     compression: new BodyCompressor({ compressor: nodeCompressor, pace }),
+    largeBodies: new LargeBodies(timers),
     retry,
     pace,
     authority: () => hub,

@@ -20,6 +20,7 @@ import { MemoryKeyValueStore } from '../../engine/src/adapters/memory-store.js'
 import { chunkSource } from '../../engine/src/chunking/chunk-source.js'
 import { BodyCompressor } from '../../engine/src/transfer/body-compressor.js'
 import { Downloader } from '../../engine/src/transfer/downloader.js'
+import { LargeBodies } from '../../engine/src/transfer/large-bodies.js'
 import { Pace } from '../../engine/src/transfer/pace.js'
 import { RetryPolicy } from '../../engine/src/transfer/retry.js'
 import type { TransferParts } from '../../engine/src/transfer/transfer-parts.js'
@@ -32,6 +33,7 @@ const packs = new PackFormat(nodeHasher, nodeCompressor)
 
 interface World extends TransferParts {
   readonly compression: BodyCompressor
+  readonly largeBodies: LargeBodies
   readonly hub: HubBlobAuthority
   readonly store: FsBlobStore
   readonly directory: string
@@ -98,6 +100,7 @@ async function world(): Promise<World> {
     hasher: nodeHasher,
     compressor: nodeCompressor,
     compression: new BodyCompressor({ compressor: nodeCompressor, pace }),
+    largeBodies: new LargeBodies(systemTimers),
     authority: () => hub,
     client: () => client,
     retry: new RetryPolicy({ timers: systemTimers, random }),

@@ -1,7 +1,10 @@
 import { StoreError } from '@tidemark/protocol'
 import { UPLOAD_BYTES_PER_MS_MIN } from '../adapters/deadline.js'
 import { Budget } from '../memory/budget.js'
+import type { Timers } from '../ports/clock.js'
 
+/** Large bodies on their way up at once, at most. */
+export const LARGE_BODIES_MAX = 6
 /** The hub gave up reading a body. */
 const REQUEST_TIMEOUT = 408
 
@@ -9,21 +12,15 @@ const REQUEST_TIMEOUT = 408
 export type InTurn = (bytes: number, send: () => Promise<void>) => Promise<void>
 
 /**
- * How many large bodies are on their way up at once. They share the link, and each is given up, by its client or by
+ * How many large bodies are on their way up at once, of all spaces of a replica. They share the link, and each is given up, by its client or by
  * the hub, when it is too slow by itself: all together would be, for ever, on a link that carries a few.
  */
 export class LargeBodies {
-  readonly #turns: Budget
-  #atOnce: number
+  readonly #turns = new Budget(Number.POSITIVE_INFINITY, LARGE_BODIES_MAX)
+  #atOnce = LARGE_BODIES_MAX
   #running = 0
 
-  constructor(
-    private readonly atOnceMax: number,
-    private readonly nowMs: () => number,
-  ) {
-    this.#atOnce = atOnceMax
-    this.#turns = new Budget(Number.POSITIVE_INFINITY, atOnceMax)
-  }
+  constructor(private readonly timers: Pick<Timers, 'monotonicMs'>) {}
 
   /**
    * Waits for a turn, and calls `put` with what it sends its body through.
@@ -41,15 +38,15 @@ export class LargeBodies {
 
   async #measure(bytes: number, send: () => Promise<void>): Promise<void> {
     const atOnce = this.#atOnce
-    const startedMs = this.nowMs()
+    const startedMs = this.timers.monotonicMs()
     const runningBefore = ++this.#running
     try {
       await send()
       const running = Math.min(runningBefore, this.#running)
-      const bytesMin = UPLOAD_BYTES_PER_MS_MIN * (this.nowMs() - startedMs)
+      const bytesMin = UPLOAD_BYTES_PER_MS_MIN * (this.timers.monotonicMs() - startedMs)
       // One more would still be fast enough.
       if (bytes * running >= bytesMin * (this.#atOnce + 1))
-        this.#allow(Math.min(this.atOnceMax, this.#atOnce + 1))
+        this.#allow(Math.min(LARGE_BODIES_MAX, this.#atOnce + 1))
     } catch (error) {
       // Those that began together fail together: that is one sign, not many.
       if (isUnanswered(error)) this.#allow(Math.min(this.#atOnce, Math.max(1, atOnce >> 1)))

@@ -7,6 +7,7 @@ import { uploadTimeoutMs } from '../adapters/deadline.js'
 import { nodeHasher } from '../node/node-hasher.js'
 import type { Hasher } from '../ports/hasher.js'
 import { BodyCompressor } from './body-compressor.js'
+import { LargeBodies } from './large-bodies.js'
 import { Pace } from './pace.js'
 import { RetryPolicy } from './retry.js'
 import { Uploader } from './uploader.js'
@@ -79,6 +80,7 @@ interface Stage extends World {
   readonly time: VirtualTimers
   readonly link: SlowLink
   readonly uploader: Uploader
+  readonly ofOtherSpace: Uploader
 }
 
 function stage(bytesPerMs: number): Stage {
@@ -92,12 +94,17 @@ function stage(bytesPerMs: number): Stage {
   const hasher: Hasher = { ...nodeHasher, sha256Async: async (bytes) => nodeHasher.sha256(bytes) }
   const compression = new BodyCompressor({ compressor: it.compressor, pace, mode: 'off' })
   it.hub.stored = async (blobs) => blobs
-  const parts = { ...it, pace, retry, hasher, compression, client: () => link }
-  return { ...it, time, link, uploader: new Uploader(parts) }
+  const largeBodies = new LargeBodies(time)
+  const parts = { ...it, pace, largeBodies, retry, hasher, compression, client: () => link }
+  return { ...it, time, link, uploader: new Uploader(parts), ofOtherSpace: new Uploader(parts) }
 }
 
 /** @returns milliseconds that it took. */
-async function upload({ uploader, time }: Stage, seed: number, bytes: number): Promise<number> {
+async function upload(
+  { uploader, time }: Pick<Stage, 'uploader' | 'time'>,
+  seed: number,
+  bytes: number,
+): Promise<number> {
   const beganMs = time.monotonicMs()
   let hasEnded = false
   const end = (): void => {
@@ -142,4 +149,14 @@ test('when the link is fast again, as many bodies are on their way as if it had 
   await upload(it, 2, 120 * MIB)
   expect(it.link.most).toBe(always.link.most)
   expect(it.link.most).toBeGreaterThan(3)
+})
+
+test('several spaces share what one of them has learnt of a slow link', async () => {
+  const it = stage(20)
+  await upload(it, 1, 40 * MIB)
+  const { givenUp } = it.link
+  expect(givenUp).toBeGreaterThan(0)
+  it.link.most = 0
+  await Promise.all([upload(it, 2, 20 * MIB), upload({ ...it, uploader: it.ofOtherSpace }, 3, 20 * MIB)])
+  expect([it.link.givenUp, it.link.most]).toEqual([givenUp, 1])
 })

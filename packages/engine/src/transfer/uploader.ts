@@ -21,7 +21,7 @@ import { keptOpen } from './byte-streams.js'
 import { DurableBytes } from './durable-bytes.js'
 import { fitsInline, messages } from './inline-messages.js'
 import { SMALL_BODY_BYTES_MAX } from './lane.js'
-import { type InTurn, LargeBodies } from './large-bodies.js'
+import { type InTurn, LARGE_BODIES_MAX, type LargeBodies } from './large-bodies.js'
 import { readPieces } from './piece-reader.js'
 import { ONE_ATTEMPT, type RetryPolicy } from './retry.js'
 import { TaskGroup } from './task-group.js'
@@ -40,13 +40,13 @@ import {
 } from './upload-walk.js'
 import { compact, copied, memoryPiece, windowPieces } from './window-pieces.js'
 
-/** Packs made and sent at once. */
-const BODIES_MAX = 6
 /** Messages of inline bytes, and small files, on their way at once: with a budget of their own they overtake large ones. */
 const SMALL_BODIES_MAX = 4
 
 export interface UploaderParts extends TransferParts {
   readonly compression: BodyCompressor
+  /** Shared by all spaces of a replica, as `pace` is. */
+  readonly largeBodies: LargeBodies
   /** @default see `systemGear` */
   readonly gear?: Gear | undefined
   /** Where `store` remembers what it chunked. */
@@ -73,15 +73,13 @@ interface Run {
  * Nothing is kept between calls: after a crash the hub is asked again and says what it still lacks.
  */
 export class Uploader {
-  readonly #bodies = new Budget(TRANSFER_BYTES_IN_FLIGHT_MAX, BODIES_MAX)
+  readonly #bodies = new Budget(TRANSFER_BYTES_IN_FLIGHT_MAX, LARGE_BODIES_MAX)
   readonly #windows = new LentBuffers(this.#bodies)
   readonly #small = new Budget(SMALL_BODIES_MAX * FRAME_BYTES_TARGET, SMALL_BODIES_MAX)
   readonly #smallWindows = new LentBuffers(this.#small)
-  readonly #large: LargeBodies
   readonly #packs: PackFormat
 
   constructor(private readonly parts: UploaderParts) {
-    this.#large = new LargeBodies(BODIES_MAX, () => parts.pace.monotonicMs())
     this.#packs = new PackFormat(parts.hasher, parts.compressor)
   }
 
@@ -318,7 +316,7 @@ export class Uploader {
       if (!stored.includes(id)) throw new StoreError('the hub did not find the uploaded pack whole')
     }
     const isSmall = Math.max(bytes.length, plainBytes) <= SMALL_BODY_BYTES_MAX
-    return retry.run(signal, () => (isSmall ? put((_, send) => send()) : this.#large.run(signal, put)))
+    return retry.run(signal, () => (isSmall ? put((_, send) => send()) : parts.largeBodies.run(signal, put)))
   }
 }
 
