@@ -13,7 +13,8 @@ export class ObjectVerifier {
   readonly #readsBack: boolean
   /** Key → ETag with which it was read and hashed. */
   readonly #known = new Map<string, string>()
-  readonly #wrong = new Set<string>()
+  /** Key → ETag with which something else was found there. */
+  readonly #wrong = new Map<string, string>()
   /** One look at a key at once, for all who ask meanwhile. */
   readonly #looking = new Map<string, Promise<boolean>>()
 
@@ -43,6 +44,17 @@ export class ObjectVerifier {
     return this.#wrong.has(key)
   }
 
+  /**
+   * Looks once more at what the last look found wrong.
+   *
+   * @returns whether the same object is wrong again; false where nothing was wrong. @throws {StoreError}
+   */
+  async isWrongAgain(key: string, id: BlobId): Promise<boolean> {
+    const before = this.#wrong.get(key)
+    const head = before === undefined ? undefined : await this.#objects.head(key)
+    return head !== undefined && head.etag === before && !(await this.holds(key, id, head))
+  }
+
   async #look(key: string, id: BlobId, head: ObjectHead): Promise<boolean> {
     const hash = createHash('sha256')
     let length = 0
@@ -57,14 +69,14 @@ export class ObjectVerifier {
       this.#known.set(key, head.etag)
       dropOldest(this.#known, KNOWN_MAX)
     } else {
-      this.#wrong.add(key)
+      this.#wrong.set(key, head.etag)
       dropOldest(this.#wrong, WRONG_MAX)
     }
     return holds
   }
 }
 
-function dropOldest(kept: Map<string, unknown> | Set<string>, max: number): void {
+function dropOldest(kept: Map<string, unknown>, max: number): void {
   const [oldest] = kept.keys()
   if (kept.size > max && oldest !== undefined) kept.delete(oldest)
 }

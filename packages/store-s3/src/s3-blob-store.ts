@@ -51,6 +51,8 @@ export class S3BlobStore implements BlobStore, AsyncDisposable {
   readonly report: SelfTestReport
   readonly #parts: Parts
   readonly #verifier: ObjectVerifier
+  /** For each key the end of what changes what is wrong there. */
+  readonly #turns = new Map<string, Promise<void>>()
 
   /**
    * Runs the self-test, about thirty requests.
@@ -103,10 +105,12 @@ export class S3BlobStore implements BlobStore, AsyncDisposable {
     if (createHash('sha256').update(bytes).digest('hex') !== id) throw new BlobMismatchError(id)
     if (report.createsOnlyOnce) {
       if (await this.#create(key, id, bytes, signal)) return
-      const head = await objects.head(key, signal)
-      if (head?.length === bytes.length && (await this.#verifier.holds(key, id, head))) return
-    }
-    await objects.put(key, id, bytes, { createOnly: false, signal })
+      await this.#inTurn(key, async () => {
+        const head = await objects.head(key, signal)
+        if (head?.length === bytes.length && (await this.#verifier.holds(key, id, head))) return
+        await objects.put(key, id, bytes, { createOnly: false, signal })
+      })
+    } else await objects.put(key, id, bytes, { createOnly: false, signal })
   }
 
   async stat(space: SpaceName, id: BlobId): Promise<number | undefined> {
@@ -165,7 +169,10 @@ export class S3BlobStore implements BlobStore, AsyncDisposable {
     mustFit(length)
     const key = layout.blob(space, id)
     // What is there instead would stand in the way of the right bytes for ever.
-    const createOnly = report.createsOnlyOnce && !this.#verifier.isWrong(key)
+    const isWrong = report.createsOnlyOnce && this.#verifier.isWrong(key)
+    if (isWrong && !report.verifiesOnPut) await this.#removeWrong(key, id)
+    // One that replaces stays good when the right bytes are there: only a store that verifies keeps them then.
+    const createOnly = report.createsOnlyOnce && !(isWrong && report.verifiesOnPut)
     return signer.put(key, { id, length, bind: report.bind, createOnly }, moment())
   }
 
@@ -181,6 +188,23 @@ export class S3BlobStore implements BlobStore, AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** What was read wrong once may have been read wrong; twice, it is. */
+  #removeWrong(key: string, id: BlobId): Promise<void> {
+    return this.#inTurn(key, async () => {
+      if (await this.#verifier.isWrongAgain(key, id)) await this.#parts.objects.delete(key)
+    })
+  }
+
+  /** One after the other for each key: what one has found wrong, another one puts right. */
+  async #inTurn(key: string, fn: () => Promise<void>): Promise<void> {
+    const turn = (this.#turns.get(key) ?? Promise.resolve()).then(fn)
+    const end = turn.catch(() => undefined)
+    this.#turns.set(key, end)
+    await turn.finally(() => {
+      if (this.#turns.get(key) === end) this.#turns.delete(key)
+    })
   }
 
   /** @returns false where something is there. */

@@ -42,9 +42,40 @@ test('what was wrong for a moment gets grants that create again', async () => {
   await store.put(SPACE, blob.id, blob.bytes)
   double.faults.add({ fault: { kind: 'wrong-bytes' }, method: 'GET' })
   expect(await store.stat(SPACE, blob.id)).toBeUndefined()
-  expect(await isCreating()).toBe(false)
+  expect(await isCreating()).toBe(true)
+  expect(double.keys()).toEqual([keyOf(blob.id)])
   expect(await store.stat(SPACE, blob.id)).toBe(1_000)
   expect(await isCreating()).toBe(true)
+})
+
+test('what is wrong twice goes before a grant, and no grant brings wrong bytes over right ones', async () => {
+  opened = await open({ weaknesses: TAKES_ANYTHING })
+  const { store, double, client } = opened
+  const [right, wrong] = [blobOf(1_000), blobOf(1_000)]
+  await client.put(await store.grantPut(SPACE, right), wrong.bytes, {})
+  expect(await store.stat(SPACE, right.id)).toBeUndefined()
+  const grant = await store.grantPut(SPACE, right)
+  expect(double.keys()).toEqual([])
+  await client.put(await store.grantPut(SPACE, right), right.bytes, {})
+  await client.put(grant, wrong.bytes, {}).catch(() => undefined)
+  expect(await store.stat(SPACE, right.id)).toBe(1_000)
+})
+
+test('what is put in the place of wrong bytes is not taken for them by one more wrong answer', async () => {
+  opened = await open({ weaknesses: TAKES_ANYTHING })
+  const { store, double, client } = opened
+  const [right, wrong] = [blobOf(1_000), blobOf(1_000)]
+  await client.put(await store.grantPut(SPACE, right), wrong.bytes, {})
+  expect(await store.stat(SPACE, right.id)).toBeUndefined()
+  const putting = store.put(SPACE, right.id, right.bytes)
+  await Promise.all([putting, store.grantPut(SPACE, right)])
+  expect(double.keys()).toEqual([keyOf(right.id)])
+  double.faults.add({ fault: { kind: 'wrong-bytes' }, method: 'GET', times: 1 })
+  await store.grantPut(SPACE, right)
+  await store.stat(SPACE, right.id)
+  await store.grantPut(SPACE, right)
+  expect(double.keys()).toEqual([keyOf(right.id)])
+  expect(await store.stat(SPACE, right.id)).toBe(1_000)
 })
 
 describe('checksums that are not of the whole object', () => {
