@@ -44,7 +44,11 @@ export class Incoming {
    */
   async commit(file: IncomingFile, directories: readonly [string, string], target: string): Promise<void> {
     const [shard, parent] = directories
-    await Promise.all([file.finish(), this.#ensure(shard).then(() => this.#ensure(parent))])
+    const made = this.#again([this.layout.blobs, shard], async () => {
+      await this.#ensure(shard)
+      await this.#ensure(parent)
+    })
+    await Promise.all([file.finish(), made])
     await this.#again([this.layout.blobs, shard, parent], () => this.files.rename(file.path, target))
     await storing(this.#sync.sync(parent))
   }
@@ -59,9 +63,21 @@ export class Incoming {
     } catch (error) {
       if (!(error instanceof StoreError) || errnoOf(error.cause) !== 'ENOENT') throw error
     }
+    await this.#mustBeThere()
     for (const directory of directories) this.#directories.delete(directory)
     for (const directory of directories) await this.#ensure(directory)
     return storing(act())
+  }
+
+  /**
+   * A file system that is not mounted, or was moved away, shows none of them: what would be stored in its place would be
+   * hidden once it is back.
+   * @throws {StoreError}
+   */
+  async #mustBeThere(): Promise<void> {
+    for (const directory of [this.layout.blobs, this.layout.incoming])
+      if (await storing(orUndefined(this.files.stat(directory)))) return
+    throw new StoreError(`the blob store is gone: ${this.layout.directory}`, 503)
   }
 
   /** The directory exists, durably: once per process, shared by everyone who asks meanwhile. */
@@ -69,7 +85,8 @@ export class Incoming {
     const known = this.#directories.get(directory)
     if (known) return known
     const made = (async () => {
-      await storing(this.files.mkdir(directory, { recursive: true }))
+      // Not those above it: see `#mustBeThere`.
+      await storing(this.files.mkdir(directory).catch(ignoreExisting))
       await storing(this.#sync.sync(dirname(directory)))
     })()
     made.catch(() => this.#directories.delete(directory))
@@ -126,6 +143,10 @@ export class IncomingFile {
     if (!this.#handle) throw new TypeError('the incoming file is closed')
     return this.#handle
   }
+}
+
+function ignoreExisting(error: unknown): void {
+  if (errnoOf(error) !== 'EEXIST') throw error
 }
 
 /** Turns a system error into the store's typed one, so that the retry policy can read it. */

@@ -64,7 +64,7 @@ describe('put', () => {
     expect(await fsp.readdir(join(dir, 'incoming'))).toEqual([])
   })
 
-  test.each(['blobs/<2 hex>/<space>', 'blobs/<2 hex>', 'blobs', 'incoming', ''])(
+  test.each(['blobs/<2 hex>/<space>', 'blobs/<2 hex>', 'blobs', 'incoming'])(
     'directories that are removed while the store runs are made anew: %s',
     async (removed) => {
       const dir = await directory()
@@ -80,6 +80,41 @@ describe('put', () => {
       }
     },
   )
+
+  test.each(['moved away', 'not mounted'])(
+    'a store that is %s takes nothing until it is back',
+    async (how) => {
+      const above = await directory()
+      const dir = join(above, 'store')
+      const away = join(above, 'away')
+      const store = fsBlobStore({ directory: dir })
+      const [blob, other] = [blobOf(1_000), blobOf(1_000)]
+      await store.put(SPACE, blob.id, blob.bytes)
+      await fsp.rename(dir, away)
+      if (how === 'not mounted') await fsp.mkdir(dir)
+      const before = await fsp.readdir(above, { recursive: true })
+      for (const { id, bytes } of [other, blob])
+        await expect(store.put(SPACE, id, bytes)).rejects.toMatchObject({ name: 'StoreError', status: 503 })
+      expect(await fsp.readdir(above, { recursive: true })).toEqual(before)
+      if (how === 'not mounted') await fsp.rmdir(dir)
+      await fsp.rename(away, dir)
+      await store.put(SPACE, other.id, other.bytes)
+      expect([await store.stat(SPACE, blob.id), await store.stat(SPACE, other.id)]).toEqual([1_000, 1_000])
+    },
+  )
+
+  test('a store that goes while a blob is written does not take it', async () => {
+    const dir = join(await directory(), 'store')
+    const open: typeof fsp.open = async (path, ...rest) => {
+      const handle = await fsp.open(path, ...rest)
+      if (String(path).includes('incoming')) await fsp.rm(dir, { recursive: true })
+      return handle
+    }
+    const store = fsBlobStore({ directory: dir, fileSystem: { ...fsp, open } })
+    const { id, bytes } = blobOf(1_000)
+    await expect(store.put(SPACE, id, bytes)).rejects.toMatchObject({ name: 'StoreError', status: 503 })
+    await expect(fsp.stat(dir)).rejects.toMatchObject({ code: 'ENOENT' })
+  })
 
   test('a blob longer than the limit is refused', async () => {
     const store = fsBlobStore({ directory: await directory() })
