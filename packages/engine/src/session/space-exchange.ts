@@ -300,7 +300,10 @@ export class SpaceExchange implements SpaceEndpoint {
   async #beginsAnew(open: Open): Promise<boolean> {
     const { database, peer } = this.#options
     const said = this.#said
-    if (await database.restoreIfBaseLost(peer, open.frontier)) return true
+    const rejoins = this.#rejoins
+    const isRestored = await database.restoreIfBaseLost(peer, open.frontier)
+    // By another link too.
+    if (isRestored || rejoins !== this.#rejoins) return true
     if (!said) throw new ProtocolError('UNEXPECTED_MESSAGE', 'the peer opened before this end did')
     const areWe = isBehind(said, open)
     const areThey = isBehind(open, said)

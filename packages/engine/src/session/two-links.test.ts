@@ -190,6 +190,20 @@ test('[EX6] an OPEN of another peer that waits while this side begins anew is no
   expect(await database.received.node(directory.id)).toBeUndefined()
 })
 
+test('[EX6] what an OPEN of another peer says is not judged by what was said before this side began anew', async () => {
+  const { database, own, hub, other } = await twoLinks()
+  await other.exchange.start()
+  const theirs = new Map([...own, [RID, 1] as const])
+  const restoreIfBaseLost = database.restoreIfBaseLost.bind(database)
+  vi.spyOn(database, 'restoreIfBaseLost').mockImplementationOnce(async (...asked) => {
+    await hub.open(wentBack(theirs))
+    return restoreIfBaseLost(...asked)
+  })
+  await other.open(wentBack(theirs))
+  await other.saidAnew()
+  expect(database.rejoins).toBe(1)
+})
+
 test('[EX6] a first OPEN that is being said while this side begins anew is said again', async () => {
   const { database, own, hub, other } = await twoLinks()
   let takeAck = (): void => undefined
