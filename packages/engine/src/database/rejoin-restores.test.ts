@@ -18,7 +18,10 @@ const OTHER = '9'.repeat(16) as ReplicaId
 class Watched extends MemoryKeyValueStore {
   /** Called once, when the next node comes into the received tree. */
   onNode: (() => void) | undefined
+  failsToEnd = false
   override async batch(...args: Parameters<MemoryKeyValueStore['batch']>) {
+    if (this.failsToEnd && args[0].some(({ key, type }) => type === 'del' && key.endsWith('z/state')))
+      throw new Error('no room')
     if (args[0].some(({ key, type }) => type === 'put' && key.includes('/r/n/'))) {
       const { onNode } = this
       this.onNode = undefined
@@ -80,4 +83,23 @@ test('[GC17] what a sync point has ended does not come back', async () => {
     database.restoreIfBaseLost(HUB, new Map()),
   ])
   expect([isLost, database.isRejoining, await names(database)]).toEqual([false, false, []])
+})
+
+test('[GC17] what came back in part comes back as a whole, whatever other peers say meanwhile', async () => {
+  const { storage, database, point } = await leftBehind()
+  storage.failsToEnd = true
+  await expect(database.restoreIfBaseLost(HUB, new Map())).rejects.toThrow('no room')
+  storage.failsToEnd = false
+  await database.syncPoint(PEER, point, database.rejoins)
+  expect([database.isRejoining, await names(database)]).toEqual([false, ['collected']])
+  expect([database.gc.floor.size, database.frontier.has(OTHER)]).toEqual([0, false])
+})
+
+test('[GC17] what came back in part comes back as a whole at the next start', async () => {
+  const { storage, database } = await leftBehind()
+  storage.failsToEnd = true
+  await expect(database.restoreIfBaseLost(HUB, new Map())).rejects.toThrow('no room')
+  storage.failsToEnd = false
+  const again = await open(storage)
+  expect([again.isRejoining, await names(again)]).toEqual([false, ['collected']])
 })

@@ -33,8 +33,11 @@ export interface RejoinState {
   readonly floor: Vector
   /** What the peer had; what is above it only we may have. */
   readonly shared: Vector
-  /** Of what is forgotten: it is noted, then taken away; then the peer's state is awaited. */
-  readonly phase: 'note' | 'wipe' | 'wait'
+  /**
+   * Of what is forgotten: it is noted, then taken away; then the peer's state is awaited. `restore`: in vain, and what
+   * was forgotten comes back.
+   */
+  readonly phase: 'note' | 'wipe' | 'wait' | 'restore'
 }
 
 interface Row {

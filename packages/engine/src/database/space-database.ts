@@ -73,7 +73,10 @@ export class SpaceDatabase {
       bury: (ids) => bury(store, ids),
     })
     this.#digests = new StateDigests(store.received, store.options.sha256)
-    this.#rejoin = new SpaceRejoin(store, (ops, rows) => this.commit(ops, rows))
+    this.#rejoin = new SpaceRejoin(store, {
+      commit: (ops, rows) => this.commit(ops, rows),
+      setFloor: (txn, floor) => this.gc.setFloor(txn, floor),
+    })
     const vectors = { frontier: () => this.frontier, known: () => this.#known }
     this.refusals = new SpaceRefusals(store, vectors, this.#rejoin)
     this.#lostIds = new LostIds(store)
@@ -376,10 +379,7 @@ export class SpaceDatabase {
   async restoreIfBaseLost(peer: DeviceId, frontier: Vector): Promise<boolean> {
     const isLess = this.#rejoin.isLessShared(peer, frontier)
     if (isLess) await this.rejoin(peer, { frontier }, 'relearn')
-    return (
-      isLess ||
-      this.#rejoin.restoreIfBaseLost(peer, frontier, (txn, { floor }) => this.gc.setFloor(txn, floor))
-    )
+    return isLess || this.#rejoin.restoreIfBaseLost(peer, frontier)
   }
 
   /** What we remember of a peer. */

@@ -41,16 +41,22 @@ export class SpaceRejoin implements BegunAnew {
   readonly #steps: RejoinSteps
   readonly #rejoin: Rejoin
   readonly #commit: CommitWithRows
+  readonly #setFloor: (txn: Transaction, floor: Vector) => () => void
   #count = 0
   /** What a beginning that has ended put aside, or noted, may still be there. */
   #hasLeftovers = true
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(store: SpaceStore, commit: CommitWithRows) {
+  /** @param parts.setFloor See `SpaceGc.setFloor`. */
+  constructor(
+    store: SpaceStore,
+    { commit, setFloor }: { commit: CommitWithRows; setFloor(txn: Transaction, floor: Vector): () => void },
+  ) {
     this.#store = store
     this.#steps = new RejoinSteps(store)
     this.#rejoin = new Rejoin(`${store.prefix}z/`)
     this.#commit = commit
+    this.#setFloor = setFloor
   }
 
   /** How often this object began anew: peers must begin from the start. */
@@ -68,7 +74,7 @@ export class SpaceRejoin implements BegunAnew {
 
   /** Goes on with what a crash, or an error of the database, has interrupted; it costs nothing where none did. */
   async resume(): Promise<void> {
-    if (this.#mustForget || (!this.state && this.#hasLeftovers)) await this.#inTurn(() => this.#goOn())
+    if (this.#isUnderWay || (!this.state && this.#hasLeftovers)) await this.#inTurn(() => this.#goOn())
   }
 
   /** Beginnings, what is left of them and what gives them up, one after the other: each takes many batches. */
@@ -79,28 +85,29 @@ export class SpaceRejoin implements BegunAnew {
   }
 
   /**
-   * Writes under own dots. What is written while only a part is forgotten would be forgotten too, or claimed and shown
-   * nowhere: a beginning that was interrupted is gone on with first.
+   * Writes under own dots. What is written while only a part is forgotten, or is back, would be forgotten too, or
+   * claimed and shown nowhere: a beginning that was interrupted is gone on with first.
    *
    * @throws {DatabaseError} BEGINS_ANEW: one was interrupted while this waited for its turn; what the database
    *   answers, whom one still interrupts. Nothing was written.
    */
   async write<T>(fn: (txn: Transaction) => Promise<Outcome<T>>): Promise<T> {
     // No `resume`: what is left of one that has ended is itself written through here, from within its turn.
-    if (this.#mustForget) await this.#inTurn(() => this.#goOn())
+    if (this.#isUnderWay) await this.#inTurn(() => this.#goOn())
     return this.#store.write((txn) => {
-      if (this.#mustForget)
+      if (this.#isUnderWay)
         throw new DatabaseError('BEGINS_ANEW', 'this device begins anew: write again later')
       return fn(txn)
     })
   }
 
   async #goOn(): Promise<void> {
-    if (this.#mustForget) await this.#steps.alone(() => this.#forget())
+    if (this.#isUnderWay)
+      await this.#steps.alone(() => (this.state?.phase === 'restore' ? this.#restore() : this.#forget()))
     if (!this.state && this.#hasLeftovers) await this.#adoptOrphans()
   }
 
-  get #mustForget(): boolean {
+  get #isUnderWay(): boolean {
     return this.state !== undefined && this.state.phase !== 'wait'
   }
 
@@ -260,25 +267,23 @@ export class SpaceRejoin implements BegunAnew {
    *
    * @returns whether that was so.
    */
-  restoreIfBaseLost(
-    peer: DeviceId,
-    frontier: Vector,
-    publishMore: (txn: Transaction, before: RejoinState) => () => void,
-  ): Promise<boolean> {
+  restoreIfBaseLost(peer: DeviceId, frontier: Vector): Promise<boolean> {
     return this.#inTurn(async () => {
       await this.#goOn()
-      // Alone: a sync point of another peer would end the beginning, with half of what was forgotten back.
-      const isLost = await this.#steps.alone(async () => {
-        const isBaseLost = this.#rejoin.isBaseLost(peer, frontier)
-        if (isBaseLost) await this.#restore(publishMore)
-        return isBaseLost
+      const isBaseLost = () => this.#rejoin.isBaseLost(peer, frontier)
+      if (!isBaseLost()) return false
+      let isLost = false
+      // From here on no sync point of another peer ends the beginning: half of what was forgotten may be back.
+      await this.#steps.write(async (txn) => {
+        isLost = isBaseLost()
+        return isLost ? { publish: this.#rejoin.moveTo(txn, 'restore') } : {}
       })
-      if (isLost) await this.#goOn()
+      await this.#goOn()
       return isLost
     })
   }
 
-  async #restore(publishMore: (txn: Transaction, before: RejoinState) => () => void): Promise<void> {
+  async #restore(): Promise<void> {
     const { storage } = this.#store.options
     for await (const page of this.#rejoin.aside(storage)) {
       await this.#steps.writeAlone((txn) =>
@@ -292,7 +297,7 @@ export class SpaceRejoin implements BegunAnew {
       const before = this.state!
       const publishes = [
         this.#steps.raise(txn, before.frontier),
-        publishMore(txn, before),
+        this.#setFloor(txn, before.floor),
         this.#leaving(this.#rejoin.abandon(txn)),
       ]
       await this.#steps.forgetCursors(txn)
