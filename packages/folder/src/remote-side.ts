@@ -131,7 +131,7 @@ export class RemoteSide {
   /**
    * One pass over what others changed.
    * @param signal The turn is broken off: the pass does not begin. One that runs ends by `interrupt`.
-   * @throws the signal's reason; what stopped it, where it was not interrupted.
+   * @throws the signal's reason; what else stopped it: things may be half done then.
    */
   async pass(signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted()
@@ -144,7 +144,8 @@ export class RemoteSide {
     try {
       await this.#ended(await applyRemote(apply, stop.signal, this.#downloads))
     } catch (error) {
-      if (!stop.signal.aborted || signal.aborted) throw error
+      // Anything else ended it in the middle: what is half done is settled before the next look.
+      if (error !== stop.signal.reason || signal.aborted) throw error
     } finally {
       this.#stop = undefined
       this.#isStopping = false
