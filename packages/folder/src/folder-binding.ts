@@ -50,7 +50,8 @@ export interface FolderBinding extends AsyncDisposable {
    *
    * @returns what the disk does not let be moved to the trash: it stays and is not sent; a folder that was
    *   held as a whole stays held.
-   * @throws {TransportError} without a hub, when that is done and bytes are missing that only the hub has.
+   * @throws {TransportError} without a hub, when that is done and bytes are missing that only the hub has. System
+   *   errors: what a failure left half done cannot be settled now; nothing was dropped.
    */
   revert(): Promise<readonly Problem[]>
   /** What happened to a path and why, newest last. */

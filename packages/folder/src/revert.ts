@@ -1,12 +1,13 @@
 import { TransportError } from '@tidemark/protocol'
 import { filter, firstValueFrom, type Observable } from 'rxjs'
+import { settleUnderWay, Unsettled } from './apply/index.js'
 import type { ApplyContext } from './apply-context.js'
 import { discard } from './discard.js'
 import { type Hold, type Unlike, unlikeRows } from './holds.js'
 import type { PushContext } from './local/push-context.js'
 import type { Unsent } from './local/unsent.js'
 import { revertUnsent } from './revert-unsent.js'
-import { acceptRoot, type RootCheckOptions, rebaseRoot } from './root-check.js'
+import { acceptRoot, checkRoot, type RootCheckOptions, rebaseRoot } from './root-check.js'
 import type { Problem } from './rows.js'
 import { rowOps } from './rows-store.js'
 import type { Wakeups } from './wakeups.js'
@@ -29,19 +30,27 @@ export interface Reverted {
   readonly problems: readonly Problem[]
 }
 
-/** Drops what is held, or what may not be sent. A folder of which something cannot be moved away stays held. */
+const NOTHING_RELEASED: Reverted = { isReleased: false, problems: [] }
+
+/**
+ * Drops what is held, or what may not be sent. A folder of which something cannot be moved away stays held.
+ * @throws system errors: what is half done cannot be settled durably now, and nothing was dropped.
+ */
 export async function revertLocal(options: RevertOptions): Promise<Reverted> {
   const { push, apply, rootCheck, hold, unsent } = options
   if (hold?.kind === 'folder') {
     // Of a folder that this database has not bound nothing can be dropped.
-    if (!(await rebaseRoot(rootCheck))) return { isReleased: false, problems: [] }
-    const problems = await revertHeld(push, hold, apply.trash)
+    if (!(await rebaseRoot(rootCheck))) return NOTHING_RELEASED
+    const problems = await revertHeld(push, hold, apply)
     // Last: until then nothing of it is sent, whatever ends this.
     const isReleased = problems.length === 0 && (await acceptRoot(rootCheck)) !== undefined
     return { isReleased, problems }
   }
-  if (hold) return { isReleased: true, problems: await revertHeld(push, hold, apply.trash) }
-  if (unsent.size === 0) return { isReleased: false, problems: [] }
+  if (!hold && unsent.size === 0) return NOTHING_RELEASED
+  // The next turn holds it for that: what is missing now was decided by nobody.
+  if ('kind' in (await checkRoot(rootCheck))) return NOTHING_RELEASED
+  if (hold) return { isReleased: true, problems: await revertHeld(push, hold, apply) }
+  await settleUnderWay(apply)
   const problems = await revertUnsent(push, unsent.list(), apply.trash)
   unsent.clear()
   return { isReleased: true, problems }
@@ -82,15 +91,23 @@ export async function mustBeBack({ turns, hasEnded, problems, wakeups }: TurnsOf
  *
  * @returns what could not be moved to the trash: its row stays.
  */
-async function revertHeld(context: PushContext, hold: Hold, trash: string): Promise<readonly Problem[]> {
+async function revertHeld(
+  context: PushContext,
+  hold: Hold,
+  apply: ApplyContext,
+): Promise<readonly Problem[]> {
   const { rows, files, directory, space } = context
+  // What a turn that failed has left half done is unlike its row too, and none of it is the user's doing.
+  await settleUnderWay(apply)
+  const { keys: underWay } = await Unsettled.read(apply)
   const unlike: Unlike[] = []
   for await (const page of unlikeRows(rows, files, directory)) {
-    unlike.push(...page.filter(({ stat }) => stat === undefined || hold.kind === 'folder'))
+    const local = page.filter(({ row }) => !underWay.has(row.key))
+    unlike.push(...local.filter(({ stat }) => stat === undefined || hold.kind === 'folder'))
   }
   const changed = unlike.flatMap(({ path, stat }) => (stat ? [path] : []))
   // Before their rows go: what has none looks new, and would stay after a crash.
-  const problems = await discard(context, changed, trash)
+  const problems = await discard(context, changed, apply.trash)
   const kept = new Set(problems.map(({ path }) => path))
   const dropped = unlike.filter(({ path }) => !kept.has(path))
   // One batch: half of it, after a crash, would leave rows that look like deletions.
