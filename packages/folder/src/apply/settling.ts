@@ -117,8 +117,14 @@ export class Settling {
       this.#returnUsersFile()
       return undefined
     }
+    const there = this.#stat(this.#to)
+    if (there && isInode(there, aside)) {
+      // It was given back, and still has its name in the trash.
+      this.ctx.files.unlink(this.#aside!)
+      return undefined
+    }
     // Its user made a file where the name was missing: that is none of the versions, it is new.
-    if (this.#stat(this.#to)) return { row: undefined, isHalf: true }
+    if (there) return { row: undefined, isHalf: true }
     // The directory is gone or went elsewhere, and nobody took this file out of it: the old content is in the
     // trash, the new one comes again.
     if (this.#stat(dirname(this.#to!))?.kind !== 'dir') return { row: undefined, isHalf: true }
