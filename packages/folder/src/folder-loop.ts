@@ -75,7 +75,7 @@ export class FolderLoop {
     this.#local = new LocalSide(options, {
       hold: this.#hold,
       link: () => this.#link,
-      underWay: async () => (this.#mustSettle ? (await Unsettled.read(options.apply)).keys : new Set()),
+      underWay: () => Unsettled.read(options.apply),
       onBegun: () => this.status$.next(this.#status()),
       onSettled: (directory) => this.hint(directory),
     })
@@ -242,6 +242,8 @@ export class FolderLoop {
     const settle = this.#isRecovered ? settleUnderWay : recover
     const problems = await settle(apply)
     push.problems.set('/recovery', problems)
+    // Scans have left out what was under way.
+    if (this.#mustSettle && problems.length === 0) this.hintAll()
     this.#mustSettle = problems.length > 0
     const now = hasBegunAnew ? await this.#importAgain(root) : root
     if (this.#isRecovered) return now

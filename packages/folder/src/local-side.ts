@@ -1,12 +1,12 @@
 import { join } from 'node:path'
-import type { EntryKey, LinkState } from '@tidemark/engine'
+import type { LinkState } from '@tidemark/engine'
 import { DeleteGuard } from './delete-guard.js'
 import type { HoldState } from './hold-state.js'
 import type { DeleteLimit } from './holds.js'
 import { Absences, hasLeft } from './local/absences.js'
 import { auditBelow } from './local/audit.js'
 import { LargeFiles } from './local/large-files.js'
-import { type LocalPassResult, runLocalPass } from './local/local-pass.js'
+import { type LocalPassResult, runLocalPass, type UnderWay } from './local/local-pass.js'
 import type { PushContext } from './local/push-context.js'
 import { Retries } from './local/retries.js'
 import { Rounds } from './local/rounds.js'
@@ -59,7 +59,7 @@ export class LocalSide {
       readonly hold: HoldState
       readonly link: () => LinkState
       /** See `LocalPassOptions.underWay`. */
-      readonly underWay: () => Promise<ReadonlySet<EntryKey>>
+      readonly underWay: () => Promise<UnderWay>
       /** A pass has begun: what was hinted is being looked at. */
       readonly onBegun: () => void
       /** A large file settled: its directory (relative) is worth a look. */

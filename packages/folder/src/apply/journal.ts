@@ -10,8 +10,8 @@ import type { Step } from './step.js'
 export interface Intent {
   readonly type: Step['type']
   readonly key: EntryKey
-  /** Key under which the database has the row that the effect starts from. */
-  readonly rowKey?: EntryKey
+  /** The row that the effect starts from, as the database has it. */
+  readonly row?: SyncedRow
   /** What the entry's row is after the effect, but for the fingerprint; absent: it has none. */
   readonly after?: { readonly dir: EntryKey; readonly localName: string; readonly entry: ViewEntry }
   /** Set on the last effect of an entry: what to take over when it was done. */
@@ -92,15 +92,21 @@ export async function rebasedJournal(
 ): Promise<KeyValueOp[]> {
   const rebased = (fingerprint: Fingerprint): Fingerprint =>
     fingerprint.dev === before ? { ...fingerprint, dev: now } : fingerprint
-  const intentOf = ({ staged, ...intent }: Intent): Intent =>
-    staged ? { ...intent, staged: { ...staged, fingerprint: rebased(staged.fingerprint) } } : intent
+  const withRebased = <T extends { readonly fingerprint: Fingerprint }>(thing: T): T => ({
+    ...thing,
+    fingerprint: rebased(thing.fingerprint),
+  })
+  const intentOf = ({ row, staged, ...intent }: Intent): Intent => ({
+    ...intent,
+    ...(row ? { row: withRebased(row) } : {}),
+    ...(staged ? { staged: withRebased(staged) } : {}),
+  })
   const ops: KeyValueOp[] = []
   const { intents, bootId } = await readBatch(rows)
   if (intents.length > 0) ops.push(batchPut({ intents: intents.map(intentOf), bootId }))
   const unsettled = await readUnsettled(rows)
   if (unsettled.length > 0) ops.push(unsettledPut(unsettled.map(intentOf)))
-  for (const { row, path } of await readLifts(rows))
-    ops.push(liftPut({ row: { ...row, fingerprint: rebased(row.fingerprint) }, path }))
+  for (const { row, path } of await readLifts(rows)) ops.push(liftPut({ row: withRebased(row), path }))
   return ops
 }
 

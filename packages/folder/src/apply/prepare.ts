@@ -40,6 +40,7 @@ export function prepare(tools: RunTools, state: RunState, step: Step): Prepared 
   const { locator, trash, staging, ctx, staged } = tools
   const { item } = step
   const row = state.rows.get(item.key)
+  const stored = state.stored.get(item.key)
   const target = 'to' in step ? step.to : undefined
   const isLift = step.type === 'lift'
   const fromPlace = state.placeOf(item.key)
@@ -56,7 +57,7 @@ export function prepare(tools: RunTools, state: RunState, step: Step): Prepared 
   const intent: Intent = {
     type: step.type,
     key: item.key,
-    ...(row ? { rowKey: row.key } : {}),
+    ...(stored ? { row: stored } : {}),
     ...(target && !isLift
       ? { after: { dir: target.dirKey, localName: target.name, entry: state.entryAfter(step) } }
       : {}),

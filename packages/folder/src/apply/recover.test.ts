@@ -37,7 +37,7 @@ async function interruptedReplace(...files: (readonly [id: number, name: string]
     intents.push({
       type: 'replace',
       key: row.key,
-      rowKey: row.key,
+      row,
       after: { dir, localName, entry },
       from: at,
       to: at,
@@ -160,7 +160,7 @@ test('[CR18] a place where a move ended is no longer that of another row, as in 
   fs.renameSync(world.path('d/f'), world.path('d/g'))
   const { key, dir, entry } = moved
   const after = { dir, localName: 'g', entry }
-  const intent: Intent = { type: 'move', key, rowKey: key, after, from: 'd/f', to: 'd/g' }
+  const intent: Intent = { type: 'move', key, row: moved, after, from: 'd/f', to: 'd/g' }
   await ctx.space.writeRows([batchPut({ intents: [intent], bootId: ctx.files.bootId() })], { sync: true })
   await recover(ctx)
   expect((await ctx.rows.get(key))!.localName).toBe('g')
@@ -189,7 +189,7 @@ test('[CR18] what its user saves over a file that a start after a crash goes on 
   const row = (await ctx.rows.get(nodeId(2)))!
   const [from, to, aside] = ['d/f', '.tidemark/staging/lift-f', '.tidemark/staging/hold-1']
   fs.linkSync(world.path(from), world.path(to))
-  const intent: Intent = { type: 'lift', key: row.key, rowKey: row.key, from, to, aside }
+  const intent: Intent = { type: 'lift', key: row.key, row, from, to, aside }
   const ops = [batchPut({ intents: [intent], bootId: ctx.files.bootId() }), liftPut({ row, path: to })]
   await ctx.space.writeRows(ops, { sync: true })
   let isSaved = false
@@ -245,8 +245,8 @@ test('[CR18] what has landed, and cannot be looked at now, is not put back', asy
   const { key, entry } = row
   const [from, to, aside] = ['.tidemark/staging/lift-g', 'd/h', '.tidemark/staging/hold-1']
   const after = { dir: row.dir, localName: 'h', entry }
-  const intent: Intent = { type: 'land', key, rowKey: key, after, from, to, aside }
   const lifted = { ...row, dir: STAGING_DIR, localName: 'lift-g' }
+  const intent: Intent = { type: 'land', key, row: lifted, after, from, to, aside }
   const journal = [batchPut({ intents: [intent], bootId: undefined }), liftPut({ row, path: from })]
   await ctx.space.writeRows([...journal, ...rowOps([{ before: row, after: lifted }])], { sync: true })
   fs.renameSync(world.path('d/g'), world.path(to))

@@ -23,7 +23,7 @@ import {
 import { isGivenUp } from './part-pruning.js'
 import { refusedByDisk } from './problems.js'
 import { childrenOfRekeyed } from './rekeyed.js'
-import { Settling } from './settling.js'
+import { type Settled, Settling } from './settling.js'
 import { isStagedContent, rootOfPart } from './staging.js'
 import { stamps } from './stamps.js'
 import { pruneTrash, Trash } from './trash.js'
@@ -65,7 +65,7 @@ export async function settleUnderWay(ctx: ApplyContext): Promise<readonly Proble
   const intents = { unsettled: await readUnsettled(ctx.space.rows), batch: await readBatch(ctx.space.rows) }
   if (intents.unsettled.length + intents.batch.intents.length > 0)
     problems.push(...(await settleBatch(ctx, intents)))
-  const waiting = new Set((await readUnsettled(ctx.space.rows)).map(({ rowKey }) => rowKey))
+  const waiting = new Set((await readUnsettled(ctx.space.rows)).map(({ row }) => row?.key))
   for (const lift of await readLifts(ctx.space.rows)) {
     // It may have landed already.
     if (waiting.has(lift.row.key)) continue
@@ -94,8 +94,7 @@ async function settleBatch(
 ): Promise<Problem[]> {
   const intents = [...earlier, ...batch.intents]
   const isSameBoot = batch.bootId !== undefined && batch.bootId === ctx.files.bootId()
-  const settling = (intent: Intent) =>
-    new Settling(ctx, intent, rows.get(intent.key), isSameBoot && !earlier.includes(intent))
+  const settling = (intent: Intent) => new Settling(ctx, intent, isSameBoot && !earlier.includes(intent))
   const stored = new Map<EntryKey, SyncedRow | undefined>()
   const rows = new Map<EntryKey, SyncedRow | undefined>()
   const done: Intent[] = []
@@ -104,14 +103,17 @@ async function settleBatch(
   const problems: Problem[] = []
   const directories = new Set<string>()
   for (const intent of intents) {
-    const { key, rowKey, to, from } = intent
-    if (!rows.has(key)) {
-      const row = rowKey === undefined ? undefined : await ctx.rows.get(rowKey)
-      stored.set(key, row)
-      rows.set(key, row)
+    const { key, row, to, from } = intent
+    const before = row && (await ctx.rows.get(row.key))
+    const isCurrent = !row || (before !== undefined && isInode(before.fingerprint, row.fingerprint))
+    if (isCurrent) {
+      stored.set(key, before)
+      rows.set(key, before)
     }
     try {
-      const settled = (await isAnothersDirectory(ctx, intent)) ? undefined : settling(intent).run()
+      let settled: Settled | undefined
+      if (!isCurrent) settling(intent).tidy()
+      else if (!(await isAnothersDirectory(ctx, intent))) settled = settling(intent).run()
       for (const path of [to, from])
         if (path !== undefined) directories.add(dirname(join(ctx.directory, path)))
       if (settled) rows.set(key, settled.row)
@@ -124,7 +126,8 @@ async function settleBatch(
   }
   const taken = new Set(intents.filter(({ key }) => rows.get(key) !== stored.get(key)).map(({ to }) => to))
   for (const intent of [...failed]) {
-    const row = taken.has(intent.from) ? settling(intent).movedAway() : undefined
+    const isCurrent = stored.has(intent.key)
+    const row = isCurrent && taken.has(intent.from) ? settling(intent).movedAway() : undefined
     if (!row) continue
     rows.set(intent.key, row)
     if (intent.shown) done.push(intent)
@@ -156,7 +159,7 @@ async function settleBatch(
   const landed = intents.filter(({ type, key }) => type === 'land' && rows.get(key) !== stored.get(key))
   changes.push(...(await childrenOfRekeyed(ctx.rows, changes)))
   const rest = unsettled.length === 0 ? unsettledDel : unsettledPut(unsettled)
-  const ops = [...landed.map(({ rowKey }) => liftDel(rowKey!)), batchDel, rest]
+  const ops = [...landed.map(({ row }) => liftDel(row!.key)), batchDel, rest]
   await changeRows(ctx, changes, { shown, ops, sync: true })
   return problems
 }
@@ -178,9 +181,7 @@ async function isAnothersDirectory(
  */
 function untorn(done: readonly Intent[], failed: readonly Intent[]): Intent[] {
   const torn = new Set(
-    failed.flatMap(({ rowKey, shown }) =>
-      rowKey === undefined ? [] : (shown?.nodes ?? []).map(({ id }) => id),
-    ),
+    failed.flatMap(({ row, shown }) => (row === undefined ? [] : (shown?.nodes ?? []).map(({ id }) => id))),
   )
   return done.filter(({ shown }) => !shown!.nodes.some(({ id, kind }) => kind !== 'dir' && torn.has(id)))
 }
@@ -191,7 +192,7 @@ function untorn(done: readonly Intent[], failed: readonly Intent[]): Intent[] {
  */
 async function hasOldRelatives(
   ctx: ApplyContext,
-  { key, rowKey, shown }: Intent,
+  { key, row, shown }: Intent,
   shownNow: ReadonlySet<EntryKey>,
 ): Promise<boolean> {
   const relatives = new Set<EntryKey>()
@@ -203,7 +204,7 @@ async function hasOldRelatives(
       if (value.root !== undefined) relatives.add(`${node.id}:${value.root}`)
     }
   }
-  const others = [...relatives].filter((each) => each !== key && each !== rowKey && !shownNow.has(each))
+  const others = [...relatives].filter((each) => each !== key && each !== row?.key && !shownNow.has(each))
   return (await ctx.rows.getMany(others)).some((row) => row !== undefined)
 }
 

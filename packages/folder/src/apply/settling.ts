@@ -16,6 +16,8 @@ export interface Settled {
 
 /** One effect of the interrupted batch, looked at on disk. */
 export class Settling {
+  /** What the effect started from. */
+  readonly #row: SyncedRow | undefined
   readonly #to: string | undefined
   readonly #from: string | undefined
   readonly #aside: string | undefined
@@ -24,12 +26,12 @@ export class Settling {
   constructor(
     private readonly ctx: ApplyContext,
     private readonly intent: Intent,
-    private readonly row: SyncedRow | undefined,
     /** Since the effect the machine ran, and nobody used staging: what was done is there, or somebody undid it. */
     private readonly isSound: boolean,
   ) {
     const absolute = (path: string | undefined) =>
       path === undefined ? undefined : join(ctx.directory, path)
+    this.#row = intent.row
     this.#to = absolute(intent.to)
     this.#from = absolute(intent.from)
     this.#aside = absolute(intent.aside)
@@ -69,13 +71,25 @@ export class Settling {
   }
 
   /**
+   * For an effect whose row the database no longer has: another has its place by now, or none. Old content stays in
+   * the trash, and nothing gets a name but what its user made.
+   *
+   * @throws system errors: it can be asked again.
+   */
+  tidy(): void {
+    const [there, left] = [this.#stat(this.#to), this.#stat(this.#staged)]
+    if (there && left && isInode(there, left)) this.ctx.files.unlink(this.#staged!)
+    this.#returnUsersFile()
+  }
+
+  /**
    * For a move that is not done although its old place is another's: it was done, and what was moved is gone
    * since. The next scan misses it where it was moved to, or finds it where its user moved it.
    *
    * @returns the row there; `undefined`: it was no move.
    */
   movedAway(): SyncedRow | undefined {
-    return this.intent.type === 'move' && this.row ? this.#movedRow(undefined) : undefined
+    return this.intent.type === 'move' && this.#row ? this.#movedRow(undefined) : undefined
   }
 
   /** @param wasFree Whether nothing stands there that stood there before. */
@@ -172,7 +186,7 @@ export class Settling {
     const source = this.#stat(this.#from)
     const isThere = target !== undefined && this.#hasRowsInode(target)
     if (!isThere && !this.#hasLeft(source)) return undefined
-    if (source && this.#hasRowsInode(source) && this.row!.entry.kind === 'file') {
+    if (source && this.#hasRowsInode(source) && this.#row!.entry.kind === 'file') {
       this.#takeFirstName()
     }
     const { after, type } = this.intent
@@ -195,13 +209,13 @@ export class Settling {
 
   /** Whether what waited in staging has had its place, although it is not there: its user has moved it on. */
   #hasLeft(source: FileStat | undefined): boolean {
-    if (this.intent.type !== 'land' || !this.row) return false
-    return !source || (this.#hasRowsInode(source) && source.nlink > this.row.fingerprint.nlink)
+    if (this.intent.type !== 'land' || !this.#row) return false
+    return !source || (this.#hasRowsInode(source) && source.nlink > this.#row.fingerprint.nlink)
   }
 
   #movedRow(stat: FileStat | undefined): SyncedRow {
-    const row = this.#rowOf(stat, this.row!.fingerprint)
-    return { ...row, key: this.intent.shown ? this.intent.key : this.row!.key }
+    const row = this.#rowOf(stat, this.#row!.fingerprint)
+    return { ...row, key: this.intent.shown ? this.intent.key : this.#row!.key }
   }
 
   #returnUsersFile(): void {
@@ -246,15 +260,15 @@ export class Settling {
   }
 
   #hasRowsInode(stat: Fingerprint): boolean {
-    const row = this.row?.fingerprint
+    const row = this.#row?.fingerprint
     return row !== undefined && isInode(stat, row)
   }
 
   #isAsideRows(): boolean {
-    return this.row !== undefined && isRowAside(this.ctx.files, this.#aside!, this.row)
+    return this.#row !== undefined && isRowAside(this.ctx.files, this.#aside!, this.#row)
   }
 
   #isRow(stat: Fingerprint): boolean {
-    return this.row !== undefined && sameFile(stat, this.row.fingerprint)
+    return this.#row !== undefined && sameFile(stat, this.#row.fingerprint)
   }
 }

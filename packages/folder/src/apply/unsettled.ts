@@ -15,24 +15,27 @@ import { readLifts, readUnsettled } from './journal.js'
 export class Unsettled {
   private constructor(
     readonly keys: ReadonlySet<EntryKey>,
+    /** Where these effects began, and where they were to end. */
+    readonly paths: ReadonlySet<string>,
     private readonly directories: ReadonlySet<string>,
   ) {}
 
   static async read({ space, rows, files, directory }: ApplyContext): Promise<Unsettled> {
     const keys = new Set<EntryKey>()
+    const paths = new Set<string>()
     const directories = new Set<string>()
-    for (const { key, rowKey, from, to } of await readUnsettled(space.rows)) {
-      keys.add(key).add(rowKey ?? key)
-      for (const path of [from, to])
-        for (let at = dirname(path ?? ''); at !== '.'; at = dirname(at)) directories.add(at)
+    for (const { key, row, from, to } of await readUnsettled(space.rows)) {
+      keys.add(key).add(row?.key ?? key)
+      for (const path of [from, to]) if (path !== undefined) paths.add(path)
     }
+    for (const path of paths) for (let at = dirname(path); at !== '.'; at = dirname(at)) directories.add(at)
     for (const { row, path } of await readLifts(space.rows)) {
       // Where it is recorded that it waits in staging, whoever goes on with the pass finds it there.
       const isRecorded = (await rows.get(row.key))?.dir === STAGING_DIR
       // What the disk refused to lift is where it was.
       if (!isRecorded && isThere(files, join(directory, path))) keys.add(row.key)
     }
-    return new Unsettled(keys, directories)
+    return new Unsettled(keys, paths, directories)
   }
 
   /** @param pathOf Where the thing of a row stands, relative to the bound directory. */

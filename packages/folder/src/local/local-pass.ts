@@ -40,10 +40,16 @@ export interface LocalPassOptions extends PushOptions {
   readonly unclear: Absences
   /** Nothing can be committed now: changes are counted and left. */
   readonly isOffline: boolean
-  /** Entries that are not in their places because effects on them are half done: nobody has deleted these. */
-  readonly underWay: ReadonlySet<EntryKey>
+  /** What effects that are half done are about: none of what stands there, or is missing, is its user's doing. */
+  readonly underWay: UnderWay
   /** Whether these may be deleted now. */
   readonly mayDelete: (items: readonly Deletion[]) => Promise<boolean>
+}
+
+export interface UnderWay {
+  readonly keys: ReadonlySet<EntryKey>
+  /** Relative. */
+  readonly paths: ReadonlySet<string>
 }
 
 export interface LocalPassResult {
@@ -80,6 +86,8 @@ class LocalPass {
   readonly #occupied: Occupied[] = []
   /** With the directory that it is missing from. */
   readonly #missing = new Map<EntryKey, { readonly row: SyncedRow; readonly directory: string }>()
+  /** Rows of which nothing can be said before what is under way is settled. */
+  readonly #undecided = new Set<EntryKey>()
   /** Rows whose things may have come to this directory. */
   readonly #unclear = new Map<EntryKey, string>()
   #group: Item[] = []
@@ -183,6 +191,12 @@ class LocalPass {
   }
 
   async #take(finding: Finding, dir: DirRef, isDeep: boolean, names: EntryNames): Promise<void> {
+    if (this.#isUnderWay(finding, dir)) {
+      // What came here is missing where it was.
+      if ('row' in finding) this.#undecided.add(finding.row.key)
+      if (finding.type === 'occupied' && finding.owner) this.#undecided.add(finding.owner.key)
+      return
+    }
     switch (finding.type) {
       case 'enter': {
         const path = dir.pathOf(finding.row.localName)
@@ -220,6 +234,14 @@ class LocalPass {
         this.#missing.set(finding.row.key, { row: finding.row, directory: dir.path })
         return
     }
+  }
+
+  #isUnderWay(finding: Finding, dir: DirRef): boolean {
+    // What is in a directory has keys and paths of its own.
+    if (finding.type === 'enter') return false
+    const { keys, paths } = this.options.underWay
+    if ('row' in finding && keys.has(finding.row.key)) return true
+    return paths.has(dir.pathOf('name' in finding ? finding.name : finding.row.localName))
   }
 
   async #standsElsewhere(row: SyncedRow): Promise<boolean> {
@@ -270,7 +292,7 @@ class LocalPass {
     const { absences, unclear, monotonicMs, isOffline, unsent, underWay } = this.options
     if (isOffline) return
     const nowMs = monotonicMs()
-    for (const key of underWay) this.#missing.delete(key)
+    for (const key of [...underWay.keys, ...this.#undecided]) this.#missing.delete(key)
     for (const [key, directory] of this.#unclear) {
       // Together, so that it is not gone from the one before it is seen in the other.
       for (const each of [directory, this.#missing.get(key)?.directory])
