@@ -47,6 +47,9 @@ async function annAndBob(what: Refused) {
       await ann.binding.settled()
       await expect.poll(() => failures, { timeout: 15_000 }).toBeGreaterThan(0)
     },
+    allowAlone() {
+      isRefusing = false
+    },
     async allow() {
       isRefusing = false
       bob.binding.rescan()
@@ -122,4 +125,14 @@ test('[CR18] [FB1] what its user moves to where something is half done was delet
   expect(sent().filter((line) => line.startsWith('delete'))).toEqual([])
   expect(onDisk(bob.directory)).toEqual(onDisk(ann.directory))
   expect(Object.values(onDisk(ann.directory)).sort()).toEqual(['/', 'in', 'two', 'x'])
+}, 60_000)
+
+test('[CR18] what its user makes where something is half done is found when that is settled', async () => {
+  const { ann, bob, refuse, allowAlone } = await annAndBob('lstat in the trash')
+  await refuse(edit)
+  fs.writeFileSync(bob.path('f'), 'of bob')
+  await looked(bob)
+  allowAlone()
+  const contents = () => Object.values(onDisk(ann.directory)).sort()
+  await expect.poll(contents, { timeout: 20_000 }).toEqual(['/', 'in', 'of bob', 'two', 'x'])
 }, 60_000)

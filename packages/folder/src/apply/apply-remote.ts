@@ -12,7 +12,7 @@ import { matchesRow, mustBeSystemError } from './disk.js'
 import { Downloads } from './downloads.js'
 import { type Gathered, gather } from './gather.js'
 import { contentDiffers, executableDiffers, type Item } from './item.js'
-import { batchDel } from './journal.js'
+import { batchDel, readUnsettled } from './journal.js'
 import { keepRefused, nodeOf, readRefused } from './keep-refused.js'
 import { keptEntries, withWaiting } from './kept.js'
 import { Locator, soundDirs } from './locator.js'
@@ -140,7 +140,10 @@ async function applyBatch(tools: BatchTools, batch: Gathered): Promise<readonly 
   // Nothing but another entry of its node is what it waits for.
   for (const { key, want } of items)
     if (nodes.has(nodeOf(key)) && report.deferred.has(key) && (!want || staged.has(key))) report.keep(key)
-  await remove(ctx, left())
+  const awaited = await stagedForUnsettled(ctx)
+  const unwanted = left().filter((path) => !awaited.has(path))
+  for (const path of left().filter((each) => awaited.has(each))) ctx.abandoned.add(path)
+  await remove(ctx, unwanted)
   return []
 }
 
@@ -294,6 +297,12 @@ const isReserved = (path: string): boolean => path.split('/')[0] === RESERVED_NA
 function unused(ctx: ApplyContext, area: StagingArea, staged: ReadonlyMap<EntryKey, Staged>): string[] {
   const paths = [...staged.values()].map(({ path }) => path)
   return paths.filter((path) => !path.startsWith(join(area.directory, 'part-')) && ctx.files.lstat(path))
+}
+
+/** What settling goes on with: removed before, its inode number could be that of a file that its user makes then. */
+async function stagedForUnsettled({ space, directory }: ApplyContext): Promise<ReadonlySet<string>> {
+  const intents = await readUnsettled(space.rows)
+  return new Set(intents.flatMap(({ staged }) => (staged ? [join(directory, staged.path)] : [])))
 }
 
 /** Not before it is durable that no batch is under way: after a power cut they would pass for placed. */
