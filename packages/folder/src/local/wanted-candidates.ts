@@ -31,16 +31,18 @@ export class WantedCandidates {
     private readonly trash: string,
   ) {}
 
-  async *shown(): AsyncIterable<Candidate> {
+  /** `undefined`: one whose row leads nowhere at the moment, as while others' moves wait in staging. */
+  async *shown(): AsyncIterable<Candidate | undefined> {
     const { rows, space, directory } = this.context
     for await (const page of rows.all()) {
       const files = page.filter(({ entry }) => entry.kind === 'file' && entry.version)
       const wanted = await space.wanted.among(files.map(({ entry }) => entry.version!.root))
       for (const row of files) {
         const { root, size } = row.entry.version!
-        const path = wanted.has(root) ? await rows.localPathOf(row) : undefined
-        if (path === undefined) continue
-        yield { absolute: `${directory}/${path}`, path, size, takes: (each) => each === root }
+        if (!wanted.has(root)) continue
+        const path = await rows.localPathOf(row)
+        if (path === undefined) yield undefined
+        else yield { absolute: `${directory}/${path}`, path, size, takes: (each) => each === root }
       }
     }
   }

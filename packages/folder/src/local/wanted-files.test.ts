@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { ByteSource, Upload } from '@tidemark/engine'
 import { StoreError } from '@tidemark/protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -24,6 +24,8 @@ class Asked {
   readonly stored: string[] = []
   readonly problems: unknown[] = []
   beforeStore: () => void = () => {}
+  /** What the rows say. */
+  readonly rows: { readonly root: string; readonly size: number; readonly path: string | undefined }[] = []
   readonly wanted: WantedFiles
 
   /** @param wants Sizes, by root. */
@@ -31,11 +33,20 @@ class Asked {
     readonly wants: Map<string, number>,
     files: FileSystem = nodeFileSystem,
   ) {
+    const { rows } = this
     const context = {
       files,
       directory: trash,
       clock: { nowMs: () => 0 },
-      rows: { async *all() {} },
+      rows: {
+        all: async function* (this: void) {
+          yield rows.map(({ root, size, path }) => ({
+            path,
+            entry: { kind: 'file', version: { root, size } },
+          }))
+        },
+        localPathOf: async ({ path }: { readonly path: string | undefined }) => path,
+      },
       problems: { set: (_: string, list: unknown[]) => this.problems.splice(0, Infinity, ...list) },
       onEvent: () => undefined,
       space: {
@@ -46,7 +57,7 @@ class Asked {
         ensureStored: (uploads: readonly Upload[]) => this.#store(uploads),
         wanted: {
           isEmpty: async () => wants.size === 0,
-          among: async () => new Set(),
+          among: async (roots: readonly string[]) => new Set(roots.filter((root) => wants.has(root))),
           async *all() {
             yield [...wants].map(([root, size]) => ({ root, size }))
           },
@@ -142,6 +153,23 @@ test('[BG22] what a store refuses is a problem, stays wanted, and is tried again
   hub.beforeStore = () => {}
   await hub.answer()
   expect([hub.stored.length, hub.problems, hub.wanted.dueInMs()]).toEqual([1, [], undefined])
+})
+
+test('[BG22] what a row names that leads nowhere at the moment stays wanted until it leads somewhere', async () => {
+  const [root, size] = put('d/moved', 'bytes')
+  fs.renameSync(join(trash, 'd'), join(trash, '..', `${basename(trash)}-lifted`))
+  try {
+    const hub = new Asked(new Map([[root, size]]))
+    hub.rows.push({ root, size, path: undefined })
+    await hub.answer()
+    expect([hub.stored, hub.wants.size, hub.wanted.dueInMs()]).toEqual([[], 1, 1_000])
+    fs.renameSync(join(trash, '..', `${basename(trash)}-lifted`), join(trash, 'd'))
+    hub.rows.splice(0, 1, { root, size, path: 'd/moved' })
+    await hub.answer()
+    expect([hub.stored, hub.wants.size, hub.wanted.dueInMs()]).toEqual([[root], 0, undefined])
+  } finally {
+    fs.rmSync(join(trash, '..', `${basename(trash)}-lifted`), { recursive: true, force: true })
+  }
 })
 
 test.each(['file', 'symlink'] as const)(

@@ -102,9 +102,9 @@ export class WantedFiles {
     attempts.end()
   }
 
-  /** @param onOther One of them was not what it was taken for. */
+  /** @param onOther One of them was not what it was taken for, or is nowhere now. */
   async #storeThose(
-    candidates: AsyncIterable<Candidate>,
+    candidates: AsyncIterable<Candidate | undefined>,
     attempts: Attempts,
     onOther: () => void = () => {},
   ): Promise<void> {
@@ -112,7 +112,7 @@ export class WantedFiles {
     const group = new Group((found) => attempts.make(() => this.#store(found), signal))
     for await (const candidate of candidates) {
       this.#abort.signal.throwIfAborted()
-      const found = await this.#read(candidate)
+      const found = candidate && (await this.#read(candidate))
       if (found) await group.add(found)
       else onOther()
     }
