@@ -36,10 +36,17 @@ function countedFiles(): { files: FileSystem; reads: () => number } {
 
 async function download(
   left: string,
-  mode = 0o644,
+  { mode = 0o644, nlink }: { readonly mode?: number; readonly nlink?: number } = {},
 ): Promise<{ found: (string | undefined)[]; reads: number }> {
   world = new World()
-  const { files, reads } = countedFiles()
+  const { files: counted, reads } = countedFiles()
+  const files: FileSystem = {
+    ...counted,
+    lstat(path) {
+      const stat = counted.lstat(path)
+      return stat && { ...stat, nlink: nlink ?? stat.nlink }
+    },
+  }
   const ctx: ApplyContext = world.ctx(files)
   const area = new StagingArea(files, ctx.staging, () => world.nowMs)
   const path = area.partPath(VERSION.root)
@@ -79,5 +86,9 @@ test.each([
   ['0444', 0o444],
   ['0111', 0o111],
 ])('a part that was to take the place of a file with mode %s is continued', async (_, mode) => {
-  expect((await download('abcdefghij', mode)).found).toEqual(['abcde', 'fghij', undefined, undefined])
+  expect((await download('abcdefghij', { mode })).found).toEqual(['abcde', 'fghij', undefined, undefined])
+})
+
+test('where a disk counts no links of a file, what is complete is not fetched once more', async () => {
+  expect(await download('', { nlink: 0 })).toMatchObject({ reads: 0 })
 })

@@ -57,9 +57,9 @@ export class Downloads {
   ask(ctx: ApplyContext, staging: StagingArea, version: Version, row?: SyncedRow): DownloadState {
     const ended = this.#ended.get(version.root)
     // A complete one stays known until it got its name: its bytes are not hashed again. Where it has both names,
-    // it is the user's file.
+    // it is the user's file; some disks count no links at all (0).
     const part = ctx.files.lstat(staging.partPath(version.root))
-    if (ended?.state === 'complete' && part?.size === version.size && part.nlink === 1) return ended
+    if (ended?.state === 'complete' && part?.size === version.size && part.nlink <= 1) return ended
     if (ended?.state === 'failed') {
       this.#ended.delete(version.root)
       throw ended.error
