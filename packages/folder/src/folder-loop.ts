@@ -317,7 +317,7 @@ export class FolderLoop {
     }
     if (!failure) this.#isImported = await this.#local.endImport(root)
     if (!mustLookFirst && this.#remote.isDue) await this.#passRemote(signal)
-    await this.#remote.takeStock()
+    await this.#remote.takeStock(!this.#mustSettle)
     if (failure) throw failure
   }
 

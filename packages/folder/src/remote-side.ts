@@ -178,15 +178,18 @@ export class RemoteSide {
     }
   }
 
-  /** At the end of a turn: what is left, and the trash in its time. */
-  async takeStock(): Promise<void> {
+  /**
+   * At the end of a turn: what is left, and the trash in its time.
+   * @param isSettled No effect is half done.
+   */
+  async takeStock(isSettled: boolean): Promise<void> {
     const { push, wakeups } = this.options
     const dirty = await push.space.dirty(DIRTY_COUNTED_MAX + this.#kept.size)
     this.#notOnDisk = dirty.filter((key) => !this.#kept.has(key)).length
     // Of a version that another has replaced meanwhile, while there was no way to its bytes.
     if (this.#notOnDisk === 0) this.#downloads.cancel()
     this.#early.prune()
-    this.#pruning.pruneIfDue(wakeups.monotonicMs())
+    this.#pruning.pruneIfDue(wakeups.monotonicMs(), isSettled)
     this.#partPruning.pruneIfDue(wakeups.monotonicMs(), dirty.length === 0)
   }
 }

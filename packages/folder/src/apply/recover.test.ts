@@ -8,7 +8,7 @@ import { applyRemote } from './apply-remote.js'
 import { batchPut, type Intent, liftPut } from './journal.js'
 import { recover, settleUnderWay } from './recover.js'
 import { nodeId } from './testing/fake-space.js'
-import { intercepted, World } from './testing/world.js'
+import { Crash, intercepted, World } from './testing/world.js'
 import { Unsettled } from './unsettled.js'
 
 let world: World
@@ -266,4 +266,28 @@ test('[CR18] where what went back cannot be made durable nothing goes on', async
   await expect(settleUnderWay(world.ctx(unsynced))).rejects.toThrow('EMFILE')
   expect(await settleUnderWay(ctx)).toEqual([])
   expect((await ctx.rows.get(row.key))?.localName).toBe('g (local 1)')
+})
+
+test('[CR18] old content is not pruned as long as what it went aside for is not settled', async () => {
+  world.space.show([
+    { id: 1, in: 0, name: 'd' },
+    { id: 2, in: 1, name: 'f', bytes: 'new' },
+    { id: 3, in: 1, name: 'g', bytes: 'old too' },
+  ])
+  // It went aside, and the process ended.
+  const crashing = intercepted(nodeFileSystem, (call, [, to]) => {
+    if (call === 'link' && to!.endsWith('/d/f')) throw new Crash('the power went')
+  })
+  await applyRemote(world.ctx(crashing), new AbortController().signal).catch(() => undefined)
+  expect(world.disk()).toEqual({ d: '/', 'd/g': 'old too' })
+  const pruneAll = { ...nodeFileSystem, room: () => ({ freeBytes: 1e12, totalBytes: 0 }) }
+  const refusing = intercepted(pruneAll, (call, [path]) => {
+    if (call === 'lstat' && path === world.path('d/f')) throw Object.assign(new Error('EIO'), { code: 'EIO' })
+  })
+  expect(await recover(world.ctx(refusing))).toHaveLength(1)
+  expect(world.bytes()).toContain('old')
+  expect(await recover(world.ctx())).toEqual([])
+  expect(world.disk()).toEqual({ d: '/', 'd/f': 'new', 'd/g': 'old too' })
+  await recover(world.ctx(pruneAll))
+  expect(world.bytes()).not.toContain('old')
 })

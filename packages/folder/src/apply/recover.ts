@@ -37,7 +37,8 @@ import { pruneTrash, Trash } from './trash.js'
 export async function recover(ctx: ApplyContext): Promise<readonly Problem[]> {
   const problems = await settleUnderWay(ctx)
   // What is not settled may be there.
-  if (problems.length === 0) ifAllowed(() => clearStaging(ctx))
+  if (problems.length > 0) return problems
+  ifAllowed(() => clearStaging(ctx))
   ifAllowed(() => pruneTrash(ctx.files, ctx.trash, ctx.clock.nowMs()))
   return problems
 }

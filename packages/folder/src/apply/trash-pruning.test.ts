@@ -27,25 +27,33 @@ const groups = (): string[] => fs.readdirSync(trash).filter((name) => name !== '
 
 test('a running folder looks at its trash once a day', () => {
   addOld()
-  pruning.pruneIfDue(23 * HOUR_MS)
+  pruning.pruneIfDue(23 * HOUR_MS, true)
   expect(groups()).toHaveLength(1)
-  pruning.pruneIfDue(24 * HOUR_MS)
+  pruning.pruneIfDue(24 * HOUR_MS, true)
   expect(groups()).toEqual([])
 })
 
 test('a trash that grows is looked at every hour', () => {
   addOld()
   pruning.grown()
-  pruning.pruneIfDue(HOUR_MS - 1)
+  pruning.pruneIfDue(HOUR_MS - 1, true)
   expect(groups()).toHaveLength(1)
-  pruning.pruneIfDue(HOUR_MS)
+  pruning.pruneIfDue(HOUR_MS, true)
   expect(groups()).toEqual([])
   addOld()
-  pruning.pruneIfDue(2 * HOUR_MS)
+  pruning.pruneIfDue(2 * HOUR_MS, true)
   expect(groups()).toHaveLength(1)
 })
 
 test('a trash that is gone stops nobody', () => {
   fs.rmSync(trash, { recursive: true })
-  expect(() => pruning.pruneIfDue(25 * HOUR_MS)).not.toThrow()
+  expect(() => pruning.pruneIfDue(25 * HOUR_MS, true)).not.toThrow()
+})
+
+test('a trash that half-done effects may need things of is looked at when these are settled', () => {
+  addOld()
+  pruning.pruneIfDue(25 * HOUR_MS, false)
+  expect(groups()).toHaveLength(1)
+  pruning.pruneIfDue(25 * HOUR_MS + 1, true)
+  expect(groups()).toEqual([])
 })

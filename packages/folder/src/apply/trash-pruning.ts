@@ -31,9 +31,12 @@ export class TrashPruning {
     this.#hasGrown = true
   }
 
-  /** @param nowMs Monotonic. */
-  pruneIfDue(nowMs: number): void {
-    if (nowMs - this.#prunedMs < (this.#hasGrown ? HOUR_MS : DAY_MS)) return
+  /**
+   * @param nowMs Monotonic.
+   * @param isSettled No effect is half done: old content may be all that there is of a file as long as one is.
+   */
+  pruneIfDue(nowMs: number, isSettled: boolean): void {
+    if (!isSettled || nowMs - this.#prunedMs < (this.#hasGrown ? HOUR_MS : DAY_MS)) return
     this.#prunedMs = nowMs
     this.#hasGrown = false
     const { files, clock, trash } = this.parts
