@@ -1,11 +1,20 @@
 import { contextHas, type Dot, dotKey, type NodeEntry, sameDot } from '@tidemark/protocol'
 import { siblingsOf } from '../../core/incoming.js'
 import type { RefusalReason, Refuse, TakenBack } from '../../database/space-refusals.js'
+import type { Contents } from './contents.js'
+import type { Ledger } from './ledger.js'
 import type { SeededRandom } from './random.js'
 import type { Site } from './site.js'
-import type { World } from './world.js'
+import type { Trace } from './trace.js'
 
 const REASON: RefusalReason = { code: 'NO', message: 'not this one' }
+
+/** Who hears of refusals. */
+interface Witnesses {
+  readonly ledger: Pick<Ledger, 'committed' | 'of'>
+  readonly contents: Pick<Contents, 'undone' | 'refused' | 'restored'>
+  readonly trace: Pick<Trace, 'add'>
+}
 
 /**
  * A hub that refuses any subset of writes: some always, by their names, some when it feels like it. What it
@@ -16,15 +25,18 @@ export class HubMoods {
   readonly #alwaysShare: number
   readonly #sometimesShare: number
 
-  constructor(private readonly world: World) {
-    this.#random = world.random.fork()
+  constructor(
+    random: SeededRandom,
+    private readonly witnesses: Witnesses,
+  ) {
+    this.#random = random.fork()
     this.#alwaysShare = this.#random.pick([0, 0.1, 0.4])
     this.#sometimesShare = this.#random.pick([0, 0.1, 0.4])
   }
 
   readonly refuse: Refuse = async ({ write, held, path }) => {
     await path()
-    const { contents, trace } = this.world
+    const { contents, trace } = this.witnesses
     const isRefused = this.#isHated(write) || this.#random.chance(this.#sometimesShare)
     if (!isRefused) return undefined
     trace.add(`0 refuses ${textOf(write)}`)
@@ -35,7 +47,7 @@ export class HubMoods {
 
   /** The site has taken back what the hub refused. */
   tookBack(site: Site, taken: readonly TakenBack[], isDoubtful: boolean): void {
-    const { ledger, contents, trace } = this.world
+    const { ledger, contents, trace } = this.witnesses
     for (const { written, refused } of taken) {
       ledger.committed(site.index, [written], isDoubtful)
       trace.add(`${site.index} takes back ${textOf(written)}`)
@@ -50,7 +62,7 @@ export class HubMoods {
    */
   #undoneBy({ id }: NodeEntry, held: NodeEntry | undefined): Dot[] {
     const had = held ? siblingsOf(held) : []
-    const dots = this.world.ledger.of(id).map(({ sibling }) => sibling.dot)
+    const dots = this.witnesses.ledger.of(id).map(({ sibling }) => sibling.dot)
     return dots.filter((dot) => !had.some((each) => sameDot(each.dot, dot) || contextHas(each.ctx, dot)))
   }
 

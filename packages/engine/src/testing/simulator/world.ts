@@ -68,7 +68,7 @@ export class World implements LinkHost {
     this.encoded = options.encoded
     this.entriesPerFrameMax = options.entriesPerFrameMax
     this.hasMembers = options.hasMembers ?? false
-    this.#moods = options.refuses ? new HubMoods(this) : undefined
+    this.#moods = options.refuses ? new HubMoods(options.random, this) : undefined
   }
 
   get refuse(): Refuse | undefined {
