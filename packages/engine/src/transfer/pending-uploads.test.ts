@@ -100,18 +100,22 @@ test('a store that is full is tried again, ever less often, and nothing is calle
   expect(stage.timers.pending).toBe(0)
 })
 
-test('who waits hears of a refusal, which is tried again with the next connection alone', async () => {
+test('who waits hears of a refusal, which is tried again seldom, and with the next connection', async () => {
   const stage = new Stage()
   stage.answer = new AccessError('FORBIDDEN', 'quota')
   await stage.start()
   const watched = stage.watch()
-  await stage.timers.pass(24 * 3_600_000)
+  await stage.timers.pass(599_000)
   expect(watched.outcome).toBe(stage.answer)
   expect(stage.attempts).toBe(1)
-  stage.answer = undefined
-  stage.pending.retryFailed()
-  await stage.pending.empty()
+  await stage.timers.pass(1_000)
   expect(stage.attempts).toBe(2)
+  stage.pending.retryFailed()
+  await stage.timers.pass(0)
+  expect(stage.attempts).toBe(3)
+  stage.answer = undefined
+  await stage.timers.pass(600_000)
+  expect([stage.pending.isEmpty, stage.attempts]).toEqual([true, 4])
 })
 
 test('who waits hears that the bytes are not here any more, and they are looked for again', async () => {

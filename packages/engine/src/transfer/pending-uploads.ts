@@ -21,8 +21,8 @@ interface Failure {
   readonly error: unknown
   /** In a row, from 1. */
   readonly count: number
-  /** Monotonic milliseconds; `undefined`: with the next connection. */
-  readonly retryAtMs: number | undefined
+  /** Monotonic milliseconds. With the next connection at the latest. */
+  readonly retryAtMs: number
 }
 
 const PREFIX = 'upload/'
@@ -158,13 +158,12 @@ export class PendingUploads {
 
   #isDue(root: ChunkId): boolean {
     const failure = this.#failures.get(root)
-    if (!failure) return true
-    return failure.retryAtMs !== undefined && failure.retryAtMs <= this.#parts.timers.monotonicMs()
+    return !failure || failure.retryAtMs <= this.#parts.timers.monotonicMs()
   }
 
   /** Milliseconds until the first failure is tried again; `undefined`: none is. */
   #dueInMs(): number | undefined {
-    const due = [...this.#failures.values()].flatMap(({ retryAtMs }) => retryAtMs ?? [])
+    const due = [...this.#failures.values()].map(({ retryAtMs }) => retryAtMs)
     return due.length === 0 ? undefined : Math.max(0, Math.min(...due) - this.#parts.timers.monotonicMs())
   }
 
@@ -193,8 +192,9 @@ export class PendingUploads {
     const { timers, random } = this.#parts
     const before = this.#failures.get(root)?.count ?? 0
     const isRefused = error instanceof SyncError && error.retry === 'never'
-    const retryAtMs = isRefused ? undefined : timers.monotonicMs() + backoffDelayMs(before, random, RETRY)
-    this.#failures.set(root, { error, count: before + 1, retryAtMs })
+    // What is refused now may be taken later, and no connection need break for that.
+    const delayMs = isRefused ? RETRY.maxMs : backoffDelayMs(before, random, RETRY)
+    this.#failures.set(root, { error, count: before + 1, retryAtMs: timers.monotonicMs() + delayMs })
   }
 
   async #first(isAsked: (row: Row) => boolean): Promise<Row | undefined> {
