@@ -190,7 +190,6 @@ export class RemoteSide {
     if (this.#notOnDisk === 0) this.#downloads.cancel()
     this.#early.prune()
     this.#pruning.pruneIfDue(wakeups.monotonicMs(), isSettled)
-    // A half-done effect goes on with its part.
-    if (isSettled) this.#partPruning.pruneIfDue(wakeups.monotonicMs(), dirty.length === 0)
+    this.#partPruning.pruneIfDue(wakeups.monotonicMs(), dirty.length === 0, isSettled)
   }
 }

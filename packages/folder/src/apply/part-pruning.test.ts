@@ -41,21 +41,23 @@ const isAllHere = async (): Promise<boolean> => (await world.space.dirty(1)).len
 test('parts of versions that others have replaced go when nothing is to come any more', async () => {
   for (const version of ['0', '1', '2']) {
     await comes(version, false)
-    pruning.pruneIfDue(0, await isAllHere())
+    pruning.pruneIfDue(0, await isAllHere(), true)
   }
   expect(staging()).toHaveLength(3)
   await comes('3', true)
   expect(world.disk().large?.length).toBe(500_000)
-  pruning.pruneIfDue(0, await isAllHere())
+  pruning.pruneIfDue(0, await isAllHere(), true)
   expect(staging()).toEqual([])
 })
 
 test('while something is still to come what was given up goes daily', async () => {
   await comes('0', false)
   world.nowMs += 8 * DAY_MS
-  pruning.pruneIfDue(DAY_MS - 1, false)
+  pruning.pruneIfDue(DAY_MS - 1, false, true)
   expect(staging()).toHaveLength(1)
-  pruning.pruneIfDue(DAY_MS, false)
+  pruning.pruneIfDue(DAY_MS, false, false)
+  expect(staging(), 'a half-done effect may need it').toHaveLength(1)
+  pruning.pruneIfDue(DAY_MS, false, true)
   expect(staging()).toEqual([])
 })
 
@@ -65,6 +67,6 @@ test('a part that is being continued stays', async () => {
   world.nowMs += 8 * DAY_MS
   await applyRemote(world.ctx(unsyncedFileSystem), never, downloads)
   expect(downloads.isIdle).toBe(false)
-  pruning.pruneIfDue(DAY_MS, false)
+  pruning.pruneIfDue(DAY_MS, false, true)
   expect(staging()).toHaveLength(1)
 })

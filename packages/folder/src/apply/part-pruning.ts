@@ -34,8 +34,10 @@ export class PartPruning {
   /**
    * @param nowMs Monotonic.
    * @param isAllHere Whether nothing is to come.
+   * @param isSettled A half-done effect goes on with its part.
    */
-  pruneIfDue(nowMs: number, isAllHere: boolean): void {
+  pruneIfDue(nowMs: number, isAllHere: boolean, isSettled: boolean): void {
+    if (!isSettled) return
     const { begun, isIdle } = this.downloads
     const isNoneWanted = isAllHere && isIdle && begun > this.#begun
     if (!isNoneWanted && nowMs - this.#prunedMs < DAY_MS) return
