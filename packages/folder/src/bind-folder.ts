@@ -7,12 +7,13 @@ import { filter, firstValueFrom, type Observable, type Subscription } from 'rxjs
 import { lockFolder } from './adapters/folder-lock.js'
 import { nodeFileSystem } from './adapters/node-file-system.js'
 import { nodeWatcher } from './adapters/node-watcher.js'
+import { mustBeSystemError } from './apply/disk.js'
 import type { ApplyContext } from './apply-context.js'
 import { Decisions } from './decisions.js'
 import type { FolderBinding, FolderEvent, FolderOptions, FolderStatus } from './folder-binding.js'
 import { FolderLoop } from './folder-loop.js'
 import { DELETE_LIMIT } from './holds.js'
-import { homeOf, prepareHome, readMarker } from './home.js'
+import { type Home, homeOf, prepareHome, readMarker } from './home.js'
 import type { PushContext } from './local/push-context.js'
 import { RefusedFiles } from './local/refused.js'
 import type { FileSystem } from './ports/file-system.js'
@@ -68,9 +69,19 @@ export async function bindFolder(
   const rows = new RowsStore(space.rows)
   const known = await rows.root()
   // A folder whose marker is gone stays as it is until a person says so: only the lock is put there.
-  const isStrange = known !== undefined && readMarker(platform.files, home) !== known.bindingId
+  const isStrange = known !== undefined && markerIfReadable(platform.files, home) !== known.bindingId
   if (!isStrange || platform.files.lstat(home.path) === undefined) prepareHome(platform.files, home)
   return new Binding(space, root, options, platform, rows, platform.lock(home.lock, known?.bindingId))
+}
+
+/** The first turn says what is wrong with one that cannot be read, and tries again. */
+function markerIfReadable(files: FileSystem, home: Home): string | undefined {
+  try {
+    return readMarker(files, home)
+  } catch (error) {
+    mustBeSystemError(error)
+    return undefined
+  }
 }
 
 function realDirectory(directory: string): string {

@@ -58,15 +58,20 @@ function makeIfMissing(files: FileSystem, path: string): void {
   }
 }
 
-/** The binding that this folder was bound by; `undefined`: it says none. */
+/**
+ * The binding that this folder was bound by; `undefined`: it says none.
+ *
+ * @throws system errors: a marker that cannot be read just now is not missing.
+ */
 export function readMarker(files: FileSystem, home: Home): string | undefined {
   if (files.lstat(home.marker)?.kind !== 'file') return undefined
+  const bytes = files.readFile(home.marker)
   try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(files.readFile(home.marker)))
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes))
     const has = typeof value === 'object' && value !== null && 'binding' in value
     return has && typeof value.binding === 'string' ? value.binding : undefined
   } catch (error) {
-    if (error instanceof SyntaxError || errnoOf(error) !== undefined) return undefined
+    if (error instanceof SyntaxError) return undefined
     throw error
   }
 }

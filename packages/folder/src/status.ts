@@ -92,7 +92,10 @@ function stateOf(facts: StatusFacts): [state: FolderStatus['state'], detail: str
   }
   if (remotePending > 0) return ['busy', `${remotePending} change(s) of others are not on disk yet`]
   if (link.configured && !link.equal) return ['busy', 'the hub and this device are exchanging changes']
-  return ['idle', 'both sides are equal']
+  return [
+    'idle',
+    facts.problems.length === 0 ? 'both sides are equal' : 'all else is equal: see the problems',
+  ]
 }
 
 function notConnected({ error }: LinkState): string {

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs'
 import type { EntryKey, SpaceBinding } from '@tidemark/engine'
 import { expect, test } from 'vitest'
+import { nodeFileSystem } from '../src/adapters/node-file-system.js'
 import {
   atEnd,
   type BindOptions,
@@ -303,4 +304,25 @@ test('[FB1] a directory that cannot be listed is unknown: nothing below it is de
   expect(await paths(space)).toHaveLength(4)
   expect(binding.status.problems.some(({ cause }) => cause === 'unreadable')).toBe(isRefused)
   fs.chmodSync(path('d'), 0o755)
+})
+
+test('[FB1] what a disk did not show once is looked at again by itself, and meanwhile it is no equality', async () => {
+  let failures = 0
+  const files: typeof nodeFileSystem = {
+    ...nodeFileSystem,
+    readdir(path) {
+      if (path.endsWith('/d') && failures-- > 0) throw Object.assign(new Error('EIO'), { code: 'EIO' })
+      return nodeFileSystem.readdir(path)
+    },
+  }
+  const { space, binding, path } = await bindOn({ files })
+  fs.mkdirSync(path('d'))
+  await binding.settled()
+  failures = 2
+  fs.writeFileSync(path('d/new'), '')
+  await binding.settled()
+  expect(binding.status).toMatchObject({ state: 'idle', detail: 'all else is equal: see the problems' })
+  expect(binding.status.problems).toMatchObject([{ path: 'd', cause: 'unreadable' }])
+  await expect.poll(() => paths(space), { timeout: 10_000 }).toEqual(['d', 'd/new'])
+  expect(await binding.settled()).toMatchObject({ problems: [], detail: 'both sides are equal' })
 })

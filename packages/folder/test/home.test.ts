@@ -39,3 +39,29 @@ test('where the trash cannot be made again, what stands here is looked at all th
   isRefused = false
   expect(await binding.settled()).toMatchObject({ problems: [] })
 })
+
+test.each(['lstat', 'readFile'] as const)(
+  '[FB8] a marker that a disk cannot show for a moment (%s) is not taken for missing: nothing is bound anew',
+  async (call) => {
+    let failures = 3
+    const files: typeof nodeFileSystem = {
+      ...nodeFileSystem,
+      [call](path: string) {
+        if (path.endsWith('/marker.json') && failures-- > 0)
+          throw Object.assign(new Error('EIO'), { code: 'EIO' })
+        return nodeFileSystem[call](path)
+      },
+    }
+    const { directory, storage, binding, replica, path } = await bindOn({})
+    await binding.settled()
+    const marker = fs.readFileSync(path('.tidemark/marker.json'), 'utf8')
+    await binding.close()
+    await replica.close()
+    const again = await bindOn({ files }, { directory, storage })
+    await again.binding.settled()
+    expect(failures).toBeLessThan(0)
+    expect(fs.readFileSync(path('.tidemark/marker.json'), 'utf8')).toBe(marker)
+    expect(again.binding.status).toMatchObject({ state: 'idle' })
+  },
+  30_000,
+)

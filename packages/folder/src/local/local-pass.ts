@@ -156,7 +156,8 @@ class LocalPass {
   }
 
   async #scan({ dir, isDeep }: Step): Promise<void> {
-    const { context, rules, watcher, root, signal, isOffline, unsent, unclear, monotonicMs } = this.options
+    const { context, rules, watcher, root, signal, isOffline, retries, unsent, unclear, monotonicMs } =
+      this.options
     if (this.#scanned.has(dir.path)) return
     await this.#breathe()
     signal.throwIfAborted()
@@ -166,6 +167,10 @@ class LocalPass {
     const scan = scanDirectory(context.files, rules, target)
     const source = `${dir.path}/`
     unsent?.scanned(dir.path)
+    // What a disk did not show this time comes with no event when it does again.
+    if (scan.state === 'unknown' || (scan.state === 'listed' && scan.unseen.size > 0))
+      retries.failed(source, monotonicMs(), false)
+    else retries.succeeded(source)
     if (scan.state === 'gone') {
       context.problems.set(source, [])
       this.#gone.add(dir.path)

@@ -13,7 +13,7 @@ interface Attempt {
   readonly isOnProbation: boolean
 }
 
-/** Files that could not be read as they were, each with the time of its next attempt. Times are monotonic: a clock that is set back must not put it off. */
+/** Files that could not be read as they were, and directories (with a slash behind them) of which something could not be looked at, each with the time of its next attempt. Times are monotonic: a clock that is set back must not put it off. */
 export class Retries {
   readonly #attempts = new Map<string, Attempt>()
 
