@@ -1,6 +1,6 @@
 import { type FolderDevice, ROOT } from './folder-device.js'
 import { brief, type Ledger } from './ledger.js'
-import { fromScriptPath } from './names.js'
+import { fromScriptPath, isTagged } from './names.js'
 import { placesUnderWay } from './places-under-way.js'
 import { PrivateFiles } from './private-files.js'
 import { contentKey, isFile } from './shown.js'
@@ -190,7 +190,9 @@ export class FileUser {
   }
 
   #chmod(path: string, mode = '755'): string {
-    this.#read(path)
+    const text = this.#read(path)
+    // A copy becomes a file of its own.
+    if (isTagged(path)) this.ledger.moved(text)
     this.device.disk.chmod(`${ROOT}/${path}`, Number.parseInt(mode, 8))
     return 'done'
   }

@@ -6,6 +6,12 @@ const TAG = / \([^()]*\)/g
 
 const plainOf = (name: string): string => name.replace(TAG, '')
 
+/** Whether a path is of a conflict copy, or of a file that lost its name to another. */
+export function isTagged(path: string): boolean {
+  const name = path.slice(path.lastIndexOf('/') + 1)
+  return plainOf(name) !== name
+}
+
 /** `a/x (2kkgnfet).txt` → `a/x.txt#1`. @param namesIn The names in a directory, by its path. */
 export function toScriptPath(path: string, namesIn: (directory: string) => readonly string[]): string {
   const names: string[] = []

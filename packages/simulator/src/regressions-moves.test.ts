@@ -69,6 +69,20 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     wait 173
     bob case c
   `,
+  // Of the checks: the copy becomes a file of its own, as it does when it is renamed.
+  'one makes a conflict copy executable while another edits it': `
+    seed 34
+    devices ann bob cyd app:api
+    bob create y.txt
+    wait 343
+    cyd rename y.txt x.txt
+    bob edit y.txt
+    wait 155
+    app edit x.txt
+    wait 335
+    cyd edit x.txt#1
+    ann chmod x.txt#1 755
+  `,
 }
 
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {
