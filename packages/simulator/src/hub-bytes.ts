@@ -3,7 +3,8 @@ import { type ChunkId, decodeNodeEntry, type NodeEntry, parseSpaceName } from '@
 import { BlobIndex } from '@tidemark/server-reference'
 import { SPACE } from './space.js'
 
-const NODES = { gte: `s/${SPACE}/r/n/`, lt: `s/${SPACE}/r/n0` }
+/** Rows of what the replica with this database has received. */
+export const NODES = { gte: `s/${SPACE}/r/n/`, lt: `s/${SPACE}/r/n0` }
 
 type Storage = KeyValueReader & ConstructorParameters<typeof BlobIndex>[0]
 

@@ -117,6 +117,7 @@ export class SimHub {
     private readonly note: (line: string) => void,
     private readonly adapters: Adapters,
     onRefused: ConstructorParameters<typeof HubMoods>[1],
+    private readonly onEvicted: () => void,
     private readonly planted?: PlantedBug | undefined,
     private readonly sweeps = false,
   ) {
@@ -133,7 +134,9 @@ export class SimHub {
     return {
       ...silentLogger,
       info: (event, facts) => {
-        if (event === 'member-evicted') this.note(`the hub waits no longer for ${facts?.device}`)
+        if (event !== 'member-evicted') return
+        this.note(`the hub waits no longer for ${facts?.device}`)
+        this.onEvicted()
       },
     }
   }

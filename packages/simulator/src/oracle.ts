@@ -309,12 +309,16 @@ export class Oracle {
   }
 
   /**
-   * What somebody overwrote or deleted, having seen it, does not come back. Precondition: no database went back,
-   * and no power cut undid what users did.
+   * What somebody overwrote or deleted, having seen it, does not come back, unless whoever wrote it could not know
+   * that it had arrived before it was away for too long. Precondition: no database went back, and no power cut undid
+   * what users did.
    */
-  checkStale(): void {
+  async checkStale(): Promise<void> {
     const shown = new Set(this.world.folders.flatMap((device) => Object.values(device.tree())))
-    const stale = [...shown].filter((text) => this.world.ledger.isDone(text))
+    const done = [...shown].filter((text) => this.world.ledger.isDone(text))
+    if (done.length === 0) return
+    const excused = await this.world.cutOff.keys()
+    const stale = done.filter((text) => !excused.has(contentKey(text)))
     if (stale.length > 0) this.fail('stale', list(stale.map(brief)))
   }
 

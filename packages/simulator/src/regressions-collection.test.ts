@@ -223,6 +223,25 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     trap app db 4 bare
     wait 485
   `,
+  // Of the checks: that it had arrived can be told by nobody.
+  'a program ends in the middle of a round, and others delete what it had sent while nobody waits for it any more': `
+    seed 100
+    devices ann bob cyd
+    ann tree b
+    bob create a
+    wait 474
+    bob chmod a 755
+    wait 19191
+    ann create c
+    wait 179
+    cyd link b/x.txt b/a/b/c
+    ann edit a 1300000
+    wait 248
+    kill ann
+    wait 3218
+    cyd remove a
+    wait 4094201
+  `,
 }
 
 describe('[GC17] all becomes equal and idle, and nothing is lost or remembered, when', () => {

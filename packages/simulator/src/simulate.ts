@@ -126,7 +126,7 @@ async function run(
       await oracle.checkShown()
       await oracle.checkAsked()
     }
-    if (!world.hasOldDatabases && !world.hasPowerCuts) oracle.checkStale()
+    if (!world.hasOldDatabases && !world.hasPowerCuts) await oracle.checkStale()
     if (!world.hasOldHub) await oracle.checkForgotten()
     await oracle.checkAudits()
     const [device] = world.devices

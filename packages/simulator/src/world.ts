@@ -1,7 +1,9 @@
+import type { MemoryKeyValueStore } from '@tidemark/engine'
 import type { Adapters } from './adapters.js'
 import { ApiDevice } from './api-device.js'
 import { ApiUser } from './api-user.js'
 import { STORE_TROUBLES, type StoreTrouble } from './blob-link.js'
+import { CutOff } from './cut-off.js'
 import type { Device, DeviceParts } from './device.js'
 import { FileUser } from './file-user.js'
 import { FolderDevice, ROOT } from './folder-device.js'
@@ -60,6 +62,8 @@ export class World {
   /** Whoever holds one of these may have an older database since somebody last asked. */
   readonly thrownBack = new Set<string>()
 
+  readonly cutOff = new CutOff()
+
   /** Of the trace, when the last act began. */
   #linesBefore = 0
 
@@ -73,6 +77,7 @@ export class World {
       ({ back }) => {
         for (const key of back) this.ledger.movedKey(key)
       },
+      () => this.cutOff.note(this.#unheard(), this.hub.storage),
       parts.planted,
       parts.sweeps,
     )
@@ -85,6 +90,11 @@ export class World {
     for (const kind of parts.script.devices) world.#add(kind.name, world.#make(kind))
     for (const { device } of world.sites.values()) await device.start()
     return world
+  }
+
+  /** Databases of those who may have written what the hub has not. */
+  #unheard(): MemoryKeyValueStore[] {
+    return this.devices.filter((device) => !device.isIdle()).map(({ storage }) => storage)
   }
 
   /** The hub may show for a while what it has no bytes of. */
