@@ -57,7 +57,8 @@ function ifAllowed(effect: () => void): void {
  * half done is finished or taken back, and whatever is the user's gets its name back. No pass may run.
  *
  * @returns one problem for each thing that the disk does not let be looked at, or put right, now. It stays in
- *   the journal: call again before the next scan, which would take it for the user's doing.
+ *   the journal, with what came after it at its places: call again before the next scan, which would take it for
+ *   the user's doing.
  * @throws system errors: what was settled cannot be made durable. The rows do not say where things are: nothing
  *   may be scanned, or applied, before it was called again.
  */
@@ -105,6 +106,10 @@ async function settleBatch(
   const directories = new Set<string>()
   for (const intent of intents) {
     const { key, row, to, from } = intent
+    if (unsettled.some((earlier) => comesAfter(intent, earlier))) {
+      unsettled.push(intent)
+      continue
+    }
     const before = row && (await ctx.rows.get(row.key))
     const isCurrent = !row || (before !== undefined && isInode(before.fingerprint, row.fingerprint))
     if (isCurrent) {
@@ -164,6 +169,18 @@ async function settleBatch(
   await changeRows(ctx, changes, { shown, ops, sync: true })
   return problems
 }
+
+/**
+ * Whether an effect is at, above or below a place of an earlier one: its rows would take away the place, or the
+ * directory, that the row of that one names.
+ */
+function comesAfter(intent: Intent, earlier: Intent): boolean {
+  const places = placesOf(earlier)
+  const touches = (at: string, other: string) => `${at}/`.startsWith(`${other}/`)
+  return placesOf(intent).some((at) => places.some((each) => touches(at, each) || touches(each, at)))
+}
+
+const placesOf = ({ from, to }: Intent): string[] => [from, to].filter((path) => path !== undefined)
 
 /** Whether the rows know what stands where a directory was to be made as another one: its user moved it there. */
 async function isAnothersDirectory(
