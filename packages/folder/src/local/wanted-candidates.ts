@@ -47,8 +47,11 @@ export class WantedCandidates {
     }
   }
 
-  /** What was replaced or deleted here may be the last of what a hub that went back shows. */
-  async *thrownAway(signal: AbortSignal): AsyncIterable<Candidate> {
+  /**
+   * What was replaced or deleted here may be the last of what a hub that went back shows. `undefined`: one that the
+   * disk did not show.
+   */
+  async *thrownAway(signal: AbortSignal): AsyncIterable<Candidate | undefined> {
     let bySize = new Map<number, Set<ChunkId>>()
     let count = 0
     for await (const page of this.context.space.wanted.all()) {
@@ -62,12 +65,20 @@ export class WantedCandidates {
     if (count > 0) yield* this.#thrownAwayOf(bySize, signal)
   }
 
-  async *#thrownAwayOf(bySize: Map<number, Set<ChunkId>>, signal: AbortSignal): AsyncIterable<Candidate> {
+  async *#thrownAwayOf(
+    bySize: Map<number, Set<ChunkId>>,
+    signal: AbortSignal,
+  ): AsyncIterable<Candidate | undefined> {
     const { trash } = this
     let looks = 0
-    for (const { path, stat } of thingsBelow(this.context.files, trash)) {
+    for (const found of thingsBelow(this.context.files, trash)) {
       if (++looks % SLICE_LOOKS === 0) await new Promise((resolve) => setImmediate(resolve))
       signal.throwIfAborted()
+      if (!found) {
+        yield undefined
+        continue
+      }
+      const { path, stat } = found
       const { kind, size } = stat
       const roots = kind === 'file' ? bySize.get(size) : undefined
       // Nobody writes there: what was read once is known.

@@ -172,6 +172,39 @@ test('[BG22] what a row names that leads nowhere at the moment stays wanted unti
   }
 })
 
+test.each(['readdir', 'lstat', 'readFile'] as const)(
+  '[BG22] what is in the trash is looked for again where %s fails once',
+  async (call) => {
+    let failures = 1
+    const files: FileSystem = {
+      ...nodeFileSystem,
+      [call](path: string) {
+        const isAsked = path.endsWith(call === 'readdir' ? '/1-0/' : '/a')
+        if (isAsked && failures-- > 0) throw Object.assign(new Error('EIO'), { code: 'EIO' })
+        return nodeFileSystem[call](path)
+      },
+    }
+    const [root, size] = put('1-0/a', 'the last bytes')
+    const hub = new Asked(new Map([[root, size]]), files)
+    await hub.answer()
+    expect([hub.stored, hub.wants.size, hub.wanted.dueInMs()]).toEqual([[], 1, 1_000])
+    await hub.answer()
+    expect([hub.stored, hub.wants.size, hub.wanted.dueInMs()]).toEqual([[root], 0, undefined])
+  },
+)
+
+test('[BG22] what a disk does not show for long is looked for every ten minutes', async () => {
+  const files: FileSystem = {
+    ...nodeFileSystem,
+    readdir: () => {
+      throw Object.assign(new Error('EIO'), { code: 'EIO' })
+    },
+  }
+  const hub = new Asked(new Map([put('1-0/a', 'the last bytes')]), files)
+  for (let i = 0; i < 20; i++) await hub.answer()
+  expect(hub.wanted.dueInMs()).toBe(600_000)
+})
+
 test.each(['file', 'symlink'] as const)(
   '[BG22] nobody waits for the walk through a trash of many: %s',
   async (kind) => {

@@ -4,6 +4,7 @@ import { errnoOf } from '../adapters/node-file-system.js'
 import type { PushContext } from './push-context.js'
 import { readContent } from './read-content.js'
 import { storeEach } from './store-each.js'
+import { leavesOpen } from './things-below.js'
 import { type Candidate, WantedCandidates } from './wanted-candidates.js'
 
 /** Files stored with one call, and their bytes: small ones stay in memory until then. */
@@ -13,7 +14,7 @@ const GROUP_BYTES = 32 * 1024 * 1024
 const FAILURES_MAX = 3
 /** Time until what failed, or is in doubt, is looked for again: all of it is read again then. Doubled each time. */
 const RETRY_MS_MIN = 1_000
-const RETRY_MS_MAX = 3_600_000
+const RETRY_MS_MAX = 600_000
 /** Of problems. */
 const SOURCE = '/wanted'
 
@@ -25,7 +26,10 @@ export class WantedFiles {
   readonly #abort = new AbortController()
   #running: Promise<void> | undefined
   #isMore = false
-  /** Something stood otherwise than its row says: it may have moved, and the rows have not heard of it. */
+  /**
+   * Something stood otherwise than its row says: it may have moved, and the rows have not heard of it. Or the disk
+   * did not let it be looked at.
+   */
   #isInDoubt = false
   /** Attempts in a row that failed, or left something in doubt, and when the next one is due. */
   #failures = 0
@@ -94,27 +98,24 @@ export class WantedFiles {
   async #storeAll(): Promise<void> {
     const attempts = new Attempts()
     const { signal } = this.#abort
-    const onOther = (): void => {
-      this.#isInDoubt = true
-    }
-    await this.#storeThose(this.#candidates.shown(), attempts, onOther)
-    await this.#storeThose(this.#candidates.thrownAway(signal), attempts)
+    await this.#storeThose(this.#candidates.shown(), attempts, true)
+    await this.#storeThose(this.#candidates.thrownAway(signal), attempts, false)
     attempts.end()
   }
 
-  /** @param onOther One of them was not what it was taken for, or is nowhere now. */
+  /** @param areOfRows One of them that is not what it was taken for, or is gone, may stand elsewhere now. */
   async #storeThose(
     candidates: AsyncIterable<Candidate | undefined>,
     attempts: Attempts,
-    onOther: () => void = () => {},
+    areOfRows: boolean,
   ): Promise<void> {
     const { signal } = this.#abort
     const group = new Group((found) => attempts.make(() => this.#store(found), signal))
     for await (const candidate of candidates) {
       this.#abort.signal.throwIfAborted()
-      const found = candidate && (await this.#read(candidate))
-      if (found) await group.add(found)
-      else onOther()
+      const found = candidate ? await this.#read(candidate) : 'unseen'
+      if (typeof found === 'object') await group.add(found)
+      else if (areOfRows || found === 'unseen') this.#isInDoubt = true
     }
     await group.end()
   }
@@ -129,21 +130,22 @@ export class WantedFiles {
     await space.wanted.settle(stored.map(({ root }) => root))
   }
 
-  /** @returns what is on disk, if it is wanted. */
-  async #read({ absolute, path, size, takes }: Candidate): Promise<Found | undefined> {
+  /** @returns what is on disk, if it is wanted; `unseen`: the disk does not let it be read. */
+  async #read({ absolute, path, size, takes }: Candidate): Promise<Found | 'other' | 'unseen'> {
     try {
       const stat = this.context.files.lstat(absolute)
-      if (stat?.kind !== 'file' || stat.size !== size) return undefined
+      if (stat?.kind !== 'file' || stat.size !== size) return 'other'
       const { content, upload } = await readContent(
         { ...this.context, path: absolute, signal: this.#abort.signal },
         stat,
       )
-      return upload && takes(content.root) ? { path, root: content.root, upload } : undefined
+      return upload && takes(content.root) ? { path, root: content.root, upload } : 'other'
     } catch (error) {
       this.#abort.signal.throwIfAborted()
       // It is being changed, or cannot be read: the local side says so.
-      if (error instanceof SourceChangedError || errnoOf(error) !== undefined) return undefined
-      throw error
+      if (error instanceof SourceChangedError) return 'other'
+      if (errnoOf(error) === undefined) throw error
+      return leavesOpen(error) ? 'unseen' : 'other'
     }
   }
 
