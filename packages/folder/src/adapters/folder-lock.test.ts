@@ -111,6 +111,34 @@ test('a lock file that says nothing is taken over, unless somebody may be writin
   lockFolder(path)()
 })
 
+test.each([1, 2, 3])('a lock that cannot be read is not dead for that (%i failures)', (failures) => {
+  const path = lockPath()
+  const text = lockOf({ pid: process.ppid })
+  fs.writeFileSync(path, text)
+  const agoS = Date.now() / 1_000 - 60
+  fs.utimesSync(path, agoS, agoS)
+  let left = failures
+  looked = () => {
+    if (left-- > 0) throw Object.assign(new Error('EIO'), { code: 'EIO' })
+  }
+  expect(() => lockFolder(path)).toThrowError(expect.objectContaining({ code: 'EIO' }))
+  looked = () => undefined
+  expect(fs.readFileSync(path, 'utf8')).toBe(text)
+  expect(fs.readdirSync(join(path, '..'))).toEqual(['lock'])
+})
+
+test('a lock that cannot be read as it is given back stays, as that of a process that is no more', () => {
+  const path = lockPath()
+  const unlock = lockFolder(path)
+  looked = () => {
+    throw Object.assign(new Error('EIO'), { code: 'EIO' })
+  }
+  unlock()
+  looked = () => undefined
+  lockFolder(path)()
+  expect(fs.readdirSync(join(path, '..'))).toEqual([])
+})
+
 const DEAD = lockOf({ started: '1' })
 
 test('a dead lock that another process takes over at the same time is not taken from that one', () => {

@@ -38,6 +38,7 @@ interface Holder extends Place {
  * @returns gives the lock back; idempotent.
  * @throws {DatabaseError} LOCKED: a living process, or another binding of this one, has it; or a process of another
  *   machine or container, and nobody here can tell whether that lives: the message says which file to remove if not.
+ * @throws system errors: the lock cannot be read, or written.
  */
 export function lockFolder(path: string, binding?: string): () => void {
   const here = placeOfThis()
@@ -66,7 +67,7 @@ export function lockFolder(path: string, binding?: string): () => void {
   held.add(path)
   return () => {
     if (!held.delete(path)) return
-    if (readText(path) === text) fs.rmSync(path, { force: true })
+    removeIf(path, text)
   }
 }
 
@@ -96,21 +97,35 @@ function tryPlace(draft: string, path: string, text: string): boolean {
 function removeDead(path: string, text: string): void {
   const unlock = lockFolder(`${path}.${hashOf(text)}`)
   try {
-    if (readText(path) === text) fs.rmSync(path, { force: true })
+    removeIf(path, text)
   } finally {
     unlock()
   }
 }
 
+/** Whoever cannot read what it says leaves it: it may be another's. */
+function removeIf(path: string, text: string): void {
+  let found: string | undefined
+  try {
+    found = readText(path)
+  } catch {
+    return
+  }
+  if (found === text) fs.rmSync(path, { force: true })
+}
+
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16)
 
-/** @returns `undefined` if it is not there. */
+/**
+ * @returns `undefined` if it is not there.
+ * @throws system errors.
+ */
 function readText(path: string): string | undefined {
   try {
     return fs.readFileSync(path, 'utf8')
   } catch (error) {
-    // What cannot be read says nothing.
-    return errnoOf(error) === 'ENOENT' ? undefined : ''
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
   }
 }
 
