@@ -11,7 +11,8 @@ import {
 } from 'node:fs'
 import type { RefusalReason } from '@tidemark/engine'
 import { beforeEach, expect, test } from 'vitest'
-import { type Bound, bind, paths, hub as startHub } from './fixture.js'
+import { nodeFileSystem } from '../src/adapters/node-file-system.js'
+import { type Bound, bind, bindOn, paths, hub as startHub } from './fixture.js'
 
 let isOver = false
 beforeEach(() => {
@@ -206,4 +207,28 @@ test('[HB20] what others make in a place where a refused directory stands waits 
   a.binding.rescan()
   await expect.poll(() => existsSync(a.path('d/deep/f')), { timeout: 10_000 }).toBe(true)
   await bothIdle(a, b)
+})
+
+test('[HB20] what a disk does not show once is not sent once more for that', async () => {
+  const hub = await startHub({ refuseNames: ['*.exe'] })
+  let failures = 0
+  const files: typeof nodeFileSystem = {
+    ...nodeFileSystem,
+    lstat(path) {
+      if (path.endsWith('.exe') && failures-- > 0) throw Object.assign(new Error('EIO'), { code: 'EIO' })
+      return nodeFileSystem.lstat(path)
+    },
+  }
+  const a = await bindOn({ files }, { hub, watch: false })
+  writeFileSync(a.path('game.exe'), 'bytes')
+  mkdirSync(a.path('sub.exe'))
+  await a.binding.settled()
+  await expect.poll(() => refused(a), { timeout: 10_000 }).toEqual(['game.exe', 'sub.exe'])
+  failures = 2
+  await a.binding.settled()
+  expect(failures).toBeLessThanOrEqual(0)
+  expect(refused(a)).toEqual(['game.exe', 'sub.exe'])
+  await a.binding.settled()
+  const attempts = a.events.filter(({ detail }) => detail.startsWith('refused by the hub'))
+  expect(attempts.map(({ path }) => path).sort()).toEqual(['game.exe', 'sub.exe'])
 })

@@ -178,7 +178,8 @@ class LocalPass {
       return
     }
     this.#scanned.add(dir.path)
-    if (scan.state === 'listed') context.refused.listed(dir.path, scan.found)
+    if (scan.state === 'listed')
+      context.refused.listed(dir.path, (name) => scan.found.has(name) || scan.unseen.has(name))
     if (scan.state === 'unknown') {
       context.problems.set(source, [scan.problem])
       return

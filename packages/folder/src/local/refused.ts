@@ -42,11 +42,15 @@ export class RefusedFiles {
     return false
   }
 
-  /** A directory was listed: what is not in it any more is forgotten, with all that was in that. */
-  listed(directory: string, names: { has(name: string): boolean }): void {
+  /**
+   * A directory was listed: what is not in it any more is forgotten, with all that was in that.
+   *
+   * @param mayBeThere Also of what the disk did not show.
+   */
+  listed(directory: string, mayBeThere: (name: string) => boolean): void {
     for (const path of this.#byPath.keys()) {
       const at = childAbove(path, directory)
-      if (at !== undefined && !names.has(at)) this.#byPath.delete(path)
+      if (at !== undefined && !mayBeThere(at)) this.#byPath.delete(path)
     }
   }
 
