@@ -398,3 +398,19 @@ test('a pass that is broken off while it fetches leaves no content in staging', 
   expect(groups).toBeGreaterThan(1)
   expect(staged()).toEqual([])
 })
+
+test('[FB9] a file that cannot be given its second name for a moment does not move by another way', async () => {
+  await shows([FILE(1, 'a', 'A')])
+  let failures = 1
+  const unlinked: string[] = []
+  const files = intercepted(nodeFileSystem, (call, [path]) => {
+    if (call === 'unlink') unlinked.push(path!)
+    if (call === 'link' && failures-- > 0) throw Object.assign(new Error('EIO'), { code: 'EIO' })
+  })
+  world.space.show([FILE(1, 'b', 'A')])
+  expect(await applyRemote(world.ctx(files), never)).toMatchObject({ deferred: 1 })
+  // What its user saves there just before that call would be lost.
+  expect(unlinked).not.toContain(world.path('a'))
+  expect(world.disk()).toEqual({ a: 'A' })
+  await shows([FILE(1, 'b', 'A')])
+})

@@ -102,7 +102,13 @@ export function placeNew(files: Names, from: string, to: string, kind: FileKind)
   return true
 }
 
-function link(files: Names, from: string, to: string): 'done' | 'taken' | 'no-links' {
+/**
+ * Gives a file a second name.
+ *
+ * @returns `taken`: something stands at `to`; `no-links`: the file system gives no second names.
+ * @throws other system errors.
+ */
+export function link(files: Pick<Names, 'link'>, from: string, to: string): 'done' | 'taken' | 'no-links' {
   try {
     files.link(from, to)
     return 'done'

@@ -1,7 +1,16 @@
 import { join, relative, sep } from 'node:path'
 import type { FileStat, FileSystem } from '../ports/file-system.js'
 import type { SyncedRow } from '../rows.js'
-import { errnoOf, isInode, isRowAside, matchesRow, mustBeSystemError, placeNew, putBack } from './disk.js'
+import {
+  errnoOf,
+  isInode,
+  isRowAside,
+  link,
+  matchesRow,
+  mustBeSystemError,
+  placeNew,
+  putBack,
+} from './disk.js'
 
 /** A path on disk, taken apart. */
 export interface Spot {
@@ -180,24 +189,14 @@ export class Effects {
       putBack(this.files, target, from.directory, from.name)
       return CHANGED
     }
-    if (!this.#linked(source, target)) {
+    const linked = link(this.files, source, target)
+    if (linked === 'taken') return CHANGED
+    if (linked === 'no-links') {
       if (!placeNew(this.files, source, target, 'file')) return CHANGED
       return this.#shown(target)
     }
     const taken = this.#takeFirstName(from, to, row, scratch)
     return taken.done ? this.#shown(target) : taken
-  }
-
-  /** @returns false where a second name cannot be given: then the caller renames. */
-  #linked(source: string, target: string): boolean {
-    try {
-      this.files.link(source, target)
-      return true
-    } catch (error) {
-      const errno = mustBeSystemError(error)
-      if (errno === 'EEXIST' || errno === 'ENOENT') throw error
-      return false
-    }
   }
 
   /** Someone may have saved over the first name since the second was given: then that is the user's. */
