@@ -19,6 +19,8 @@ beforeEach(() => {
 })
 afterEach(() => world.close())
 
+const staged = () => fs.readdirSync(world.path('.tidemark/staging'))
+
 async function shows(things: readonly Thing[]) {
   world.space.show(things)
   const result = await applyRemote(world.ctx(), never)
@@ -393,7 +395,6 @@ test('a pass that is broken off while it fetches leaves no content in staging', 
     stop.abort(new Error('broken off'))
     throw stop.signal.reason
   }
-  const staged = () => fs.readdirSync(world.path('.tidemark/staging'))
   await expect(applyRemote(world.ctx(), stop.signal)).rejects.toThrow('broken off')
   expect(groups).toBeGreaterThan(1)
   expect(staged()).toEqual([])
@@ -413,4 +414,39 @@ test('[FB9] a file that cannot be given its second name for a moment does not mo
   expect(unlinked).not.toContain(world.path('a'))
   expect(world.disk()).toEqual({ a: 'A' })
   await shows([FILE(1, 'b', 'A')])
+})
+
+test('fetched content that could not be removed goes when what is under way is settled', async () => {
+  world.space.show([FILE(1, 'a', 'A'), FILE(2, 'b', 'B'), FILE(3, 'c', 'C')])
+  let failures = 1
+  const files = intercepted(nodeFileSystem, (call, [path, to]) => {
+    if (call === 'link') fs.writeFileSync(to!, 'mine')
+    if (call === 'unlink' && path!.includes('/staging/new-') && failures-- > 0)
+      throw Object.assign(new Error('EIO'), { code: 'EIO' })
+  })
+  const ctx = world.ctx(files)
+  await expect(applyRemote(ctx, never)).rejects.toThrow('EIO')
+  expect(await settleUnderWay(ctx)).toEqual([])
+  expect([staged(), world.disk()]).toEqual([[], { a: 'mine', b: 'mine', c: 'mine' }])
+})
+
+test('fetched content of a pass that failed is removed, though it could not be looked at once', async () => {
+  world.space.show(Array.from({ length: 600 }, (_, i) => FILE(i + 1, `f${i}`, `bytes ${i}`)))
+  const fetchSmall = world.space.fetchSmall.bind(world.space)
+  let groups = 0
+  let failures = 0
+  world.space.fetchSmall = async (roots) => {
+    if (++groups === 1) return fetchSmall(roots)
+    await expect.poll(staged).not.toEqual([])
+    failures = 1
+    throw new Error('not a word from the hub')
+  }
+  const files = intercepted(nodeFileSystem, (call, [path]) => {
+    if (call === 'lstat' && path!.includes('/staging/new-') && failures-- > 0)
+      throw Object.assign(new Error('EIO'), { code: 'EIO' })
+  })
+  const ctx = world.ctx(files)
+  await expect(applyRemote(ctx, never)).rejects.toThrow('not a word from the hub')
+  expect(await settleUnderWay(ctx)).toEqual([])
+  expect(staged()).toEqual([])
 })

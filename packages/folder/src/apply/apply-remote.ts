@@ -8,7 +8,8 @@ import type { FileStat } from '../ports/file-system.js'
 import type { SyncedRow } from '../rows.js'
 import type { RowChange } from '../rows-store.js'
 import { wantedLocalName } from '../wanted-name.js'
-import { matchesRow, mustBeSystemError } from './disk.js'
+import { removeAbandoned } from './abandoned.js'
+import { matchesRow, mayBeThere, mustBeSystemError } from './disk.js'
 import { Downloads } from './downloads.js'
 import { type Gathered, gather } from './gather.js'
 import { contentDiffers, executableDiffers, type Item } from './item.js'
@@ -296,7 +297,9 @@ const isReserved = (path: string): boolean => path.split('/')[0] === RESERVED_NA
 /** Small files whose place was not to be had: fetched again when it is. Parts stay. */
 function unused(ctx: ApplyContext, area: StagingArea, staged: ReadonlyMap<EntryKey, Staged>): string[] {
   const paths = [...staged.values()].map(({ path }) => path)
-  return paths.filter((path) => !path.startsWith(join(area.directory, 'part-')) && ctx.files.lstat(path))
+  return paths.filter(
+    (path) => !path.startsWith(join(area.directory, 'part-')) && mayBeThere(ctx.files, path),
+  )
 }
 
 /** What settling goes on with: removed before, its inode number could be that of a file that its user makes then. */
@@ -305,9 +308,13 @@ async function stagedForUnsettled({ space, directory }: ApplyContext): Promise<R
   return new Set(intents.flatMap(({ staged }) => (staged ? [join(directory, staged.path)] : [])))
 }
 
-/** Not before it is durable that no batch is under way: after a power cut they would pass for placed. */
+/**
+ * Not before it is durable that no batch is under way: after a power cut they would pass for placed. What fails, or
+ * is left by that, is removed when what is under way is settled.
+ */
 async function remove(ctx: ApplyContext, paths: readonly string[]): Promise<void> {
   if (paths.length === 0) return
+  for (const path of paths) ctx.abandoned.add(path)
   await ctx.space.writeRows([batchDel], { sync: true })
-  for (const path of paths) ctx.files.unlink(path)
+  for (const path of paths) removeAbandoned(ctx, path)
 }

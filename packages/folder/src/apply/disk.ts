@@ -44,6 +44,16 @@ export function lstatBelow(files: FileSystem, directory: string, path: string): 
   return files.lstat(join(above, name))
 }
 
+/** Whether something stands at an absolute path, or the disk does not say. */
+export function mayBeThere(files: Pick<FileSystem, 'lstat'>, path: string): boolean {
+  try {
+    return files.lstat(path) !== undefined
+  } catch (error) {
+    mustBeSystemError(error)
+    return true
+  }
+}
+
 type Looks = Pick<FileSystem, 'lstat' | 'readFile'>
 type Names = Pick<FileSystem, 'lstat' | 'link' | 'unlink' | 'rename'>
 

@@ -5,6 +5,7 @@ import type { ApplyContext } from '../apply-context.js'
 import { changeRows } from '../change-rows.js'
 import { type Problem, STAGING_DIR, type SyncedRow } from '../rows.js'
 import type { RowChange } from '../rows-store.js'
+import { removeAbandoned } from './abandoned.js'
 import { isBeside, isInode, lstatBelow, mustBeSystemError, putBack, sameFile } from './disk.js'
 import { makeDurable } from './durable.js'
 import { heldRow } from './held-row.js'
@@ -79,15 +80,8 @@ export async function settleUnderWay(ctx: ApplyContext): Promise<readonly Proble
     const path = (await ctx.rows.localPathOf(lift.row)) ?? lift.row.localName
     problems.push(refusedByDisk(path, returned))
   }
-  if (problems.length === 0) ifAllowed(() => removeAbandoned(ctx))
+  if (problems.length === 0) for (const path of ctx.abandoned) ifAllowed(() => removeAbandoned(ctx, path))
   return problems
-}
-
-function removeAbandoned({ abandoned, files }: ApplyContext): void {
-  for (const path of abandoned) {
-    if (files.lstat(path)) files.unlink(path)
-    abandoned.delete(path)
-  }
 }
 
 async function settleBatch(

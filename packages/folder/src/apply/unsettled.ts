@@ -1,9 +1,8 @@
 import { dirname, join } from 'node:path'
 import type { EntryKey } from '@tidemark/engine'
 import type { ApplyContext } from '../apply-context.js'
-import type { FileSystem } from '../ports/file-system.js'
 import { STAGING_DIR, type SyncedRow } from '../rows.js'
-import { mustBeSystemError } from './disk.js'
+import { mayBeThere } from './disk.js'
 import type { Item } from './item.js'
 import { readLifts, readUnsettled } from './journal.js'
 
@@ -33,7 +32,7 @@ export class Unsettled {
       // Where it is recorded that it waits in staging, whoever goes on with the pass finds it there.
       const isRecorded = (await rows.get(row.key))?.dir === STAGING_DIR
       // What the disk refused to lift is where it was.
-      if (!isRecorded && isThere(files, join(directory, path))) keys.add(row.key)
+      if (!isRecorded && mayBeThere(files, join(directory, path))) keys.add(row.key)
     }
     return new Unsettled(keys, paths, directories)
   }
@@ -43,15 +42,5 @@ export class Unsettled {
     if (this.keys.has(key)) return true
     if (!row) return false
     return this.keys.has(row.key) || (row.entry.kind === 'dir' && this.directories.has(pathOf(row)))
-  }
-}
-
-/** Or may be there. */
-function isThere(files: FileSystem, path: string): boolean {
-  try {
-    return files.lstat(path) !== undefined
-  } catch (error) {
-    mustBeSystemError(error)
-    return true
   }
 }
