@@ -7,7 +7,7 @@ import type { ChunkId } from '@tidemark/protocol'
 import { afterEach, expect, test } from 'vitest'
 import { nodeFileSystem } from '../adapters/node-file-system.js'
 import type { FileStat, FileSystem } from '../ports/file-system.js'
-import { readContent } from './read-content.js'
+import { openSource, readContent } from './read-content.js'
 
 const directories: string[] = []
 afterEach(() => {
@@ -77,4 +77,29 @@ test('a symlink whose target is empty, as a damaged disk may have it, cannot be 
   const signal = new AbortController().signal
   const options = { files, space: { chunk }, clock: { nowMs: Date.now }, path: '/l', signal }
   await expect(readContent(options, stat)).rejects.toMatchObject({ code: 'SYMLINK_TARGET', message: 'empty' })
+})
+
+test('a file that cannot be looked at once it is open is closed', () => {
+  const directory = fs.mkdtempSync(join(tmpdir(), 'tidemark-read-'))
+  directories.push(directory)
+  fs.writeFileSync(join(directory, 'f'), 'bytes')
+  let isClosed = false
+  const files: FileSystem = {
+    ...nodeFileSystem,
+    open: (...args) => {
+      const file = nodeFileSystem.open(...args)
+      const close = file.close.bind(file)
+      return Object.assign(file, {
+        stat: () => {
+          throw Object.assign(new Error('EIO'), { code: 'EIO' })
+        },
+        close: () => {
+          isClosed = true
+          return close()
+        },
+      })
+    },
+  }
+  expect(() => openSource(files, join(directory, 'f'))).toThrow('EIO')
+  expect(isClosed).toBe(true)
 })

@@ -108,15 +108,19 @@ const contentOf = ({ root, height, size }: ChunkedFile, stat: FileStat): NewCont
  * A file on disk as it is now, or as `expected` says.
  *
  * @throws {SourceChangedError} it is no regular file any more, or not what was expected.
+ * @throws system errors.
  */
 export function openSource(files: FileSystem, path: string, expected?: Fingerprint): FileSource {
   const file = files.open(path, 'r')
-  const stat = file.stat()
-  if (stat.kind === 'file' && (expected === undefined || sameStamps(stat, expected))) {
+  try {
+    const stat = file.stat()
+    const isExpected = stat.kind === 'file' && (expected === undefined || sameStamps(stat, expected))
+    if (!isExpected) throw changed(path)
     return new FileSource(file, stat, path)
+  } catch (error) {
+    void file.close()
+    throw error
   }
-  void file.close()
-  throw changed(path)
 }
 
 class FileSource implements ByteSource {
