@@ -38,9 +38,9 @@ export async function discard(
   return problems
 }
 
-const cannotRevert = (path: string, errno: string): Problem => ({
+export const cannotRevert = (path: string, errno: string): Problem => ({
   path,
   cause: 'cannot-revert',
-  detail: `the file system does not let it be moved to the trash: ${errno}`,
+  detail: `the file system does not let it be looked at, or moved to the trash: ${errno}`,
   fix: 'check permissions, then revert again',
 })

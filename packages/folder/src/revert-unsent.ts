@@ -1,7 +1,7 @@
 import type { EntryKey } from '@tidemark/engine'
-import { lstatBelow } from './apply/disk.js'
+import { lstatBelow, mustBeSystemError } from './apply/disk.js'
 import { changeRows } from './change-rows.js'
-import { discard } from './discard.js'
+import { cannotRevert, discard } from './discard.js'
 import { sameIdentity } from './local/identity.js'
 import type { Item } from './local/item.js'
 import { makeRow } from './local/make-row.js'
@@ -17,7 +17,7 @@ import type { RowChange, RowsStore } from './rows-store.js'
  *
  * @param items Those above others first.
  * @param trash Absolute path.
- * @returns what could not be moved to the trash: it is new from now on.
+ * @returns what could not be moved to the trash: it is new from now on; and what could not be looked at.
  */
 export async function revertUnsent(
   context: PushContext,
@@ -29,21 +29,30 @@ export async function revertUnsent(
   // One batch: half of it, after a crash, would leave rows that look like local changes.
   await space.touch([...plan.changes.keys()])
   await changeRows(context, [...plan.changes.values()], { sync: true })
-  return discard(context, plan.discarded, trash)
+  return [...plan.problems, ...(await discard(context, plan.discarded, trash))]
 }
 
 interface Plan {
   readonly changes: ReadonlyMap<EntryKey, RowChange>
   /** Paths whose things go to the trash. */
   readonly discarded: readonly string[]
+  /** Of what the disk does not let be looked at: it stays as it is. */
+  readonly problems: readonly Problem[]
 }
 
 async function planOf({ rows, files, directory }: PushContext, items: readonly Item[]): Promise<Plan> {
   const changes = new Map<EntryKey, RowChange>()
   const discarded: string[] = []
+  const problems: Problem[] = []
   const drop = (row: SyncedRow): void => void changes.set(row.key, { before: row, after: undefined })
   for (const item of items) {
-    const stat = lstatBelow(files, directory, item.type === 'delete' ? item.top.path : item.path)
+    let stat: FileStat | undefined
+    try {
+      stat = lstatBelow(files, directory, item.type === 'delete' ? item.top.path : item.path)
+    } catch (error) {
+      problems.push(cannotRevert(item.path, mustBeSystemError(error)))
+      continue
+    }
     if ('row' in item && !(await isCurrent(rows, item.row))) continue
     switch (item.type) {
       case 'create':
@@ -74,7 +83,7 @@ async function planOf({ rows, files, directory }: PushContext, items: readonly I
         item satisfies never
     }
   }
-  return { changes, discarded }
+  return { changes, discarded, problems }
 }
 
 async function isCurrent(rows: RowsStore, row: SyncedRow): Promise<boolean> {

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { nodeFileSystem } from '../src/adapters/node-file-system.js'
 import { keeping, onDisk, temporaryDirectory, writerAndReader } from './fixture.js'
 
 test('[AC2] revert takes nothing that a symlink in the place of a directory leads to', async () => {
@@ -41,3 +42,43 @@ test('[AC2] of what a reader throws away the rest goes where one file cannot be 
   await expect.poll(() => onDisk(reader.directory), { timeout: 20_000 }).toEqual(right)
   await expect.poll(() => reader.binding.status.problems, { timeout: 20_000 }).toEqual([])
 })
+
+test.each([
+  ['readdir', '/d'],
+  ['lstat', '/d/f'],
+] as const)(
+  '[AC2] what a reader changed counts as long as the disk does not show it, and can be thrown away: %s',
+  async (call, end) => {
+    let isShown = true
+    const files: typeof nodeFileSystem = {
+      ...nodeFileSystem,
+      [call](path: string) {
+        if (!isShown && path.endsWith(end)) throw Object.assign(new Error('EIO'), { code: 'EIO' })
+        return nodeFileSystem[call](path)
+      },
+    }
+    const { writer, reader } = await writerAndReader({ files })
+    fs.mkdirSync(writer.path('d'))
+    fs.writeFileSync(writer.path('d/f'), 'text')
+    await writer.binding.settled()
+    const right = onDisk(writer.directory)
+    await expect.poll(() => onDisk(reader.directory), { timeout: 20_000 }).toEqual(right)
+    fs.writeFileSync(reader.path('d/f'), 'edited by the reader')
+    const held = () => reader.binding.status.held?.entries
+    await expect.poll(held, { timeout: 10_000 }).toBe(1)
+    const causes = () => reader.binding.status.problems.map(({ cause }) => cause)
+    isShown = false
+    reader.binding.rescan()
+    await expect.poll(causes, { timeout: 10_000 }).toContain('unreadable')
+    expect([held(), causes()]).toEqual([1, ['unreadable', 'read-only']])
+    if (call === 'lstat') {
+      const problems = await reader.binding.revert()
+      expect(problems.map(({ path, cause }) => [path, cause])).toEqual([['d/f', 'cannot-revert']])
+    }
+    isShown = true
+    await expect.poll(causes, { timeout: 10_000 }).not.toContain('unreadable')
+    await expect.poll(held, { timeout: 10_000 }).toBe(1)
+    expect(await reader.binding.revert()).toEqual([])
+    await expect.poll(() => onDisk(reader.directory), { timeout: 20_000 }).toEqual(right)
+  },
+)

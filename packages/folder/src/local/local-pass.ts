@@ -166,7 +166,7 @@ class LocalPass {
     const target = { root: context.directory, path: dir.path, dev: root.dev, ino: dir.ino }
     const scan = scanDirectory(context.files, rules, target)
     const source = `${dir.path}/`
-    unsent?.scanned(dir.path)
+    unsent?.scanned(dir.path, scan)
     // What a disk did not show this time comes with no event when it does again.
     if (scan.state === 'unknown' || (scan.state === 'listed' && scan.unseen.size > 0))
       retries.failed(source, monotonicMs(), false)

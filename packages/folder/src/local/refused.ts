@@ -1,3 +1,4 @@
+import { childAbove } from '../child-above.js'
 import { parentOf } from '../parent-of.js'
 import type { FileStat } from '../ports/file-system.js'
 import type { Fingerprint, Problem } from '../rows.js'
@@ -94,12 +95,4 @@ export class RefusedFiles {
     for (let at = parentOf(path); at !== ''; at = parentOf(at)) if (this.#byPath.has(at)) return true
     return false
   }
-}
-
-/** The name in a directory by which a path goes on below it. */
-function childAbove(path: string, directory: string): string | undefined {
-  if (directory !== '' && !path.startsWith(`${directory}/`)) return undefined
-  const rest = directory === '' ? path : path.slice(directory.length + 1)
-  const slash = rest.indexOf('/')
-  return slash === -1 ? rest : rest.slice(0, slash)
 }

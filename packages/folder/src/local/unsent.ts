@@ -1,6 +1,8 @@
 import type { EntryKey } from '@tidemark/engine'
+import { childAbove } from '../child-above.js'
 import { parentOf } from '../parent-of.js'
 import type { Problem } from '../rows.js'
+import type { DirectoryScan } from '../scan/scan-directory.js'
 import type { Item } from './item.js'
 
 /** How many a status lists; the rest is counted. */
@@ -12,6 +14,8 @@ const LISTED_MAX = 1_000
  */
 export class Unsent {
   readonly #byDirectory = new Map<string, Map<string, Item>>()
+  /** By path: what was noted where the pass that is under way has looked, or looks everywhere. */
+  readonly #before = new Map<string, Item>()
   readonly #deleted = new Set<EntryKey>()
   /** What the last pass that ended has found, those above others first. */
   #found: readonly Item[] = []
@@ -27,13 +31,24 @@ export class Unsent {
     items.set(item.path, item)
   }
 
-  /** A directory is being looked at: what was noted in it, and below what was noted, may be over. */
-  scanned(directory: string): void {
+  /**
+   * A directory was looked at: what was noted in it, and below what was noted, may be over. Where the disk does not
+   * show something, what was noted there is as it was.
+   */
+  scanned(directory: string, scan: DirectoryScan): void {
+    this.#setAside(directory)
+    const isUnseen = (name: string | undefined): boolean =>
+      name !== undefined && (scan.state === 'unknown' || (scan.state === 'listed' && scan.unseen.has(name)))
+    for (const [path, item] of this.#before) if (isUnseen(childAbove(path, directory))) this.note(item)
+  }
+
+  #setAside(directory: string): void {
     const items = this.#byDirectory.get(directory)
     if (!items) return
-    this.#byDirectory.delete(directory)
     for (const other of [...this.#byDirectory.keys()]) {
-      if (isIn(items, other)) this.#byDirectory.delete(other)
+      if (other !== directory && !isIn(items, other)) continue
+      for (const [path, item] of this.#byDirectory.get(other)!) this.#before.set(path, item)
+      this.#byDirectory.delete(other)
     }
   }
 
@@ -44,17 +59,21 @@ export class Unsent {
 
   /** Everything is being looked at. */
   restart(): void {
+    for (const items of this.#byDirectory.values())
+      for (const [path, item] of items) this.#before.set(path, item)
     this.#byDirectory.clear()
   }
 
   clear(): void {
     this.#byDirectory.clear()
+    this.#before.clear()
     this.#deleted.clear()
     this.#found = []
   }
 
   /** A pass has ended: until then what is looked at again counts as it was, and nobody is told that there is nothing. */
   settle(): void {
+    this.#before.clear()
     const all = [...this.#byDirectory.values()].flatMap((items) => [...items.values()])
     this.#found = all.sort((a, b) => (a.path < b.path ? -1 : 1))
   }
