@@ -51,3 +51,34 @@ test.each([0, 1, 2, 3])(
       }
   },
 )
+
+/** One removes a directory with all in it, and maybe puts a file in its place, and her disk does not answer. */
+const removal = (fault: string, then: string): string => `
+  seed 3
+  devices ann bob
+  bob mkdir d
+  bob create d/f
+  bob create d/g
+  bob mkdir d/e
+  bob create d/e/h
+  wait 4000
+  fail ann ${fault} looks
+  ann rmdir d
+  ${then}
+  wait 9000
+`
+
+test.each([
+  ['', /^\d+ in the end: \{\}$/],
+  ['ann create d', /^\d+ in the end: \{"d":"[0-9a-f]{64}"\}$/],
+])('[NR12] a directory that was removed is gone, whatever look at it fails (then: %s)', async (then, end) => {
+  for (let calls = 20; calls < 44; calls++)
+    for (const failures of [1, 2]) {
+      const fault = `${calls} ${failures}`
+      const { trace } = await replay(removal(fault, then))
+      expect(
+        trace.find((line) => /in the end/.test(line)),
+        fault,
+      ).toMatch(end)
+    }
+})

@@ -157,6 +157,31 @@ test('a deletion of a file that stood here in another version than the synced tr
   expect(await new RowsStore(store).get(row.key)).toBeUndefined()
 })
 
+test('a directory is not deleted while something in it is not, as when the group before could not be sent', async () => {
+  const node = '2'.repeat(32) as SyncedRow['entry']['node']
+  const entry: SyncedRow['entry'] = { ...row.entry, node, backing: [node], name: 'd', kind: 'dir' }
+  const made = { ...row, key: node, localName: 'd', entry }
+  const inside = { ...row, dir: node }
+  const changes = [
+    { before: undefined, after: made },
+    { before: row, after: inside },
+  ]
+  await store.batch(rowOps(changes), { sync: false })
+  const [d, f] = await new RowsStore(store).getMany([node, row.key])
+  const top = { path: 'd', row: d! }
+  const deletion = (path: string, of: SyncedRow): Item => {
+    return { type: 'delete', path, row: of, top, isDisplaced: false }
+  }
+  const stale = await pushAll({ commit: committing }, [deletion('d', d!)])
+  expect(stale.map(({ item }) => item.path)).toEqual(['d'])
+  expect(committed).toEqual([])
+  await pushAll({ commit: committing }, [deletion('d/f', f!), deletion('d', d!)])
+  expect(committed.flat()).toMatchObject([
+    { type: 'delete', entry: row.key },
+    { type: 'delete', entry: node },
+  ])
+})
+
 test('[FB10] a moved file that is saved by rename before the move is sent is looked for at its old place too', async () => {
   const stale = await pushMove({ commit: committing }, () => {
     writeFileSync(join(directory, 'draft'), 'saved')

@@ -1,6 +1,5 @@
 import { type EntryKey, entryKey, type UserOp } from '@tidemark/engine'
 import { INLINE_BYTES_MAX, PathError, SyncError } from '@tidemark/protocol'
-import { errnoOf } from '../adapters/node-file-system.js'
 import { changeRows } from '../change-rows.js'
 import type { FileStat } from '../ports/file-system.js'
 import type { SyncedRow } from '../rows.js'
@@ -9,16 +8,17 @@ import { type Adoption, adoptAll, findAdoptions } from './adopt.js'
 import { type Planned, planRows } from './commit-rows.js'
 import { withFreeNames } from './free-names.js'
 import { dropRows, overOtherVersions } from './held-versions.js'
-import { isExecutable, sameIdentity, sameStamps } from './identity.js'
+import { isExecutable } from './identity.js'
 import type { Item } from './item.js'
 import { LARGE_BYTES, type LargeFiles } from './large-files.js'
 import { mendOrphans } from './orphans.js'
 import { assertPlacesAbove } from './places-above.js'
 import type { PushContext } from './push-context.js'
 import { type ReadContent, readContent } from './read-content.js'
-import { isChanging, readProblem } from './read-problems.js'
+import { refuse } from './refuse.js'
 import type { Retries } from './retries.js'
-import { type Stale, tellStale, withDirectories, withoutStale, withoutTakers } from './stale.js'
+import { type Stale, tellStale, withDirectories, withoutDependents, withoutStale } from './stale.js'
+import { SecondLook } from './still-there.js'
 import { storeEach } from './store-each.js'
 import type { Unsent } from './unsent.js'
 
@@ -63,8 +63,9 @@ export async function push(
   const all = planned
   planned = await withDirectories(await withoutStale(planned, { context, onStale }), { context, onStale })
   const overtaken: Item[] = []
+  const look = new SecondLook(options)
   planned = planned.flatMap((entry) => {
-    const now = stillThere(entry, options)
+    const now = look.stillThere(entry)
     if (!now && entry.item.type === 'move') overtaken.push(entry.item)
     return now ?? []
   })
@@ -73,7 +74,7 @@ export async function push(
     planned = planned.filter((entry) => entry.item !== item)
     onStale({ item, directories: await dropRows([item.row], context), isRowless: true })
   }
-  planned = await withoutTakers(planned, all, { context, onStale })
+  planned = await withoutDependents(planned, all, { context, onStale })
   const found = options.isImport || unsent ? await findAdoptions(context, planned) : []
   const adoptions = unsent ? found.filter(({ isEqual }) => isEqual) : found
   const adopted = new Set<Item>(adoptions.map(({ planned }) => planned.item))
@@ -175,71 +176,6 @@ function needsReading(item: Item): item is Item & { type: 'create' | 'verify' | 
     case 'rebind':
     case 'delete':
       return false
-  }
-}
-
-/** @throws errors that are not about this one file. */
-function refuse(path: string, error: unknown, { context, retries, monotonicMs }: PushOptions): void {
-  const errno = errnoOf(error)
-  // Gone by now: the hint of its removal is on its way.
-  if (errno === 'ENOENT' || errno === 'ENOTDIR') return
-  const problem = readProblem(path, error)
-  if (!problem) throw error
-  const isFirst = retries.failed(path, monotonicMs(), isChanging(error))
-  // One collision with a writer is normal, and no news.
-  if (isChanging(error) && isFirst) return
-  if (!context.problems.has(path, problem.cause)) {
-    context.onEvent({ type: 'problem', path, detail: `${problem.cause}: ${problem.detail}` })
-  }
-  context.problems.set(path, [problem])
-}
-
-/** What of it still holds; `undefined`: nothing. */
-function stillThere(planned: Planned, options: PushOptions): Planned | undefined {
-  if (isStillThere(planned, options)) return planned
-  const { item } = planned
-  if (item.type !== 'move' || item.stat.kind === 'dir') return undefined
-  const stat = lstatIfAllowed(options.context, item.path)
-  const isSame = stat !== undefined && stat !== 'unknown' && sameIdentity(stat, item.stat)
-  return isSame ? { item, isUnread: true } : undefined
-}
-
-function isStillThere({ item, read }: Planned, options: PushOptions): boolean {
-  const { retries, monotonicMs } = options
-  const path = item.type === 'delete' ? item.top.path : item.path
-  // Below a directory that is gone a path may lead through a link to what was never here.
-  const stat = lstatIfAllowed(options.context, path, (error) => refuse(path, error, options))
-  if (stat === 'unknown') return false
-  switch (item.type) {
-    case 'delete': {
-      if (!item.isDisplaced) return stat === undefined
-      const { fingerprint, entry } = item.top.row
-      return stat?.ino !== fingerprint.ino || stat.kind !== entry.kind
-    }
-    case 'rebind':
-      return stat?.kind === 'dir' && stat.ino === item.stat.ino
-    case 'create':
-    case 'verify':
-    case 'move': {
-      if (item.stat.kind === 'dir') return stat?.kind === 'dir' && stat.ino === item.stat.ino
-      if (stat && sameStamps(stat, read?.stat ?? item.stat)) return true
-      if (stat) retries.failed(item.path, monotonicMs(), true)
-      return false
-    }
-  }
-}
-
-function lstatIfAllowed(
-  { files, directory }: PushContext,
-  path: string,
-  onRefused: (error: unknown) => void = () => {},
-): FileStat | undefined | 'unknown' {
-  try {
-    return files.lstat(`${directory}/${path}`)
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error
-    onRefused(error)
-    return 'unknown'
   }
 }
 

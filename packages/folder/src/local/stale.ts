@@ -58,32 +58,62 @@ export async function withDirectories(
 }
 
 /**
- * Leaves out, and tells of, items that take the place of one that was to leave it in the same batch, and is left
- * out: its row would be lost, and what it stands for come back.
+ * Leaves out, and tells of, items that count on another which was to leave its place, and does not: what takes
+ * that place (its row would be lost, and what it stands for come back), and the deletion of the directory that it
+ * is in (the space would show that on for it).
  *
  * @param all With those that are left out.
  */
-export async function withoutTakers(
+export async function withoutDependents(
   planned: readonly Planned[],
   all: readonly Planned[],
   options: StaleOptions,
 ): Promise<Planned[]> {
   let rest = [...planned]
   for (;;) {
-    const staying = rowsOf(all)
-    for (const key of rowsOf(rest)) staying.delete(key)
-    if (staying.size === 0) return rest
-    const takers = new Set<Planned>()
-    for (const entry of rest) {
-      const { item } = entry
-      const dir = 'dir' in item ? item.dir.key : undefined
-      if (dir === undefined || !('name' in item)) continue
-      const there = await options.context.rows.at(dir, item.name)
-      if (there && staying.has(there.key)) takers.add(entry)
-    }
-    if (takers.size === 0) return rest
-    rest = await without(rest, options, (entry) => takers.has(entry))
+    const dependents = new Set([
+      ...(await takersOf(rest, all, options.context)),
+      ...(await notEmptied(rest, options.context)),
+    ])
+    if (dependents.size === 0) return rest
+    rest = await without(rest, options, (entry) => dependents.has(entry))
   }
+}
+
+async function takersOf(
+  rest: readonly Planned[],
+  all: readonly Planned[],
+  { rows }: PushContext,
+): Promise<Planned[]> {
+  const staying = rowsOf(all)
+  for (const key of rowsOf(rest)) staying.delete(key)
+  if (staying.size === 0) return []
+  const takers: Planned[] = []
+  for (const entry of rest) {
+    const { item } = entry
+    const dir = 'dir' in item ? item.dir.key : undefined
+    if (dir === undefined || !('name' in item)) continue
+    const there = await rows.at(dir, item.name)
+    if (there && staying.has(there.key)) takers.push(entry)
+  }
+  return takers
+}
+
+/** Deletions of directories that rows are left in, also of what a group before was to delete. */
+async function notEmptied(rest: readonly Planned[], { rows }: PushContext): Promise<Planned[]> {
+  const leaving = new Set<EntryKey>()
+  for (const { item } of rest) if (item.type === 'delete' || item.type === 'move') leaving.add(item.row.key)
+  const kept: Planned[] = []
+  // The deepest come first: what is kept keeps those above it.
+  for (const entry of rest) {
+    const { item } = entry
+    if (item.type !== 'delete' || item.row.entry.kind !== 'dir') continue
+    const inside = await rows.inDirectory(item.row.key)
+    if ([...inside.values()].every(({ key }) => leaving.has(key))) continue
+    kept.push(entry)
+    leaving.delete(item.row.key)
+  }
+  return kept
 }
 
 const rowsOf = (planned: readonly Planned[]): Set<EntryKey> =>
