@@ -49,7 +49,8 @@ export interface FolderBinding extends AsyncDisposable {
    * Drops the held local changes: the space's state comes back.
    *
    * @returns what the disk does not let be moved to the trash: it stays and is not sent; a folder that was
-   *   held as a whole stays held.
+   *   held as a whole stays held. Of what is held nothing is dropped while something cannot be looked at: then it
+   *   returns that.
    * @throws {TransportError} without a hub, when that is done and bytes are missing that only the hub has. System
    *   errors: what a failure left half done cannot be settled now; nothing was dropped.
    */

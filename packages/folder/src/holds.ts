@@ -34,14 +34,13 @@ export function exceeds(limit: DeleteLimit, deletes: number, entries: number): b
 export interface Unlike {
   readonly row: SyncedRow
   readonly path: string
-  /** What stands there instead; `undefined`: nothing. */
+  /** What stands there instead; `undefined`: nothing, or it could not be looked at. */
   readonly stat: FileStat | undefined
+  /** Why it could not be looked at, nor anything below it. */
+  readonly errno?: string
 }
 
-/**
- * Rows that the disk does not show any more, in pages; whatever could not be looked at is left out.
- * Below a directory that is gone everything is gone.
- */
+/** Rows that the disk does not show any more, in pages. Below a directory that is gone everything is gone. */
 export async function* unlikeRows(
   rows: RowsStore,
   files: FileSystem,
@@ -52,8 +51,12 @@ export async function* unlikeRows(
     const page: Unlike[] = []
     for (const [name, row] of await rows.inDirectory(step.key)) {
       const path = step.path === '' ? name : `${step.path}/${name}`
-      const stat = step.isGone ? undefined : statOf(files, `${directory}/${path}`)
-      if (stat === 'unknown') continue
+      const seen = step.isGone ? {} : look(files, `${directory}/${path}`)
+      if (seen.errno !== undefined) {
+        page.push({ row, path, stat: undefined, errno: seen.errno })
+        continue
+      }
+      const { stat } = seen
       const isDirectory = row.entry.kind === 'dir'
       const isGone = isDirectory && stat?.kind !== 'dir'
       if (isDirectory) steps.push({ key: row.key, path, isGone })
@@ -63,11 +66,13 @@ export async function* unlikeRows(
   }
 }
 
-function statOf(files: FileSystem, path: string): FileStat | undefined | 'unknown' {
+function look(files: FileSystem, path: string): { readonly stat?: FileStat; readonly errno?: string } {
   try {
-    return files.lstat(path)
+    const stat = files.lstat(path)
+    return stat ? { stat } : {}
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
-    return 'unknown'
+    const errno = errnoOf(error)
+    if (errno === undefined) throw error
+    return { errno }
   }
 }

@@ -26,14 +26,15 @@ export interface RevertOptions {
 export interface Reverted {
   /** Nothing is held any more. */
   readonly isReleased: boolean
-  /** What the disk did not let be moved away: it stays, and is not sent. */
+  /** What the disk did not let be moved away, or looked at: it stays, and is not sent. */
   readonly problems: readonly Problem[]
 }
 
 const NOTHING_RELEASED: Reverted = { isReleased: false, problems: [] }
 
 /**
- * Drops what is held, or what may not be sent. A folder of which something cannot be moved away stays held.
+ * Drops what is held, or what may not be sent. What is held stays so as long as something of it cannot be looked at,
+ * or moved away.
  * @throws system errors: what is half done cannot be settled durably now, and nothing was dropped.
  */
 export async function revertLocal(options: RevertOptions): Promise<Reverted> {
@@ -49,7 +50,10 @@ export async function revertLocal(options: RevertOptions): Promise<Reverted> {
   if (!hold && unsent.size === 0) return NOTHING_RELEASED
   // The next turn holds it for that: what is missing now was decided by nobody.
   if ('kind' in (await checkRoot(rootCheck))) return NOTHING_RELEASED
-  if (hold) return { isReleased: true, problems: await revertHeld(push, hold, apply) }
+  if (hold) {
+    const problems = await revertHeld(push, hold, apply)
+    return { isReleased: problems.length === 0, problems }
+  }
   await settleUnderWay(apply)
   const problems = await revertUnsent(push, unsent.list(), apply.trash)
   unsent.clear()
@@ -89,7 +93,7 @@ export async function mustBeBack({ turns, hasEnded, problems, wakeups }: TurnsOf
  *
  * The rows of what must come back are removed and their entries touched; the remote side does the rest.
  *
- * @returns what could not be moved to the trash: its row stays.
+ * @returns what could not be looked at: then nothing was dropped; or what could not be moved to the trash: its row stays.
  */
 async function revertHeld(
   context: PushContext,
@@ -105,6 +109,9 @@ async function revertHeld(
     const local = page.filter(({ row }) => !underWay.has(row.key))
     unlike.push(...local.filter(({ stat }) => stat === undefined || hold.kind === 'folder'))
   }
+  // Without what may be missing too the rest of a hold could be dropped, and that pass for a few deletions later.
+  const unseen = unlike.flatMap(({ path, errno }) => (errno === undefined ? [] : notSeen(path, errno)))
+  if (unseen.length > 0) return unseen
   const changed = unlike.flatMap(({ path, stat }) => (stat ? [path] : []))
   // Before their rows go: what has none looks new, and would stay after a crash.
   const problems = await discard(context, changed, apply.trash)
@@ -115,3 +122,10 @@ async function revertHeld(
   await space.writeRows(rowOps(dropped.map(({ row }) => ({ before: row, after: undefined }))), { sync: true })
   return problems
 }
+
+const notSeen = (path: string, errno: string): Problem => ({
+  path,
+  cause: 'cannot-revert',
+  detail: `the file system does not let it be looked at (${errno}): nothing was reverted`,
+  fix: 'check permissions, then revert again',
+})

@@ -154,6 +154,31 @@ export const keeping = (name: string): { files: FileSystem; allow(): void } => {
   }
 }
 
+/**
+ * A disk of which the next `left` calls of this kind fail, of those that fit.
+ * @param from Part of the name of what calls, anywhere above.
+ */
+export function failing(
+  call: 'lstat' | 'readdir',
+  name: string,
+  from = '',
+): { files: FileSystem; state: { left: number } } {
+  const state = { left: 0 }
+  const check = (path: string) => {
+    if (state.left === 0 || !path.endsWith(`/${name}`) || !new Error().stack!.includes(from)) return
+    state.left--
+    throw Object.assign(new Error('EIO'), { code: 'EIO' })
+  }
+  const files: FileSystem = {
+    ...nodeFileSystem,
+    [call](path: string) {
+      check(path)
+      return nodeFileSystem[call](path)
+    },
+  }
+  return { files, state }
+}
+
 /** A hub, who may write at it, and who may only read. @param under The reader. */
 export async function writerAndReader(
   under: Under = {},
