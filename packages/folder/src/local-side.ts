@@ -5,6 +5,7 @@ import type { HoldState } from './hold-state.js'
 import type { DeleteLimit } from './holds.js'
 import { Absences, hasLeft } from './local/absences.js'
 import { auditBelow } from './local/audit.js'
+import type { Deletion } from './local/item.js'
 import { LargeFiles } from './local/large-files.js'
 import { type LocalPassResult, runLocalPass, type UnderWay } from './local/local-pass.js'
 import type { PushContext } from './local/push-context.js'
@@ -214,9 +215,11 @@ export class LocalSide {
         isOffline,
         underWay: await this.around.underWay(),
         unsent: this.#isReadOnly ? this.#unsent : undefined,
+        isHeld: hold.current?.kind === 'deletes',
         mayDelete: async (items) => {
           // Where nothing is sent nothing is deleted elsewhere.
-          if (deletesAccepted || this.#isReadOnly || (await this.#deletes.mayDelete(items))) return true
+          if (deletesAccepted || this.#isReadOnly) return true
+          if (!this.#isPartOfHeld(items) && (await this.#deletes.mayDelete(items))) return true
           isRefused = true
           return false
         },
@@ -241,7 +244,7 @@ export class LocalSide {
     schedule.scanned(wakeups.monotonicMs())
     push.onEvent({ type: 'scan', path: '', detail: 'full scan ended' })
     // The files may be back.
-    if (!isRefused && !isOffline) {
+    if (!isRefused && !isOffline && !this.#absences.hasOverdueBut(new Set(), wakeups.monotonicMs())) {
       hold.end('deletes')
       if (this.#absences.size === 0) await this.#deletes.isBack()
     }
@@ -263,6 +266,14 @@ export class LocalSide {
   /** Ends what runs. */
   close(): Promise<void> {
     return this.#large.close()
+  }
+
+  /** A pass that did not see all that is held may find few enough of it; what has its place taken is seen at once. */
+  #isPartOfHeld(items: readonly Deletion[]): boolean {
+    if (this.around.hold.current?.kind !== 'deletes' || items.some(({ isDisplaced }) => isDisplaced))
+      return false
+    const seen = new Set(items.map(({ top }) => top.row.key))
+    return this.#absences.hasOverdueBut(seen, this.options.wakeups.monotonicMs())
   }
 
   /** What was held counts with what is deleted later: not longer than it must. */

@@ -42,6 +42,11 @@ export class Absences {
     return absence !== undefined && nowMs - absence.sinceMs >= ABSENT_MS
   }
 
+  /** Whether others than these are overdue. */
+  hasOverdueBut(keys: ReadonlySet<EntryKey>, nowMs: number): boolean {
+    return [...this.#since.keys()].some((key) => !keys.has(key) && this.isOverdue(key, nowMs))
+  }
+
   forget(key: EntryKey): void {
     this.#since.delete(key)
   }

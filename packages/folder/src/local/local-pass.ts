@@ -42,6 +42,8 @@ export interface LocalPassOptions extends PushOptions {
   readonly isOffline: boolean
   /** What effects that are half done are about: none of what stands there, or is missing, is its user's doing. */
   readonly underWay: UnderWay
+  /** Deletions are held: what is missing stays so until its place is seen. */
+  readonly isHeld: boolean
   /** Whether these may be deleted now. */
   readonly mayDelete: (items: readonly Deletion[]) => Promise<boolean>
 }
@@ -79,6 +81,8 @@ class LocalPass {
   #isRowless = false
   readonly #rulesChanged: EntryKey[] = []
   readonly #scanned = new Set<string>()
+  /** Places that could not be, or are not, looked at, and nothing below them; kept while deletions are held. */
+  readonly #hidden = new Set<string>()
   /** Directories of rows that were asked for, and are not there. */
   readonly #gone = new Set<string>()
   readonly #steps: Step[] = []
@@ -181,9 +185,11 @@ class LocalPass {
     if (scan.state === 'listed')
       context.refused.listed(dir.path, (name) => scan.found.has(name) || scan.unseen.has(name))
     if (scan.state === 'unknown') {
+      this.#hide(dir.path)
       context.problems.set(source, [scan.problem])
       return
     }
+    for (const name of scan.hidden) this.#hide(dir.pathOf(name))
     context.problems.set(source, scan.problems)
     if (scan.rulesChanged && dir.key !== undefined) this.#rulesChanged.push(dir.key)
     const rows =
@@ -332,7 +338,7 @@ class LocalPass {
       absent.set(key, directory)
       this.#lookAgain(directory, false)
     }
-    absences.update(absent, wasAsked, nowMs)
+    absences.update(absent, (directory) => wasAsked(directory) && !this.#isHidden(directory), nowMs)
     unclear.update(this.#unclear, wasAsked, nowMs)
     await this.#pushDisplaced(resolution)
     await this.#flush()
@@ -343,6 +349,15 @@ class LocalPass {
     }
     const overdue = resolution.missing.filter(({ key }) => isOverdue(key))
     await this.#delete(overdue)
+  }
+
+  #hide(path: string): void {
+    if (this.options.isHeld) this.#hidden.add(path)
+  }
+
+  #isHidden(directory: string): boolean {
+    if (this.#hidden.has(directory)) return true
+    return directory !== '' && this.#isHidden(parentOf(directory))
   }
 
   /**
