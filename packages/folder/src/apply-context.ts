@@ -3,6 +3,7 @@ import type { FolderEvent } from './folder-binding.js'
 import type { RefusedFiles } from './local/refused.js'
 import type { FileSystem } from './ports/file-system.js'
 import type { RowsStore } from './rows-store.js'
+import type { IgnoreRules } from './scan/ignore-rules.js'
 
 /** What the remote side of a folder works with. */
 export interface ApplyContext {
@@ -25,10 +26,10 @@ export interface ApplyContext {
    */
   readonly expectHints: (directories: readonly string[]) => void
   /**
-   * Whether the folder's ignore rules hide this place (relative local path). Such entries are neither
-   * created, changed nor removed on disk; what stands there is the user's.
+   * Entries at places that they hide are neither created, changed nor removed on disk; what stands there is the
+   * user's. What stands where they are not known waits.
    */
-  readonly isIgnored: (path: string, isDirectory: boolean) => boolean
+  readonly rules: Pick<IgnoreRules, 'isIgnored' | 'unread' | 'made' | 'removed' | 'moved' | 'touched'>
   /** What stands on this disk and the hub refused. */
   readonly refused: RefusedFiles
   /** Whether bytes that are not here can be asked for. */

@@ -159,7 +159,7 @@ class Binding implements FolderBinding {
       onEvent,
       expectHints: (directories) => expected.expect(directories),
       refused,
-      isIgnored: (path, isDirectory) => rules.isIgnored(path, isDirectory),
+      rules,
       isConnected: () => isConnected,
     }
     this.#loop = new FolderLoop({

@@ -289,13 +289,16 @@ export class LocalSide {
     taken: HintSet,
     wasOffline: boolean,
   ): Promise<void> {
-    const { hints, wakeups, push } = this.options
+    const { hints, wakeups, push, rules } = this.options
     const nowMs = wakeups.monotonicMs()
     for (const [directory, isDeep] of this.#rounds.ended(again, taken, nowMs))
       hints.add(directory, isDeep, nowMs)
     for (const directory of unpushed) this.#unpushed.add(directory)
     // What was hidden until now has no file: nobody would ask for it. Before the first scan the start did.
-    if (this.#scansEnded > 0) for (const key of rulesChanged) await auditBelow(push, key)
+    for (const { path, key } of rulesChanged) {
+      if (this.#scansEnded > 0 && key !== undefined) await auditBelow(push, key)
+      rules.takenOver(path)
+    }
     // The hub came while the pass ran: its own event found nothing to push yet.
     if (wasOffline && !this.#isOffline) this.hintUnpushed()
   }

@@ -83,7 +83,8 @@ export class FileUser {
       if (this.device.troubles.isFull && !SHRINKS.has(verb)) throw refusal('EINVAL', 'the disk is full')
       this.#hasActed = true
       for (const text of this.#textsInDoubt()) this.ledger.doubt(text)
-      return this.#verbs[verb]!(first === TOP ? TOP : this.#real(first), second)
+      const path = first === TOP ? TOP : this.#real(first)
+      return this.privateFiles.during(() => this.#verbs[verb]!(path, second))
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       if (code === undefined || !REFUSED.has(code)) throw error

@@ -1,4 +1,4 @@
-import { type KeyValueReader, visibleContents } from '@tidemark/engine'
+import { type KeyValueReader, type MemoryKeyValueStore, visibleContents } from '@tidemark/engine'
 import { type ChunkId, decodeNodeEntry, type NodeEntry, parseSpaceName } from '@tidemark/protocol'
 import { BlobIndex } from '@tidemark/server-reference'
 import { SPACE } from './space.js'
@@ -21,11 +21,17 @@ const toldBy = new WeakMap<Uint8Array, readonly HubContent[]>()
 
 /** Files that a hub with this database tells others of, and of which it has nothing. Looks only. */
 export const toldWithoutBytes = (storage: Storage): Promise<HubContent[]> =>
-  withoutBytes(storage, (row) => {
-    const known = toldBy.get(row) ?? filesOf(row, ({ content }) => content)
-    toldBy.set(row, known)
-    return known
-  })
+  withoutBytes(storage, filesToldBy)
+
+/** Files that a database tells of, all versions. Looks only. */
+export const toldFiles = (storage: MemoryKeyValueStore): readonly HubContent[] =>
+  storage.entries(NODES).flatMap(([, row]) => filesToldBy(row))
+
+function filesToldBy(row: Uint8Array): readonly HubContent[] {
+  const known = toldBy.get(row) ?? filesOf(row, ({ content }) => content)
+  toldBy.set(row, known)
+  return known
+}
 
 /** The same, of files that it shows. */
 export const shownWithoutBytes = (storage: Storage): Promise<HubContent[]> =>

@@ -5,7 +5,7 @@ import { crossedRows } from './crossed-rows.js'
 import { FileUser } from './file-user.js'
 import type { FolderDevice } from './folder-device.js'
 import { historyOf, ownWritesOf, tombstonesOf } from './frontier.js'
-import { shownWithoutBytes, toldWithoutBytes } from './hub-bytes.js'
+import { shownWithoutBytes, toldFiles, toldWithoutBytes } from './hub-bytes.js'
 import { brief } from './ledger.js'
 import { contentKey, isFile, keyOf } from './shown.js'
 import type { Rule } from './simulation-error.js'
@@ -131,6 +131,20 @@ export class Oracle {
     const files = await toldWithoutBytes(hub.storage)
     if (files.length > 0)
       this.fail('empty', `the hub has nothing of ${list(files.map(({ root }) => root.slice(0, 8)))}`)
+  }
+
+  /**
+   * What rules hide is its owner's: no database knows of it. Precondition: no database went back, no power cut undid
+   * what users did, and nobody laid hands on rules.
+   */
+  checkTold(): void {
+    const { hub, devices, secrets } = this.world
+    if (secrets.size === 0) return
+    const textOf = new Map([...secrets].map((text) => [contentKey(text), text]))
+    for (const { name, storage } of [{ name: 'the hub', storage: hub.storage }, ...devices]) {
+      const told = toldFiles(storage).flatMap((file) => textOf.get(keyOf(file)) ?? [])
+      if (told.length > 0) this.fail('told', `${name} knows of ${list(told.map(brief))}`)
+    }
   }
 
   /** Where all is well the hub has the bytes of what it shows: others read them from it. */

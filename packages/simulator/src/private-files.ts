@@ -9,11 +9,29 @@ const RULES = `*${PRIVATE_SUFFIX}\n`
 export class PrivateFiles {
   /** Written here, and never taken away. */
   readonly #texts = new Set<string>()
+  readonly #secrets = new Set<string>()
 
   constructor(
     private readonly device: FolderDevice,
     private readonly ledger: Ledger,
   ) {}
+
+  /** Texts that rules hide on its disk: nobody else may be told of them. */
+  get secrets(): ReadonlySet<string> {
+    return this.#secrets
+  }
+
+  /** A person does something here: what no rule hides any more because of that is everybody's. */
+  during<T>(act: () => T): T {
+    if (this.#secrets.size === 0) return act()
+    const before = this.#hidden()
+    try {
+      return act()
+    } finally {
+      const now = this.#hidden()
+      for (const text of before) if (!now.has(text)) this.#secrets.delete(text)
+    }
+  }
 
   /** The directory and all below it have rules from now on. @throws a system error. */
   addRules(directory: string): string {
@@ -37,6 +55,8 @@ export class PrivateFiles {
     this.#write(path, text)
     this.ledger.wrote(text)
     this.#texts.add(text)
+    // What stands there as rules may be anything.
+    if (this.#hidden().has(text)) this.#secrets.add(text)
     return 'done'
   }
 
@@ -62,7 +82,21 @@ export class PrivateFiles {
     }
     for (const text of this.#texts) this.ledger.gaveUp(text)
     this.#texts.clear()
+    this.#secrets.clear()
     return gone
+  }
+
+  /** Texts of files that rules hide as they stand on the disk now. */
+  #hidden(): ReadonlySet<string> {
+    const files: { readonly path: string; readonly text: string }[] = []
+    const ruled = new Set<string>()
+    for (const { path, kind, data } of this.device.disk.below(ROOT, (each) => each === '.tidemark')) {
+      if (kind !== 'file') continue
+      const text = Buffer.from(data).toString()
+      if (isPrivate(path)) files.push({ path, text })
+      else if (text === RULES && path.endsWith(RULES_FILE)) ruled.add(path.slice(0, -RULES_FILE.length))
+    }
+    return new Set(files.filter(({ path }) => isHidden(path, ruled)).map(({ text }) => text))
   }
 
   #write(path: string, text: string): void {
@@ -71,4 +105,17 @@ export class PrivateFiles {
     disk.fsync(path)
     disk.fsync(path.slice(0, path.lastIndexOf('/')))
   }
+}
+
+/** @param ruled Directories with rules, each with a slash behind it; `''` is the folder. */
+function isHidden(path: string, ruled: ReadonlySet<string>): boolean {
+  let directory = ''
+  let hasRules = false
+  for (const name of path.split('/')) {
+    hasRules ||= ruled.has(directory)
+    // As the rules say it: upper and lower case are told apart.
+    if (hasRules && name.endsWith(PRIVATE_SUFFIX)) return true
+    directory += `${name}/`
+  }
+  return false
 }

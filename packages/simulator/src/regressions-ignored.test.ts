@@ -58,9 +58,64 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
   `,
 }
 
+/** What a user shares with nobody lies in a directory that others move and remove before it was scanned again. */
+const MOVED_AND_REMOVED = `
+  seed 3
+  devices ann dan:api
+  ann mkdir d
+  ann ignore d
+  wait 3000
+  ann mine d
+  wait 3000
+  dan rename d e
+  wait 50
+  dan remove e
+  wait 9000
+`
+
+/** Rules come, a user goes by them at once, and the directory is removed before it was scanned again. */
+const RULED_AND_REMOVED = `
+  seed 3
+  devices ann bob dan:api
+  bob mkdir d
+  wait 3000
+  bob ignore d
+  wait 170
+  dan remove d
+  wait 16
+  ann mine d
+  wait 9000
+`
+
+/** Others remove such a directory, and the disk fails while it is looked at. */
+const REMOVED_WHILE_THE_DISK_FAILS = (calls: number): string => `
+  seed 3
+  devices ann bob
+  bob mkdir d
+  bob ignore d
+  wait 3000
+  ann mine d
+  wait 3000
+  away bob
+  bob rmdir d
+  wait 3000
+  fail ann ${calls} 1 looks
+  return bob
+  wait 9000
+`
+
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {
   test.each(Object.entries(REGRESSIONS))('%s', async (_, script) => {
     await replay(script)
+  })
+
+  test.each([
+    MOVED_AND_REMOVED,
+    RULED_AND_REMOVED,
+    ...Array.from({ length: 16 }, (_, calls) => REMOVED_WHILE_THE_DISK_FAILS(10 + calls)),
+  ])('[FB14] nobody is told what rules hide: %s', async (script) => {
+    const { trace } = await replay(script)
+    expect(trace.join('\n')).toContain('ann mine d: done')
   })
 
   test('[FB14] rules that others delete with their directory hide what it holds', async () => {

@@ -32,6 +32,8 @@ export type Rule =
   | 'crossed'
   /** A folder shows something otherwise than the space does, and does not know to look at it. */
   | 'unmarked'
+  /** A database knows of bytes that rules hide on somebody's disk. */
+  | 'told'
   /** A program turns in a circle without waiting for anything: a busy processor. */
   | 'restless'
   /** Somebody who broke the protocol was not sent away. */

@@ -14,6 +14,7 @@ import { fromScriptPath, toScriptPath } from './names.js'
 import type { PlantedBug } from './planted-bug.js'
 import { SimRandom } from './random.js'
 import { type Act, type DeviceKind, formatAct, type Script, TROUBLES } from './script.js'
+import { RULES_FILE } from './shown.js'
 import type { Trace } from './trace.js'
 import { RestlessError, VirtualTime } from './virtual-time.js'
 
@@ -59,6 +60,8 @@ export class World {
   hasOldHub = false
   /** What users did was not durable, and may be undone. */
   hasPowerCuts = false
+  /** Somebody laid hands on a file of rules: what it hid may be everybody's. */
+  hasChangedRules = false
   /** Whoever holds one of these may have an older database since somebody last asked. */
   readonly thrownBack = new Set<string>()
 
@@ -186,6 +189,12 @@ export class World {
     return this.#robbed
   }
 
+  /** What rules hide. */
+  get secrets(): ReadonlySet<string> {
+    const users = [...this.sites.values()].flatMap(({ user }) => (user instanceof FileUser ? user : []))
+    return new Set(users.flatMap(({ privateFiles }) => [...privateFiles.secrets]))
+  }
+
   async end(): Promise<void> {
     for (const device of this.devices) await device.kill()
   }
@@ -193,7 +202,12 @@ export class World {
   #act({ verb, args: [name = '', ...args] }: Act): string {
     const site = this.sites.get(name)
     if (!site) return 'refused: nobody'
-    return site.user.knows(verb) ? site.user.act(verb, args) : 'refused: no such verb'
+    return site.user.knows(verb) ? this.#does(site.user, verb, args) : 'refused: no such verb'
+  }
+
+  #does(user: Site['user'], verb: string, args: readonly string[]): string {
+    this.hasChangedRules ||= args.some((path) => path.split('/').at(-1)!.startsWith(RULES_FILE))
+    return user.act(verb, args)
   }
 
   /** Before one of the next calls of a program, somebody at its device does something. */
@@ -203,7 +217,7 @@ export class World {
     if (!user.knows(verb)) return 'refused: no such verb'
     device.amid.arm(Number(calls), (real) => {
       const args = [path === HERE ? toScriptPath(real, user.namesIn) : path, ...rest]
-      this.parts.trace.note(`amid ${name} ${verb} ${args.join(' ')}: ${user.act(verb, args)}`)
+      this.parts.trace.note(`amid ${name} ${verb} ${args.join(' ')}: ${this.#does(user, verb, args)}`)
     })
     return 'done'
   }

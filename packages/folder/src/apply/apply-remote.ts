@@ -106,7 +106,9 @@ interface BatchTools {
 async function applyBatch(tools: BatchTools, batch: Gathered): Promise<readonly EntryKey[]> {
   const { ctx, signal, downloads, report, area, trash, locator, unsettled, refused } = tools
   const paths = new WantedPaths(batch, locator)
-  const mustWait = (item: Item) => unsettled.concerns(item, (row) => paths.current(row))
+  const unread = whereRulesAreUnknown(tools, batch.items)
+  const mustWait = (item: Item) =>
+    unread.has(item.key) || unsettled.concerns(item, (row) => paths.current(row))
   const others = batch.items.filter((item) => !mustWait(item))
   const isKept = await keepRefused(ctx, refused, others, (row) => paths.current(row))
   const visible = isKept ? 'again' : await dropHidden(ctx, others, paths)
@@ -146,6 +148,19 @@ async function applyBatch(tools: BatchTools, batch: Gathered): Promise<readonly 
   for (const path of left().filter((each) => awaited.has(each))) ctx.abandoned.add(path)
   await remove(ctx, unwanted)
   return []
+}
+
+/** Items of which nobody can say here whether they are ignored where they stand: the local side looks first. */
+function whereRulesAreUnknown({ ctx, locator, report }: BatchTools, items: readonly Item[]): Set<EntryKey> {
+  const unknown = new Set<EntryKey>()
+  for (const { key, row } of items) {
+    const unread = row && ctx.rules.unread(locator.relativeDir(row.dir))
+    if (unread === undefined) continue
+    unknown.add(key)
+    report.defer(key)
+    report.rescan(unread)
+  }
+  return unknown
 }
 
 /** Items that are at, or go to or below, a place where something stands that the hub refused: they wait for a person. */
@@ -258,10 +273,12 @@ async function dropHidden(
   for (const item of items) {
     const { key, row, want, nodes } = item
     const isDirectory = (want ?? row?.entry)?.kind === 'dir'
-    const standsHidden = row !== undefined && ctx.isIgnored(paths.current(row), isDirectory)
+    const standsHidden = row !== undefined && ctx.rules.isIgnored(paths.current(row), isDirectory)
     const isHidden =
       want !== undefined &&
-      (want.kind === 'mount' || isReserved(paths.of(item)) || ctx.isIgnored(paths.of(item), isDirectory))
+      (want.kind === 'mount' ||
+        isReserved(paths.of(item)) ||
+        ctx.rules.isIgnored(paths.of(item), isDirectory))
     if (!standsHidden && !isHidden) visible.push(item)
     else if (row && !standsHidden && !isDirectory) visible.push({ ...item, want: undefined })
     else if (row && want && !isHidden) {

@@ -20,7 +20,8 @@ interface Tools {
 /**
  * Directories that were deleted elsewhere but hold something that the space does not carry (ignored names,
  * fifos, mounts, odd names, what the hub refused): they stay, with those above them, and with the rules that hide what they hold:
- * without these it would be sent. What wants the place of one of them waits for a person too.
+ * without these it would be sent. What wants the place of one of them waits for a person too. Of a directory that
+ * did not show what it holds the same waits until it does.
  *
  * @param items After `pairRows`.
  * @returns the entries to leave alone; the report says why.
@@ -34,26 +35,47 @@ export function keptEntries(
   for (const { row, want } of items) if (row?.entry.kind === 'dir' && !want) leaving.set(row.key, row)
   if (leaving.size === 0) return new Set()
   const namesIn = rowNames([...items.flatMap(({ row }) => row ?? []), ...settled])
-  const dirs = new Set<EntryKey>()
+  const holding: SyncedRow[] = []
+  const unknown: SyncedRow[] = []
   for (const row of leaving.values()) {
-    if (!holdsUnsynced(tools, row, namesIn.get(row.key) ?? new Set())) continue
-    tools.report.problem(keepsUnsynced(tools.locator.relativeDir(row.key)))
-    for (let at: SyncedRow | undefined = row; at && !dirs.has(at.key); at = leaving.get(at.dir)) {
-      dirs.add(at.key)
+    const holds = holdsUnsynced(tools, row, namesIn.get(row.key) ?? new Set())
+    const path = tools.locator.relativeDir(row.key)
+    if (holds === 'unknown') {
+      unknown.push(row)
+      tools.report.rescan(path)
+    } else if (holds) {
+      holding.push(row)
+      tools.report.problem(keepsUnsynced(path))
     }
   }
-  const places = new Set(
-    [...dirs].map((key) => placeText(leaving.get(key)!.dir, leaving.get(key)!.localName)),
-  )
-  const kept = new Set<EntryKey>()
+  const kept = stayingWith(holding, leaving, items)
+  for (const key of kept) tools.report.keep(key)
+  return new Set([...kept, ...stayingWith(unknown, leaving, items)])
+}
+
+/** What stays because these directories do. */
+function stayingWith(
+  rows: readonly SyncedRow[],
+  leaving: ReadonlyMap<EntryKey, SyncedRow>,
+  items: readonly Item[],
+): ReadonlySet<EntryKey> {
+  const staying = new Set<EntryKey>()
+  if (rows.length === 0) return staying
+  const dirs = new Set<EntryKey>()
+  const places = new Set<string>()
+  for (const row of rows) {
+    for (let at: SyncedRow | undefined = row; at && !dirs.has(at.key); at = leaving.get(at.dir)) {
+      dirs.add(at.key)
+      places.add(placeText(at.dir, at.localName))
+    }
+  }
   for (const { key, row, want } of items) {
-    const isKept = want
+    const isStaying = want
       ? places.has(placeText(want.parent, wantedLocalName(row, want)))
       : row && (dirs.has(row.key) || (row.localName === IGNORE_FILE && dirs.has(row.dir)))
-    if (isKept) kept.add(key)
+    if (isStaying) staying.add(key)
   }
-  for (const key of kept) tools.report.keep(key)
-  return kept
+  return staying
 }
 
 /** What is kept, with all that want the place of one of these, and so on. */
@@ -80,10 +102,14 @@ export function withWaiting(kept: readonly Item[], items: readonly Item[]): Read
 }
 
 /** Whether anything in the directory is neither the space's nor something that a scan would send. */
-function holdsUnsynced({ ctx, locator }: Tools, dir: SyncedRow, known: ReadonlySet<string>): boolean {
-  if (locator.unsound(dir.key) !== undefined) return false
-  const absolute = locator.absoluteDir(dir.key)!
+function holdsUnsynced(
+  { ctx, locator }: Tools,
+  dir: SyncedRow,
+  known: ReadonlySet<string>,
+): boolean | 'unknown' {
   const relative = locator.relativeDir(dir.key)
+  if (locator.unsound(dir.key) !== undefined || ctx.rules.unread(relative) !== undefined) return 'unknown'
+  const absolute = locator.absoluteDir(dir.key)!
   try {
     return ctx.files.readdir(absolute).some((bytes) => {
       const name = decodeName(bytes)
@@ -96,14 +122,14 @@ function holdsUnsynced({ ctx, locator }: Tools, dir: SyncedRow, known: ReadonlyS
       if (ctx.refused.holds(path, stat)) return true
       if (known.has(name)) return false
       return (
-        ctx.isIgnored(path, stat.kind === 'dir') ||
+        ctx.rules.isIgnored(path, stat.kind === 'dir') ||
         refusalOf(name, path, stat, dir.fingerprint.dev) !== undefined
       )
     })
   } catch (error) {
-    // Unreadable or gone: the effect itself finds out.
-    mustBeSystemError(error)
-    return false
+    // Gone: the effect itself finds out.
+    const errno = mustBeSystemError(error)
+    return errno === 'ENOENT' || errno === 'ENOTDIR' ? false : 'unknown'
   }
 }
 

@@ -12,6 +12,7 @@ import { recover } from './recover.js'
 import { AFTER, BEFORE } from './testing/every-step.js'
 import { FakeSpace, type Thing } from './testing/fake-space.js'
 import { foundByScan } from './testing/found-by-scan.js'
+import { rulesThatHide } from './testing/rules.js'
 import { Crash, intercepted, treeOf } from './testing/world.js'
 
 const never = new AbortController().signal
@@ -42,7 +43,7 @@ class World {
       trash,
       onEvent: () => {},
       expectHints: () => {},
-      isIgnored: () => false,
+      rules: rulesThatHide(() => false),
       refused: new RefusedFiles(),
       abandoned: new Set<string>(),
       isConnected: () => true,

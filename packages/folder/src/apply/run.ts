@@ -5,6 +5,7 @@ import type { ApplyContext } from '../apply-context.js'
 import { changeRows } from '../change-rows.js'
 import type { FileStat } from '../ports/file-system.js'
 import type { SyncedRow } from '../rows.js'
+import { IGNORE_FILE } from '../scan/ignore-rules.js'
 import { batches } from './batches.js'
 import { isRowAside, lstatBelow, mustBeSystemError, putBack, untouched } from './disk.js'
 import { makeDurable } from './durable.js'
@@ -91,6 +92,7 @@ export class Run {
       tried.push(each)
       const row = this.#state.rows.get(each.step.item.key)
       const outcome = await this.#perform(each)
+      this.#noteRules(each, row, outcome)
       const aside = asideOf(each, row, outcome, ctx)
       if (aside) asides.push(aside)
       if (!outcome.done) {
@@ -151,7 +153,9 @@ export class Run {
         return effects.attempt(() => effects.rmdir(from!, row!))
       case 'mkdir': {
         const outcome = effects.attempt(() => effects.mkdir(to!))
-        return outcome.done || outcome.cause !== 'changed' ? outcome : this.#adoptDirectory(to!)
+        if (!outcome.done && outcome.cause === 'changed') return this.#adoptDirectory(to!)
+        if (outcome.done) this.tools.ctx.rules.made(relativeTo(this.tools.ctx.directory, pathOf(to!)))
+        return outcome
       }
       case 'lift':
       case 'move':
@@ -168,6 +172,17 @@ export class Run {
           effects.chmod(to!, row!, modeFor(row!.fingerprint.mode, step.item.want!.executable)),
         )
     }
+  }
+
+  /** Rules go by the paths of directories. */
+  #noteRules({ from, to }: Prepared, row: SyncedRow | undefined, { done }: Outcome): void {
+    const { rules, directory } = this.tools.ctx
+    for (const spot of [from, to])
+      if (spot?.name === IGNORE_FILE) rules.touched(relativeTo(directory, spot.directory))
+    if (!done || !from || row?.entry.kind !== 'dir') return
+    const path = relativeTo(directory, pathOf(from))
+    if (to) rules.moved(path, relativeTo(directory, pathOf(to)))
+    else rules.removed(path)
   }
 
   /** A file has one mode under all its names, and no event tells of the others. */
@@ -192,7 +207,9 @@ export class Run {
     if (stat?.kind !== 'dir') return { done: false, cause: 'changed' }
     const known = await this.tools.ctx.rows.byInode(stat.dev, stat.ino)
     if (known.length > 0) return { done: false, cause: 'changed' }
-    this.tools.report.rescan(relativeTo(this.tools.ctx.directory, pathOf(to)))
+    const path = relativeTo(this.tools.ctx.directory, pathOf(to))
+    this.tools.ctx.rules.removed(path)
+    this.tools.report.rescan(path)
     return { done: true, stat }
   }
 
@@ -230,7 +247,9 @@ export class Run {
       const isFree = (name: string) => !claimed.has(name)
       const localName = putBack(ctx.files, from, directory, old.localName, isFree)
       const back = join(directory, localName)
-      ctx.refused.moved(relativeTo(ctx.directory, from), relativeTo(ctx.directory, back))
+      const [path, backPath] = [relativeTo(ctx.directory, from), relativeTo(ctx.directory, back)]
+      ctx.refused.moved(path, backPath)
+      if (old.entry.kind === 'dir') ctx.rules.moved(path, backPath)
       const stat = ctx.files.lstat(back)
       const after = {
         ...old,

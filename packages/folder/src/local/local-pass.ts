@@ -61,8 +61,15 @@ export interface LocalPassResult {
   readonly unpushed: ReadonlySet<string>
   /** Things lost their rows: they must be sent before others' changes could take them for theirs. */
   readonly isRowless: boolean
-  /** Directories whose ignore rules are not those of the last scan. */
-  readonly rulesChanged: readonly EntryKey[]
+  /** Directories whose ignore rules are not those that were taken over last. */
+  readonly rulesChanged: readonly RuledDirectory[]
+}
+
+export interface RuledDirectory {
+  /** Relative. */
+  readonly path: string
+  /** `undefined`: nobody else has anything there. */
+  readonly key: EntryKey | undefined
 }
 
 /** Scans what the hints name, compares it with the rows, and pushes the difference in groups. */
@@ -79,7 +86,7 @@ class LocalPass {
   readonly #again = new Map<string, boolean>()
   readonly #unpushed = new Set<string>()
   #isRowless = false
-  readonly #rulesChanged: EntryKey[] = []
+  readonly #rulesChanged: RuledDirectory[] = []
   readonly #scanned = new Set<string>()
   /** Places that could not be, or are not, looked at, and nothing below them; kept while deletions are held. */
   readonly #hidden = new Set<string>()
@@ -178,6 +185,7 @@ class LocalPass {
     if (scan.state === 'gone') {
       context.problems.set(source, [])
       this.#gone.add(dir.path)
+      rules.removed(dir.path)
       if (dir.path !== '') this.#lookAgain(parentOf(dir.path), false)
       return
     }
@@ -191,7 +199,7 @@ class LocalPass {
     }
     for (const name of scan.hidden) this.#hide(dir.pathOf(name))
     context.problems.set(source, scan.problems)
-    if (scan.rulesChanged && dir.key !== undefined) this.#rulesChanged.push(dir.key)
+    if (scan.rulesChanged) this.#rulesChanged.push({ path: dir.path, key: dir.key })
     const rows =
       dir.key === undefined ? new Map<string, SyncedRow>() : await context.rows.inDirectory(dir.key)
     const mayWait = (key: EntryKey) => !unclear.isOverdue(key, monotonicMs())
@@ -231,7 +239,9 @@ class LocalPass {
         const moved = { ...finding, dir }
         this.#moved.push(moved)
         if (finding.stat.kind === 'dir') {
-          this.#enter(DirRef.ofRow(finding.row, dir.pathOf(finding.name), finding.stat.ino))
+          const path = dir.pathOf(finding.name)
+          this.options.rules.removed(path)
+          this.#enter(DirRef.ofRow(finding.row, path, finding.stat.ino))
         }
         return
       }
@@ -281,6 +291,8 @@ class LocalPass {
     const path = dir.pathOf(name)
     const item: Item & { type: 'create' } = { type: 'create', path, dir, name, entryName, stat }
     if (stat.kind !== 'dir') return this.#add(item, stat)
+    // Of another that stood there.
+    this.options.rules.removed(path)
     if (this.options.isImport && !this.options.isOffline) {
       const entry = await adoptDirectory(this.options.context, item)
       if (entry) {
@@ -399,8 +411,10 @@ class LocalPass {
     for (const { row, dir, name, stat } of verifies)
       this.#group.push({ type: 'verify', path: dir.pathOf(name), row, stat })
     for (const { row, dir, name, stat } of rebinds) {
-      this.#group.push({ type: 'rebind', path: dir.pathOf(name), row, stat })
-      this.#lookAgain(dir.pathOf(name), true)
+      const path = dir.pathOf(name)
+      this.options.rules.removed(path)
+      this.#group.push({ type: 'rebind', path, row, stat })
+      this.#lookAgain(path, true)
     }
     this.#group.push(...deletes)
     // Last: a large group may be split, and then names must be free already.

@@ -40,3 +40,38 @@ test('[FB14] names that differ by case are others, as in gitignore', () => {
   )
   expect(hidden).toEqual(['TODO', 'x.LOG', 'Build/f'])
 })
+
+test('[FB14] what rules are known of a directory goes where it goes', () => {
+  const rules = new IgnoreRules()
+  for (const directory of ['', 'd', 'd/e']) rules.set(directory, undefined)
+  rules.set('d', '*.mine\n')
+  rules.moved('d', 'a/b')
+  expect([rules.isIgnored('d/p.mine', false), rules.isIgnored('a/b/e/p.mine', false)]).toEqual([false, true])
+  expect([rules.unread('d'), rules.unread('a/b/e')]).toEqual(['d', 'a'])
+  rules.set('a', undefined)
+  expect(rules.unread('a/b/e')).toBeUndefined()
+  rules.removed('a/b')
+  expect(rules.isIgnored('a/b/p.mine', false)).toBe(false)
+  expect(rules.unread('a/b/e')).toBe('a/b')
+})
+
+test('[FB14] rules that were never read, or may be others by now, are not known; of what is ignored there are none', () => {
+  const rules = new IgnoreRules()
+  expect(rules.unread('d')).toBe('')
+  rules.set('', '/hidden\n')
+  expect(rules.unread('')).toBeUndefined()
+  expect([rules.unread('d'), rules.unread('d/e'), rules.unread('hidden/e')]).toEqual(['d', 'd', undefined])
+  rules.made('d')
+  expect(rules.unread('d')).toBeUndefined()
+  rules.touched('d')
+  expect(rules.unread('d')).toBe('d')
+  rules.touched('')
+  expect(rules.unread('hidden/e')).toBe('')
+})
+
+test('[FB14] rules that changed are news until they were taken over', () => {
+  const rules = new IgnoreRules()
+  expect([rules.set('d', 'a\n'), rules.set('d', 'a\n')]).toEqual([true, true])
+  rules.takenOver('d')
+  expect([rules.set('d', 'a\n'), rules.set('d', undefined)]).toEqual([false, true])
+})

@@ -1,5 +1,6 @@
 import { RESERVED_NAME } from '@tidemark/protocol'
 import ignore, { type Ignore } from 'ignore'
+import { parentOf } from '../parent-of.js'
 
 /** Rules in the syntax of gitignore, for the directory that holds the file and all below it. */
 export const IGNORE_FILE = '.tidemarkignore'
@@ -16,54 +17,149 @@ const DEEP_WILDCARDS_MAX = 2
 /** The library remembers what it said of each path, in about 165 bytes, for as long as its object lives. */
 const TESTS_REMEMBERED_MAX = 20_000
 
+/** A directory of which something is known, and those in it. */
+class KnownDirectory {
+  readonly children = new Map<string, KnownDirectory>()
+  rules: DirectoryRules | undefined
+  /** Its rules are those that it has on the disk, as far as that was looked at. */
+  isRead = false
+  /** Its rules are not those that what stands below it was last compared by. */
+  isChanged = false
+}
+
 /**
  * What a folder's owner does not want to share. Deeper files overrule higher ones, within a file the
- * last matching line decides, and what lies below an ignored directory cannot be brought back.
+ * last matching line decides, and what lies below an ignored directory cannot be brought back. Directories are
+ * named by their paths, relative to the bound one (`''`).
  */
 export class IgnoreRules {
-  readonly #byDirectory = new Map<string, DirectoryRules>()
+  #root = new KnownDirectory()
 
   /**
-   * Takes the rules of one directory (`undefined`: it has none).
-   * @returns whether they changed.
+   * Takes the rules of one directory, as they were read (`undefined`: it has none).
+   * @returns whether they are not those that were taken over last: it stays so until they are.
    */
   set(directory: string, text: string | undefined): boolean {
-    if (this.#byDirectory.get(directory)?.text === text) return false
-    if (text === undefined) this.#byDirectory.delete(directory)
-    else this.#byDirectory.set(directory, parse(text))
-    return true
+    const known = this.#mustFind(directory)
+    known.isRead = true
+    if (known.rules?.text !== text) {
+      known.rules = text === undefined ? undefined : parse(text)
+      known.isChanged = true
+    }
+    return known.isChanged
+  }
+
+  /** All that stands below the directory was compared by its rules. */
+  takenOver(directory: string): void {
+    const known = this.#find(directory)
+    if (known) known.isChanged = false
+  }
+
+  /** The first directory on the way to this one of which the rules are not known. What is ignored has none. */
+  unread(directory: string): string | undefined {
+    let at: KnownDirectory | undefined = this.#root
+    let path = ''
+    for (const name of namesOf(directory)) {
+      if (!at?.isRead) break
+      path = path === '' ? name : `${path}/${name}`
+      at = at.children.get(name)
+    }
+    if (at?.isRead) return undefined
+    return path !== '' && this.isIgnored(path, true) ? undefined : path
+  }
+
+  /** It was made a moment ago, and nothing is in it. */
+  made(directory: string): void {
+    this.removed(directory)
+    this.set(directory, undefined)
+  }
+
+  /** It is gone, with all below, or another one stands there. */
+  removed(directory: string): void {
+    if (directory === '') this.#root = new KnownDirectory()
+    else this.#find(parentOf(directory))?.children.delete(nameOf(directory))
+  }
+
+  /** It stands elsewhere, with all below, as it was. */
+  moved(from: string, to: string): void {
+    const known = this.#find(from)
+    this.removed(from)
+    this.removed(to)
+    if (known) this.#mustFind(parentOf(to)).children.set(nameOf(to), known)
+  }
+
+  /** Its file of rules may be another one: what it says is known when it is read again. */
+  touched(directory: string): void {
+    const known = this.#find(directory)
+    if (known) known.isRead = false
   }
 
   /** Lines of a directory's rules, from 1, that are no patterns: they hide nothing. */
   unusable(directory: string): readonly number[] {
-    return this.#byDirectory.get(directory)?.unusable ?? []
+    return this.#find(directory)?.rules?.unusable ?? []
   }
 
   /** @param path Relative to the bound directory. */
   isIgnored(path: string, isDirectory: boolean): boolean {
     if (isReserved(path)) return true
-    if (this.#byDirectory.size === 0) return false
+    const above = this.#rulesAbove(path)
+    if (above.length === 0) return false
     for (let slash = path.indexOf('/'); slash !== -1; slash = path.indexOf('/', slash + 1)) {
-      if (this.#matches(path.slice(0, slash), true)) return true
+      if (matches(path.slice(0, slash), true, above)) return true
     }
-    return this.#matches(path, isDirectory)
+    return matches(path, isDirectory, above)
   }
 
-  #matches(path: string, isDirectory: boolean): boolean {
-    let ignored = false
-    for (let at = 0; at !== -1; ) {
-      const directory = at === 0 ? '' : path.slice(0, at)
-      const own = this.#byDirectory.get(directory)
-      if (own) {
-        const relative = at === 0 ? path : path.slice(at + 1)
-        const verdict = own.patterns.test(isDirectory ? `${relative}/` : relative)
-        if (verdict.ignored) ignored = true
-        else if (verdict.unignored) ignored = false
-      }
-      at = path.indexOf('/', at + 1)
+  /** From the bound directory down. */
+  #rulesAbove(path: string): readonly RulesAt[] {
+    const above: RulesAt[] = []
+    let known: KnownDirectory | undefined = this.#root
+    for (let from = 0; known; ) {
+      if (known.rules) above.push({ rules: known.rules, from })
+      const slash = path.indexOf('/', from)
+      if (slash === -1) break
+      known = known.children.get(path.slice(from, slash))
+      from = slash + 1
     }
-    return ignored
+    return above
   }
+
+  #find(directory: string): KnownDirectory | undefined {
+    let at: KnownDirectory | undefined = this.#root
+    for (const name of namesOf(directory)) at = at?.children.get(name)
+    return at
+  }
+
+  #mustFind(directory: string): KnownDirectory {
+    let at = this.#root
+    for (const name of namesOf(directory)) {
+      const child = at.children.get(name) ?? new KnownDirectory()
+      at.children.set(name, child)
+      at = child
+    }
+    return at
+  }
+}
+
+const namesOf = (directory: string): readonly string[] => (directory === '' ? [] : directory.split('/'))
+const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
+
+interface RulesAt {
+  readonly rules: DirectoryRules
+  /** Where the part of a path begins that is relative to their directory. */
+  readonly from: number
+}
+
+function matches(path: string, isDirectory: boolean, above: readonly RulesAt[]): boolean {
+  let ignored = false
+  for (const { rules, from } of above) {
+    if (from >= path.length) break
+    const relative = path.slice(from)
+    const verdict = rules.patterns.test(isDirectory ? `${relative}/` : relative)
+    if (verdict.ignored) ignored = true
+    else if (verdict.unignored) ignored = false
+  }
+  return ignored
 }
 
 /** Patterns of one file. */

@@ -72,15 +72,17 @@ test('ignored names are hidden, without a problem; nested rules overrule those a
   })
 })
 
-test('a scan says when the ignore rules are others than at the last one', () => {
-  const { scan, path } = folder()
+test('a scan says when the ignore rules are others than those that were taken over', () => {
+  const { rules, scan, path } = folder()
   const changed = () => {
     const result = scan()
     return result.state === 'listed' && result.rulesChanged
   }
   expect(changed()).toBe(false)
   fs.writeFileSync(path('.tidemarkignore'), 'a\n')
-  expect([changed(), changed()]).toEqual([true, false])
+  expect([changed(), changed()]).toEqual([true, true])
+  rules.takenOver('')
+  expect(changed()).toBe(false)
   fs.rmSync(path('.tidemarkignore'))
   expect(changed()).toBe(true)
 })

@@ -16,7 +16,7 @@ export type DirectoryScan =
       /** Those of them that could not be looked at. */
       readonly unseen: ReadonlySet<string>
       readonly problems: readonly Problem[]
-      /** Its ignore rules are not those of the last scan: what lies below must be looked at again. */
+      /** Its ignore rules are not those that were taken over last: what lies below must be looked at again. */
       readonly rulesChanged: boolean
     }
   /** Not there, or another directory by now: the directory above says what happened. */

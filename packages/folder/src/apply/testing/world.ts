@@ -9,6 +9,7 @@ import type { FileSystem } from '../../ports/file-system.js'
 import { RowsStore } from '../../rows-store.js'
 import { type DiskTree, textsBelow, userTree } from '../../testing/disk-tree.js'
 import { FakeSpace, type Thing } from './fake-space.js'
+import { rulesThatHide } from './rules.js'
 
 export function treeOf(things: readonly Thing[]): DiskTree {
   const byId = new Map(things.filter(({ isCopy }) => !isCopy).map((thing) => [thing.id, thing]))
@@ -47,7 +48,7 @@ export class World {
       trash: join(this.directory, '.tidemark', 'trash'),
       onEvent: ({ path, detail }) => this.events.push(`${detail} ${path}`),
       expectHints: () => {},
-      isIgnored: (path) => this.ignored(path),
+      rules: rulesThatHide((path) => this.ignored(path)),
       refused: new RefusedFiles(),
       abandoned: new Set<string>(),
       isConnected: () => true,
