@@ -6,6 +6,7 @@ import type { FileStat } from '../ports/file-system.js'
 import type { Watcher } from '../ports/watcher.js'
 import type { SyncedRow } from '../rows.js'
 import type { IgnoreRules } from '../scan/ignore-rules.js'
+import { staleRulesAbove } from '../scan/rules-stamp.js'
 import { scanDirectory } from '../scan/scan-directory.js'
 import type { HintSet } from '../watch/hints.js'
 import type { Absences } from './absences.js'
@@ -19,6 +20,7 @@ import { lookUp } from './lookups.js'
 import { type PushOptions, push } from './push.js'
 import { type Moved, type Occupied, type Resolution, resolve, type Spot } from './resolve.js'
 import type { Stale } from './stale.js'
+import { hintedSteps, type Step } from './steps.js'
 
 /** Changes committed at once: enough to share a round trip, few enough that the first arrive early. */
 const GROUP_ITEMS = 1_000
@@ -77,11 +79,6 @@ export function runLocalPass(options: LocalPassOptions): Promise<LocalPassResult
   return new LocalPass(options).run()
 }
 
-interface Step {
-  readonly dir: DirRef
-  readonly isDeep: boolean
-}
-
 class LocalPass {
   readonly #again = new Map<string, boolean>()
   readonly #unpushed = new Set<string>()
@@ -112,7 +109,9 @@ class LocalPass {
   }
 
   async run(): Promise<LocalPassResult> {
-    await this.#findTargets()
+    const { hints, context, root, unsent } = this.options
+    if (hints.isFull) unsent?.restart()
+    this.#steps.push(...(await hintedSteps(hints, context.rows, root.ino)))
     try {
       for (let step = this.#steps.pop(); step; step = this.#steps.pop()) await this.#scan(step)
       await this.#settle()
@@ -138,34 +137,6 @@ class LocalPass {
     return false
   }
 
-  async #findTargets(): Promise<void> {
-    const { hints, root } = this.options
-    if (hints.isFull) {
-      this.options.unsent?.restart()
-      this.#steps.push({ dir: DirRef.root(root.ino), isDeep: true })
-      return
-    }
-    const targets = new Map<string, Step>()
-    for (const [path, isDeep] of hints.directories) {
-      const dir = await this.#nearestKnown(path)
-      // What is not known yet is found, with all below, by the nearest directory above it that is.
-      const deep = (isDeep && dir.path === path) || targets.get(dir.path)?.isDeep === true
-      targets.set(dir.path, { dir, isDeep: deep })
-    }
-    this.#steps.push(...targets.values())
-  }
-
-  async #nearestKnown(path: string): Promise<DirRef> {
-    let dir = DirRef.root(this.options.root.ino)
-    if (path === '') return dir
-    for (const name of path.split('/')) {
-      const row = await this.options.context.rows.at(dir.key!, name)
-      if (row?.entry.kind !== 'dir') break
-      dir = DirRef.ofRow(row, dir.pathOf(name), row.fingerprint.ino)
-    }
-    return dir
-  }
-
   async #scan({ dir, isDeep }: Step): Promise<void> {
     const { context, rules, watcher, root, signal, isOffline, retries, unsent, unclear, monotonicMs } =
       this.options
@@ -176,6 +147,16 @@ class LocalPass {
     watcher?.add(dir.path, dir.ino)
     const target = { root: context.directory, path: dir.path, dev: root.dev, ino: dir.ino }
     const scan = scanDirectory(context.files, rules, target)
+    if (scan.state === 'listed') {
+      const stale = staleRulesAbove(context.files, rules, context.directory, dir.path)
+      if (stale !== undefined) {
+        // What stands here may be hidden by what those say now.
+        this.#hide(dir.path)
+        this.#lookAgain(stale, false)
+        this.#lookAgain(dir.path, isDeep)
+        return
+      }
+    }
     const source = `${dir.path}/`
     unsent?.scanned(dir.path, scan)
     // What a disk did not show this time comes with no event when it does again.

@@ -21,8 +21,8 @@ const TESTS_REMEMBERED_MAX = 20_000
 class KnownDirectory {
   readonly children = new Map<string, KnownDirectory>()
   rules: DirectoryRules | undefined
-  /** Its rules are those that it has on the disk, as far as that was looked at. */
-  isRead = false
+  /** Of the file that its rules were read from, see `rulesStamp`; `undefined`: it may be another one by now. */
+  stamp: string | undefined
   /** Its rules are not those that what stands below it was last compared by. */
   isChanged = false
 }
@@ -37,11 +37,12 @@ export class IgnoreRules {
 
   /**
    * Takes the rules of one directory, as they were read (`undefined`: it has none).
+   * @param stamp See `rulesStamp`.
    * @returns whether they are not those that were taken over last: it stays so until they are.
    */
-  set(directory: string, text: string | undefined): boolean {
+  set(directory: string, text: string | undefined, stamp = NO_FILE): boolean {
     const known = this.#mustFind(directory)
-    known.isRead = true
+    known.stamp = stamp
     if (known.rules?.text !== text) {
       known.rules = text === undefined ? undefined : parse(text)
       known.isChanged = true
@@ -55,23 +56,28 @@ export class IgnoreRules {
     if (known) known.isChanged = false
   }
 
+  /** What its rules were read from, see `rulesStamp`; `undefined`: they are not known. */
+  stampOf(directory: string): string | undefined {
+    return this.#find(directory)?.stamp
+  }
+
   /** The first directory on the way to this one of which the rules are not known. What is ignored has none. */
   unread(directory: string): string | undefined {
     let at: KnownDirectory | undefined = this.#root
     let path = ''
     for (const name of namesOf(directory)) {
-      if (!at?.isRead) break
+      if (at?.stamp === undefined) break
       path = path === '' ? name : `${path}/${name}`
       at = at.children.get(name)
     }
-    if (at?.isRead) return undefined
+    if (at?.stamp !== undefined) return undefined
     return path !== '' && this.isIgnored(path, true) ? undefined : path
   }
 
   /** It was made a moment ago, and nothing is in it. */
   made(directory: string): void {
     this.removed(directory)
-    this.set(directory, undefined)
+    this.set(directory, undefined, NO_FILE)
   }
 
   /** It is gone, with all below, or another one stands there. */
@@ -91,7 +97,7 @@ export class IgnoreRules {
   /** Its file of rules may be another one: what it says is known when it is read again. */
   touched(directory: string): void {
     const known = this.#find(directory)
-    if (known) known.isRead = false
+    if (known) known.stamp = undefined
   }
 
   /** Lines of a directory's rules, from 1, that are no patterns: they hide nothing. */
@@ -140,6 +146,9 @@ export class IgnoreRules {
     return at
   }
 }
+
+/** The stamp where there are no rules. */
+const NO_FILE = ''
 
 const namesOf = (directory: string): readonly string[] => (directory === '' ? [] : directory.split('/'))
 const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1)

@@ -4,6 +4,7 @@ import { UNLISTED } from '../problems.js'
 import type { Problem } from '../rows.js'
 import { decodeName, refusalOf } from './carried.js'
 import { IGNORE_FILE, IGNORE_FILE_BYTES_MAX, type IgnoreRules } from './ignore-rules.js'
+import { rulesStamp } from './rules-stamp.js'
 
 /** What one directory holds. */
 export type DirectoryScan =
@@ -84,8 +85,8 @@ class Listing {
 
   readRules(names: readonly Uint8Array[]): void {
     const has = names.some((name) => name.length === IGNORE_FILE.length && lossy.decode(name) === IGNORE_FILE)
-    const text = has ? this.#rulesText() : undefined
-    this.#rulesChanged = this.rules.set(this.target.path, text)
+    const stat = has ? this.files.lstat(`${this.absolute}/${IGNORE_FILE}`) : undefined
+    this.#rulesChanged = this.rules.set(this.target.path, this.#rulesText(stat), rulesStamp(stat))
     const [line] = this.rules.unusable(this.target.path)
     if (line === undefined) return
     this.#addUnruly(`line ${line} is too long, or has \`**\` too often, for a pattern`, 'split it')
@@ -160,8 +161,7 @@ class Listing {
     return name
   }
 
-  #rulesText(): string | undefined {
-    const stat = this.files.lstat(`${this.absolute}/${IGNORE_FILE}`)
+  #rulesText(stat: FileStat | undefined): string | undefined {
     if (!stat) return undefined
     if (stat.kind !== 'file') {
       this.#addUnruly(
