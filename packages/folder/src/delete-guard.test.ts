@@ -193,3 +193,24 @@ test('entries that came since the count are counted before anything is held', as
   expect(await deletes(by, 190)).toBe(false)
   expect(hold.current).toMatchObject({ deletes: 190, entries: 500 })
 })
+
+test('[FB8] that something is held is noted at the next look where the database did not take it', async () => {
+  let isFull = true
+  const space = {
+    rows: kv,
+    writeRows: async (...[ops, options]: Parameters<MemoryKeyValueStore['batch']>) => {
+      if (isFull) throw new Error('no room')
+      await kv.batch(ops, options)
+    },
+  }
+  const over = () => {
+    const rows = { count: async () => entries }
+    return new DeleteGuard({ limit: { count: 10, share: 0.1 }, rows, space, hold, monotonicMs: () => nowMs })
+  }
+  const full = over()
+  expect(await deletes(full, 10)).toBe(true)
+  await expect(deletes(full, 5)).rejects.toThrow('no room')
+  isFull = false
+  expect(await deletes(full, 5)).toBe(false)
+  expect(await deletes(over(), 5)).toBe(false)
+})

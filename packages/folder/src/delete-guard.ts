@@ -77,9 +77,9 @@ export class DeleteGuard {
 
   /** A person decided: what was sent until now has nothing to do with what comes. */
   async forget(): Promise<void> {
+    await this.isBack()
     this.#sent.clear()
     this.#entries = undefined
-    await this.isBack()
   }
 
   /** Nothing is missing any more: nothing is held. */
@@ -119,12 +119,13 @@ export class DeleteGuard {
 
   /** A restart does not let go what is held. */
   async #write(before: Before | undefined): Promise<void> {
-    this.#before = before
     const value = before && new TextEncoder().encode(JSON.stringify(before))
     const op = value
       ? ({ type: 'put', key: RECORD, value } as const)
       : ({ type: 'del', key: RECORD } as const)
     await this.options.space.writeRows([op], { sync: true })
+    // What could not be written is tried again by the next one who asks.
+    this.#before = before
   }
 }
 

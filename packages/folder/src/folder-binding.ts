@@ -43,7 +43,10 @@ export interface FolderBinding extends AsyncDisposable {
    */
   settled(options?: { readonly signal?: AbortSignal }): Promise<FolderStatus>
   rescan(): void
-  /** Lets a held plan go. @throws {AccessError} FORBIDDEN: this device may only read. */
+  /**
+   * Lets a held plan go.
+   * @throws {AccessError} FORBIDDEN: this device may only read. System errors and those of the database: it, or its deletions, stay held.
+   */
   accept(): Promise<void>
   /**
    * Drops the held local changes: the space's state comes back.
@@ -52,7 +55,8 @@ export interface FolderBinding extends AsyncDisposable {
    *   held as a whole stays held. Of what is held nothing is dropped while something cannot be looked at: then it
    *   returns that.
    * @throws {TransportError} without a hub, when that is done and bytes are missing that only the hub has. System
-   *   errors: what a failure left half done cannot be settled now; nothing was dropped.
+   *   errors: what a failure left half done cannot be settled now; nothing was dropped. Errors of the database: when
+   *   the last note could not be written, `status` says that nothing is held any more, and all comes back.
    */
   revert(): Promise<readonly Problem[]>
   /** What happened to a path and why, newest last. */

@@ -153,8 +153,9 @@ export class FolderLoop {
       }
       if (!hold) return
       if (hold.kind === 'folder' && !(await acceptRoot(this.options.rootCheck))) return
+      await this.#local.decided(false)
       this.#hold.deletesAccepted = true
-      await this.#release()
+      this.#release()
     })
   }
 
@@ -164,7 +165,12 @@ export class FolderLoop {
       const { unsent } = this.#local
       const reverted = await revertLocal({ ...this.options, hold: this.#hold.current, unsent })
       push.problems.set(REVERT, reverted.problems)
-      if (reverted.isReleased) await this.#release()
+      try {
+        if (reverted.isReleased) await this.#local.decided(true)
+      } finally {
+        // It is done: what comes back is waited for, whatever could not be noted.
+        if (reverted.isReleased) this.#release()
+      }
       return { ...reverted, turn: this.#turnsBegun + 1 }
     })
     if (!isReleased || this.#link.connected) return problems
@@ -328,9 +334,8 @@ export class FolderLoop {
     return isDone
   }
 
-  async #release(): Promise<void> {
+  #release(): void {
     this.#hold.release()
-    await this.#local.decided(!this.#hold.deletesAccepted)
     this.#remote.wantAll()
     this.hintAll()
     this.status$.next(this.#status())
