@@ -87,6 +87,18 @@ const RULED_AND_REMOVED = `
   wait 9000
 `
 
+/** Rules come, and a user goes by them in a directory below at once. */
+const RULED_FROM_ABOVE = `
+  seed 3
+  devices ann bob
+  ann mkdir d
+  wait 3000
+  bob ignore .
+  wait 203
+  ann mine d
+  wait 9000
+`
+
 /** Others remove such a directory, and the disk fails while it is looked at. */
 const REMOVED_WHILE_THE_DISK_FAILS = (calls: number): string => `
   seed 3
@@ -112,6 +124,7 @@ describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {
   test.each([
     MOVED_AND_REMOVED,
     RULED_AND_REMOVED,
+    RULED_FROM_ABOVE,
     ...Array.from({ length: 16 }, (_, calls) => REMOVED_WHILE_THE_DISK_FAILS(10 + calls)),
   ])('[FB14] nobody is told what rules hide: %s', async (script) => {
     const { trace } = await replay(script)

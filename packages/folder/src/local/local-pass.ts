@@ -159,9 +159,11 @@ class LocalPass {
     }
     const source = `${dir.path}/`
     unsent?.scanned(dir.path, scan)
-    // What a disk did not show this time comes with no event when it does again.
-    if (scan.state === 'unknown' || (scan.state === 'listed' && scan.unseen.size > 0))
-      retries.failed(source, monotonicMs(), false)
+    // What a disk did not show this time comes with no event when it does again, nor does what changed below it.
+    const owed = retries.owed(source)
+    if (scan.state === 'unknown') retries.failed(source, monotonicMs(), false, 'all')
+    else if (scan.state === 'listed' && scan.unseen.size > 0)
+      retries.failed(source, monotonicMs(), false, scan.unseen)
     else retries.succeeded(source)
     if (scan.state === 'gone') {
       context.problems.set(source, [])
@@ -187,7 +189,11 @@ class LocalPass {
     const input = await lookUp(context, root.dev, { ...scan, rows, mayWait })
     const names = new EntryNames(scan.found, rows)
     const findings = diffDirectory(input)
-    for (const finding of findings) await this.#take(finding, dir, isDeep || scan.rulesChanged, names)
+    const isAllDeep = isDeep || scan.rulesChanged || owed === 'all'
+    for (const finding of findings) {
+      const isOwed = owed !== 'all' && finding.type === 'enter' && owed.has(finding.row.localName)
+      await this.#take(finding, dir, isAllDeep || isOwed, names)
+    }
     if (isOffline && findings.some(({ type }) => type !== 'enter')) this.#unpushed.add(dir.path)
   }
 

@@ -11,23 +11,33 @@ interface Attempt {
   readonly isChanging: boolean
   /** Its time came: another failure or a success is about to follow, or it is no more. */
   readonly isOnProbation: boolean
+  readonly owed: Owed
 }
+
+/** What must be looked at, with all below, once something can be looked at again: the names in it, or everything. */
+export type Owed = ReadonlySet<string> | 'all'
+
+const NOTHING: Owed = new Set()
 
 /** Files that could not be read as they were, and directories (with a slash behind them) of which something could not be looked at, each with the time of its next attempt. Times are monotonic: a clock that is set back must not put it off. */
 export class Retries {
   readonly #attempts = new Map<string, Attempt>()
 
   /** @returns whether this is the first failure in a row. */
-  failed(path: string, nowMs: number, isChanging: boolean): boolean {
+  failed(path: string, nowMs: number, isChanging: boolean, owed: Owed = NOTHING): boolean {
     const count = (this.#attempts.get(path)?.count ?? 0) + 1
     const dueMs = nowMs + DELAYS_MS[Math.min(count, DELAYS_MS.length) - 1]!
-    this.#attempts.set(path, { count, dueMs, isChanging, isOnProbation: false })
+    this.#attempts.set(path, { count, dueMs, isChanging, isOnProbation: false, owed })
     return count === 1
   }
 
   /** @returns whether it had failed before. */
   succeeded(path: string): boolean {
     return this.#attempts.delete(path)
+  }
+
+  owed(path: string): Owed {
+    return this.#attempts.get(path)?.owed ?? NOTHING
   }
 
   mustWait(path: string, nowMs: number): boolean {
