@@ -232,3 +232,50 @@ test('[HB20] what a disk does not show once is not sent once more for that', asy
   const attempts = a.events.filter(({ detail }) => detail.startsWith('refused by the hub'))
   expect(attempts.map(({ path }) => path).sort()).toEqual(['game.exe', 'sub.exe'])
 })
+
+test.each([
+  ['deleted', (b: Bound) => rmSync(b.path('d'), { recursive: true }), []],
+  ['emptied', (b: Bound) => rmSync(b.path('d/sub/f')), ['d', 'd/sub']],
+  ['emptied by a move', (b: Bound) => renameSync(b.path('d/sub/f'), b.path('f')), ['d', 'd/sub', 'f']],
+  [
+    'renamed, emptied and deleted',
+    async (b: Bound, a: Bound) => {
+      renameSync(b.path('d'), b.path('e'))
+      await expect.poll(() => existsSync(a.path('e/sub/f')), { timeout: 10_000 }).toBe(true)
+      rmSync(b.path('e/sub'), { recursive: true })
+      await expect.poll(() => existsSync(a.path('e/sub')), { timeout: 10_000 }).toBe(false)
+      rmSync(b.path('e'), { recursive: true })
+    },
+    [],
+  ],
+] as const)(
+  '[HB20] a directory that was refused and is shown for what is in it is what others make of it: %s',
+  async (_, change, left) => {
+    const hub = await startHub({
+      refuse: ({ held, write }) => {
+        const isNew = !held && write.kind === 'dir' && write.loc.some(({ value }) => !value.dead)
+        return isNew ? { code: 'NO', message: 'no new directories' } : undefined
+      },
+    })
+    const a = await bind({ hub })
+    const b = await bind({ hub })
+    mkdirSync(a.path('d/sub'), { recursive: true })
+    writeFileSync(a.path('d/sub/f'), 'f')
+    await expect.poll(() => existsSync(b.path('d/sub/f')), { timeout: 10_000 }).toBe(true)
+    await bothIdle(a, b)
+    await change(b, a)
+    await expect.poll(() => paths(b.space), { timeout: 10_000 }).toEqual(left)
+    await expect.poll(() => paths(a.space), { timeout: 10_000 }).toEqual(left)
+    await bothIdle(a, b)
+    const found = ({ directory }: Bound) =>
+      readdirSync(directory, { recursive: true, encoding: 'utf8' })
+        .filter((name) => !name.startsWith('.'))
+        .sort()
+    expect([found(a), found(b), refused(a)]).toEqual([left, left, []])
+    a.binding.rescan()
+    await bothIdle(a, b)
+    expect(await paths(a.space)).toEqual(left)
+    const told = a.events.filter(({ detail }) => detail.startsWith('refused by the hub'))
+    expect(told).toEqual([])
+  },
+)

@@ -91,3 +91,44 @@ test('[HB20] what was refused is refused where others move its directory, until 
   `)
   expect(Object.keys(JSON.parse(textsOf(trace).replace(/^.*?\{/, '{')))).toContain('a/a/a/b/y.txt')
 })
+
+test('[HB20] what others delete with a directory that was refused once does not come back', async () => {
+  await replay(`
+    seed 1
+    devices bob cyd
+    refuse 30
+    bob tree n
+    wait 750
+    cyd rmdir n
+  `)
+  const { trace } = await replay(`
+    seed 1
+    devices ann bob
+    refuse 50
+    ann tree t
+    wait 8000
+    refuse 0
+    kill ann
+    start ann
+    wait 3600000
+    bob rmdir t
+    wait 10000
+  `)
+  expect(JSON.parse(textsOf(trace).replace(/^.*?\{/, '{'))).toEqual({})
+  await replay(`
+    seed 7
+    devices ann bob cyd
+    refuse 60
+    ann tree t
+    wait 8000
+    refuse 0
+    away bob
+    away cyd
+    bob rmdir t/a
+    cyd remove t/x.txt
+    wait 8000
+    return bob
+    return cyd
+    wait 20000
+  `)
+})

@@ -2,6 +2,7 @@ import {
   cutText,
   type DeviceId,
   DOTS_MAX,
+  type Dot,
   type Loc,
   maxHlc,
   type NodeEntry,
@@ -54,8 +55,8 @@ export interface Refused extends RefusalReason {
   readonly node: NodeId
   /** The last name of the node that was refused, or that it has. */
   readonly name: string
-  /** The hub has nothing of it. */
-  readonly isUnknown: boolean
+  /** What took back a node of which the hub has nothing: it is refused until another place covers this one. */
+  readonly tombstone?: Dot
   /** The contents that were refused. */
   readonly versions: readonly Pick<Version, 'root' | 'height' | 'size'>[]
   /** Roots of what they had replaced, which is there again. */
@@ -182,7 +183,7 @@ function refusedOf(
   node: NodeEntry,
   { dots, accepted }: Refusal,
   reason: RefusalReason,
-  { content }: NodeEntry,
+  { loc, content }: NodeEntry,
 ): Refused {
   const isRefused = ({ dot }: NodeEntry['loc' | 'content'][number]): boolean =>
     dots.some(({ rid, seq }) => rid === dot.rid && seq === dot.seq)
@@ -191,7 +192,15 @@ function refusedOf(
     .filter(isRefused)
     .flatMap(({ value: { root, height, size } }) => (root === undefined ? [] : { root, height, size }))
   const restored = content.flatMap(({ value }) => value.root ?? [])
-  return { ...reason, node: node.id, name: place?.value.name ?? '', isUnknown: !accepted, versions, restored }
+  const tombstone = accepted ? undefined : loc.find(({ value }) => value.dead)
+  return {
+    ...reason,
+    node: node.id,
+    name: place?.value.name ?? '',
+    ...(tombstone ? { tombstone: tombstone.dot } : {}),
+    versions,
+    restored,
+  }
 }
 
 /** Where nodes stand, by what a hub holds and what is about to come: it has no view. */

@@ -6,6 +6,7 @@ import {
   refusedRows,
   type SpaceBinding,
 } from '@tidemark/engine'
+import { sameDot } from '@tidemark/protocol'
 import type { ApplyContext } from '../apply-context.js'
 import { changeRows } from '../change-rows.js'
 import type { Fingerprint, SyncedRow } from '../rows.js'
@@ -37,36 +38,89 @@ export async function keepRefused(
   items: readonly Item[],
   currentPath: (row: SyncedRow) => string,
 ): Promise<boolean> {
-  const changes: RowChange[] = []
-  const shown: Materialised[] = []
-  const touch: EntryKey[] = []
+  const kept = new Map<EntryKey, Kept>()
   const done = new Set<string>()
-  const notes: { readonly path: string; readonly row: SyncedRow; readonly refusal: Refused }[] = []
-  for (const { key, row, want, nodes } of items) {
+  for (const item of items) {
+    const { key, row, want } = item
     const ids = new Set<string>([nodeOf(key), ...(row?.entry.backing ?? [])])
-    const refusal = [...ids].map((id) => refused.get(id)).find((each) => each !== undefined)
+    const all = [...ids].flatMap((id) => refused.get(id) ?? [])
+    if (all.length === 0) continue
+    const valid = await stillValid(ctx, all, (row?.entry ?? want)?.kind === 'dir')
     // Shown for what is in it, and not refused yet: it is looked at again when that goes.
-    if (want?.kind === 'dir' && refusal?.isUnknown) continue
-    for (const id of ids) if (refused.has(id)) done.add(id)
+    if (want?.kind === 'dir' && valid.length > 0) continue
+    for (const { node } of all) done.add(node)
+    const [refusal] = valid
     if (!row || !refusal || !wasRefused(row, refusal)) continue
     if (want && !contentDiffers(row, want)) continue
-    notes.push({ path: currentPath(row), row, refusal })
-    shown.push({ key, as: want, nodes })
     // Something that its user never saw is there now: what stands here is no edit of that.
     const isBase = want?.version === undefined || refusal.restored.includes(want.version.root)
     const after = want && isBase ? { ...row, entry: want, fingerprint: unlike(row.fingerprint) } : undefined
+    kept.set(key, { item, row, refusal, after })
+  }
+  if (done.size === 0) return false
+  const shown: Materialised[] = []
+  const changes: RowChange[] = []
+  const touch: EntryKey[] = []
+  const notes: Kept[] = []
+  for (const each of kept.values()) {
+    const { item, row, after } = each
+    const { key, want, nodes } = item
+    if (row.entry.kind === 'dir' && !(await goesWithAll(ctx, key, kept))) continue
+    notes.push(each)
+    shown.push({ key, as: want, nodes })
     changes.push({ before: row, after })
     // It waits until its place is free.
     if (want && !after) touch.push(key)
   }
-  if (done.size === 0) return false
   const ops = [...done].map((node): KeyValueOp => ({ type: 'del', key: refusedRows.key(node) }))
-  for (const { path, row, refusal } of notes) {
+  for (const { row, refusal } of notes) {
+    const path = currentPath(row)
     ctx.refused.note(path, row.entry.kind as 'file' | 'dir' | 'symlink', row.fingerprint, refusal)
     ctx.onEvent({ type: 'problem', path, detail: `refused by the hub: ${refusal.message}` })
   }
   await changeRows(ctx, changes, { shown, ops, touch, sync: true })
   return notes.length > 0
+}
+
+interface Kept {
+  readonly item: Item
+  readonly row: SyncedRow
+  readonly refusal: Refused
+  /** `undefined`: the row goes. */
+  readonly after: SyncedRow | undefined
+}
+
+/** Of a directory only those count that took it back, and that nobody has moved or deleted since. */
+async function stillValid(
+  { space }: ApplyContext,
+  refusals: readonly Refused[],
+  isDirectory: boolean,
+): Promise<readonly Refused[]> {
+  if (!isDirectory) return refusals
+  const valid: Refused[] = []
+  for (const refusal of refusals) {
+    const node = await space.received.node(refusal.node)
+    const { tombstone } = refusal
+    if (tombstone && node?.loc.some(({ dot }) => sameDot(dot, tombstone))) valid.push(refusal)
+  }
+  return valid
+}
+
+/**
+ * Whether all rows in a directory go with its own. Otherwise the hub had taken something in it, which others deleted
+ * or moved: the directory was shown for that, and goes as for everybody.
+ */
+async function goesWithAll(
+  ctx: ApplyContext,
+  key: EntryKey,
+  kept: ReadonlyMap<EntryKey, Kept>,
+): Promise<boolean> {
+  for (const row of (await ctx.rows.inDirectory(key)).values()) {
+    const known = kept.get(row.key)
+    if (!known || known.after) return false
+    if (row.entry.kind === 'dir' && !(await goesWithAll(ctx, row.key, kept))) return false
+  }
+  return true
 }
 
 /** Whether what the row says is on disk is what was refused, not what came of it. */
