@@ -55,6 +55,25 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     wait 338
     rollback ann
   `,
+  // Said once, it was kept in mind until the next connection, which never came.
+  'who holds the last bytes of what the hub lost is told once, falsely, that it may not upload': `
+    seed 1
+    devices bob cyd
+    bob create y.txt
+    wait 8000
+    backup hub
+    away cyd
+    bob create x.txt
+    wait 8000
+    rollback hub 817251
+    store refuses
+    return cyd
+    wait 258
+    accuse bob 4
+    wait 60000
+    store heals
+    wait 30000
+  `,
 }
 
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {

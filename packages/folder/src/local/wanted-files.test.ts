@@ -3,7 +3,7 @@ import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import type { ByteSource, Upload } from '@tidemark/engine'
-import { StoreError } from '@tidemark/protocol'
+import { AccessError, StoreError } from '@tidemark/protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { nodeFileSystem } from '../adapters/node-file-system.js'
 import type { FileStat, FileSystem } from '../ports/file-system.js'
@@ -153,6 +153,35 @@ test('[BG22] what a store refuses is a problem, stays wanted, and is tried again
   hub.beforeStore = () => {}
   await hub.answer()
   expect([hub.stored.length, hub.problems, hub.wanted.dueInMs()]).toEqual([1, [], undefined])
+})
+
+test('[BG22] what the hub refuses is offered again every ten minutes', async () => {
+  const hub = new Asked(new Map([put('1-0/a', 'bytes')]))
+  hub.beforeStore = () => {
+    throw new AccessError('FORBIDDEN', 'quota')
+  }
+  for (let i = 0; i < 2; i++) {
+    await hub.answer()
+    expect(hub.problems).toMatchObject([{ cause: 'hub-lacks-bytes' }])
+    expect([hub.wants.size, hub.wanted.dueInMs()]).toEqual([1, 600_000])
+  }
+  hub.beforeStore = () => {}
+  await hub.answer()
+  expect([hub.stored.length, hub.problems, hub.wanted.dueInMs()]).toEqual([1, [], undefined])
+})
+
+test('[BG22] what failed for a moment is tried again soon, though the hub refuses something else', async () => {
+  const wants = new Map(Array.from({ length: 257 }, (_, i) => put(`1-0/f${i}`, `version ${100 + i}`)))
+  const hub = new Asked(wants)
+  const errors = [new AccessError('FORBIDDEN', 'quota'), new StoreError('not now')]
+  hub.beforeStore = () => {
+    const error = errors.shift()
+    if (error) throw error
+  }
+  await hub.answer()
+  expect([errors.length, hub.wants.size, hub.wanted.dueInMs()]).toEqual([0, 257, 1_000])
+  await hub.answer()
+  expect([hub.stored.length, hub.wants.size, hub.wanted.dueInMs()]).toEqual([257, 0, undefined])
 })
 
 test('[BG22] what a row names that leads nowhere at the moment stays wanted until it leads somewhere', async () => {

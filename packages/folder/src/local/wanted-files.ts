@@ -162,9 +162,9 @@ export class WantedFiles {
 
   #failed(error: Error): void {
     if (this.#abort.signal.aborted) return
-    // What is refused for good is asked for again with the next connection.
-    const isFinal = error instanceof SyncError && error.retry === 'never'
-    if (!isFinal) this.#retryLater()
+    // What is refused now may be taken later, and no connection need break for that.
+    if (isRefusal(error) && !this.#isInDoubt) this.#retryAtMs = this.monotonicMs() + RETRY_MS_MAX
+    else this.#retryLater()
     const problem = {
       path: '',
       cause: 'hub-lacks-bytes',
@@ -174,6 +174,8 @@ export class WantedFiles {
     this.context.problems.set(SOURCE, [problem])
   }
 }
+
+const isRefusal = (error: unknown): boolean => error instanceof SyncError && error.retry === 'never'
 
 interface Found {
   readonly path: string
@@ -186,19 +188,19 @@ class Attempts {
   #inARow = 0
   #error: unknown
 
-  /** @throws the error of the last of FAILURES_MAX that failed in a row, and the signal's reason. */
+  /** @throws as `end`, when FAILURES_MAX have failed in a row; the signal's reason. */
   async make(attempt: () => Promise<void>, signal: AbortSignal): Promise<void> {
     try {
       await attempt()
       this.#inARow = 0
     } catch (error) {
       signal.throwIfAborted()
-      this.#error ??= error
-      if (++this.#inARow === FAILURES_MAX) throw error
+      if (this.#error === undefined || isRefusal(this.#error)) this.#error = error
+      if (++this.#inARow === FAILURES_MAX) throw this.#error
     }
   }
 
-  /** @throws the error of the first that failed. */
+  /** @throws the error of the first that failed, of those that were not refused if there are any. */
   end(): void {
     if (this.#error !== undefined) throw this.#error
   }
