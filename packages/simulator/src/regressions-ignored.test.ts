@@ -43,6 +43,32 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     ann create d
     wait 3000
   `,
+  'rules hide a directory when others make it, and they move it to where no rule hides it': `
+    devices ann app:api
+    ann create f
+    ann ignore .
+    wait 8000
+    app mkdir q.mine
+    wait 1000
+    app create q.mine/x
+    wait 3000
+    app rename q.mine q2
+    wait 15000
+  `,
+  'rules hide what others add to a directory, and they move that to where no rule hides it': `
+    devices ann cyd
+    ann tree q.mine
+    wait 8000
+    away cyd
+    ann ignore .
+    wait 3000
+    cyd create q.mine/new
+    wait 3000
+    return cyd
+    wait 15000
+    cyd rename q.mine q2
+    wait 15000
+  `,
   // Seed 502386: a mistake of the checks. It holds the directory in place as long as it is there.
   'what a user shares with nobody becomes a directory, where others remove the one that holds it': `
     seed 502386

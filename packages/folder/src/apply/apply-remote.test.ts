@@ -246,6 +246,19 @@ test('[FB14] what is ignored here, and moves to where it is seen, comes there; w
   expect(await world.space.dirty(1)).toEqual([])
 })
 
+test('[FB14] a directory that was made where rules hide it comes with all that is in it when it moves to where it is seen', async () => {
+  const inside = [DIR(2, 'sub', 1), FILE(3, 'x', 'X', 2), FILE(4, 'y.o', 'Y', 1), DIR(5, 'e', 2)]
+  world.ignored = (path) => path.split('/').some((name) => name.endsWith('.o'))
+  world.space.show([DIR(1, 'd.o'), ...inside])
+  await applyRemote(world.ctx(), never)
+  expect(world.disk()).toEqual({})
+  world.space.show([DIR(1, 'd'), ...inside])
+  const result = await applyRemote(world.ctx(), never)
+  expect(world.disk()).toEqual({ d: '/', 'd/sub': '/', 'd/sub/x': 'X', 'd/sub/e': '/' })
+  expect(result).toMatchObject({ applied: 4, deferred: 0, problems: [] })
+  expect(await world.space.dirty(1)).toEqual([])
+})
+
 test('[FB9] old content that is written to through an open handle comes back beside the new', async () => {
   await shows([FILE(1, 'f.txt', 'old')])
   const handle = fs.openSync(world.path('f.txt'), 'a')

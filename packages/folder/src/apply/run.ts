@@ -20,6 +20,7 @@ import { childrenOfRekeyed } from './rekeyed.js'
 import { RunState } from './run-state.js'
 import { fresh } from './stamps.js'
 import type { DirId, Step } from './step.js'
+import { childrenOfUncovered } from './uncovered.js'
 
 /** Effects between two turns of the event loop. */
 const SLICE_STEPS = 128
@@ -317,7 +318,8 @@ export class Run {
     for (const { before, after } of children) state.follow(before!, after!)
     const ops = [...lifts, ...(journaled ? [batchDel] : [])]
     if (halfDone.length > 0) ops.push(unsettledPut([...(await readUnsettled(ctx.space.rows)), ...halfDone]))
-    await changeRows(ctx, [...changes, ...children], { shown, ops, sync: false })
+    const touch = await childrenOfUncovered(ctx, changes, (key) => state.items.has(key))
+    await changeRows(ctx, [...changes, ...children], { shown, ops, touch, sync: false })
     for (const { key } of shown) report.deferred.delete(key)
     for (const { step, from, to } of done) {
       // What belongs to something that waits is noted at each pass: that is no step forward.

@@ -162,7 +162,7 @@ export class FakeSpace {
   async materialised(
     done: readonly Materialised[],
     rows: readonly KeyValueOp[],
-    options: { sync: boolean },
+    { touch = [], ...options }: { sync: boolean; touch?: readonly EntryKey[] },
   ): Promise<void> {
     this.beforeWrite()
     this.#remember(options)
@@ -173,6 +173,7 @@ export class FakeSpace {
       for (const node of nodes) this.#syncedNodes.set(node.id, node)
       if (JSON.stringify(this.receivedEntries.get(key)) === JSON.stringify(as)) this.#dirty.delete(key)
     }
+    await this.touch(touch)
   }
 
   async fetchSmall(roots: readonly ChunkId[]): Promise<Map<ChunkId, Uint8Array>> {
