@@ -33,3 +33,17 @@ test('[FB14] what others made where rules hide it comes with its directory when 
   await b.binding.settled()
   await becomes(a, ['.tidemarkignore', 'hide', 'q', 'q/r', 'q/r/x'])
 }, 60_000)
+
+test('[FB14] what others move to where rules hide it leaves its place: a directory as a file', async () => {
+  const { a, b } = await hiding(({ path }) => {
+    fs.mkdirSync(path('v'))
+    fs.writeFileSync(path('v/x'), 'x')
+    fs.writeFileSync(path('f'), 'f')
+  })
+  fs.renameSync(b.path('v'), b.path('hide/v'))
+  fs.renameSync(b.path('f'), b.path('hide/f'))
+  await b.binding.settled()
+  await becomes(a, ['.tidemarkignore', 'hide'])
+  await becomes(b, ['hide', 'hide/f', 'hide/v', 'hide/v/x'])
+  expect(await paths(a.space)).toEqual(['hide', 'hide/f', 'hide/v', 'hide/v/x'])
+}, 60_000)

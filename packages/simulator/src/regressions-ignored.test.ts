@@ -69,6 +69,25 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     cyd rename q.mine q2
     wait 15000
   `,
+  'others move a directory to where rules hide it that come together with that': `
+    devices ann bob cyd
+    ann tree d
+    demote bob
+    bob ignore .
+    wait 312
+    cyd rename d/a q.mine
+    bob chmod d/a/x.txt
+    wait 219
+  `,
+  'others move a directory to where rules hide it, and something in it has another name by then': `
+    devices ann bob cyd
+    ann tree d
+    wait 8000
+    bob ignore .
+    bob case d/x.txt
+    cyd rename d q.mine
+    wait 156
+  `,
   // Seed 502386: a mistake of the checks. It holds the directory in place as long as it is there.
   'what a user shares with nobody becomes a directory, where others remove the one that holds it': `
     seed 502386

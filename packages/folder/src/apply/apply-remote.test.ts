@@ -259,6 +259,36 @@ test('[FB14] a directory that was made where rules hide it comes with all that i
   expect(await world.space.dirty(1)).toEqual([])
 })
 
+test('[FB14] what moves to where rules hide it leaves its place, a directory with all that is in it', async () => {
+  await shows([
+    ...[DIR(1, 'd'), FILE(2, 'x', 'X', 1), DIR(3, 'sub', 1), FILE(4, 'y', 'Y', 3), FILE(5, 'goes', 'G', 3)],
+    ...[FILE(6, 'f', 'F'), FILE(7, 'comes', 'C')],
+  ])
+  world.ignored = (path) => path.split('/').some((name) => name.endsWith('.o'))
+  world.space.show([
+    ...[DIR(1, 'd.o'), FILE(2, 'x', 'X', 1), DIR(3, 'sub', 1), FILE(4, 'y', 'Y', 3), FILE(5, 'gone', 'G')],
+    ...[FILE(6, 'f.o', 'F'), FILE(7, 'came', 'C', 3)],
+  ])
+  const result = await applyRemote(world.ctx(), never)
+  expect(world.disk()).toEqual({ gone: 'G' })
+  expect(result).toMatchObject({ deferred: 0, problems: [], rescan: [] })
+  expect(await world.space.dirty(1)).toEqual([])
+})
+
+test('[FB14] a directory that moves to where rules hide it stays as long as it holds what they hid before', async () => {
+  await shows([DIR(1, 'd'), FILE(2, 'x', 'X', 1)])
+  world.ignored = (path) => path.split('/').some((name) => name.endsWith('.o'))
+  fs.writeFileSync(world.path('d/mine.o'), 'mine')
+  world.space.show([DIR(1, 'd.o'), FILE(2, 'x', 'X', 1)])
+  const result = await applyRemote(world.ctx(), never)
+  expect(world.disk()).toEqual({ d: '/', 'd/mine.o': 'mine' })
+  expect(result).toMatchObject({ deferred: 0, problems: [{ path: 'd', cause: 'not-empty' }] })
+  fs.rmSync(world.path('d/mine.o'))
+  await applyRemote(world.ctx(), never)
+  expect(world.disk()).toEqual({})
+  expect(await world.space.dirty(1)).toEqual([])
+})
+
 test('[FB9] old content that is written to through an open handle comes back beside the new', async () => {
   await shows([FILE(1, 'f.txt', 'old')])
   const handle = fs.openSync(world.path('f.txt'), 'a')

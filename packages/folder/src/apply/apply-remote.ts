@@ -1,17 +1,16 @@
 import { join } from 'node:path'
-import type { EntryKey, Materialised, Refused, ViewEntry } from '@tidemark/engine'
-import { RESERVED_NAME, ROOT } from '@tidemark/protocol'
+import type { EntryKey, Refused, ViewEntry } from '@tidemark/engine'
 import type { ApplyContext } from '../apply-context.js'
-import { changeRows } from '../change-rows.js'
 import { parentOf } from '../parent-of.js'
 import type { FileStat } from '../ports/file-system.js'
 import type { SyncedRow } from '../rows.js'
-import type { RowChange } from '../rows-store.js'
+import type { BoundRoot } from '../rows-store.js'
 import { wantedLocalName } from '../wanted-name.js'
 import { removeAbandoned } from './abandoned.js'
 import { matchesRow, mayBeThere, mustBeSystemError } from './disk.js'
 import { Downloads } from './downloads.js'
 import { type Gathered, gather } from './gather.js'
+import { dropHidden, leavingBelow } from './hidden.js'
 import { contentDiffers, executableDiffers, type Item } from './item.js'
 import { batchDel, readUnsettled } from './journal.js'
 import { keepRefused, nodeOf, readRefused } from './keep-refused.js'
@@ -25,6 +24,7 @@ import { stage } from './stage.js'
 import { type Staged, StagingArea } from './staging.js'
 import { Trash } from './trash.js'
 import { Unsettled } from './unsettled.js'
+import { WantedPaths } from './wanted-paths.js'
 
 /** Entries read and planned together; what they need besides is pulled in. */
 const ENTRIES_MAX = 1_024
@@ -73,12 +73,12 @@ async function applyOnce(ctx: ApplyContext, signal: AbortSignal, downloads: Down
     signal.throwIfAborted()
     const keys = (await ctx.space.dirty(ENTRIES_MAX + seen.size)).filter((key) => !seen.has(key))
     if (keys.length === 0) return report
-    const batch = await gather(ctx, keys.slice(0, ENTRIES_MAX))
+    const batch = await gatherWhole(ctx, keys.slice(0, ENTRIES_MAX), root)
     // What was read may be half of what is being forgotten.
     if (ctx.space.begunAnew.phase !== 'no') return report
     for (const { key } of batch.items) seen.add(key)
     for (const key of keys.slice(0, ENTRIES_MAX)) seen.add(key)
-    const locator = new Locator(ctx.files, ctx.directory, ctx.staging, root, batch.dirs.values())
+    const locator = locatorOf(ctx, root, batch)
     const unsettled = await Unsettled.read(ctx)
     // After what it says was gathered: both come in one batch.
     const refused = await readRefused(ctx.space)
@@ -89,6 +89,24 @@ async function applyOnce(ctx: ApplyContext, signal: AbortSignal, downloads: Down
     for (const key of again) seen.delete(key)
   }
 }
+
+/** With all that leaves together with a directory. */
+async function gatherWhole(
+  ctx: ApplyContext,
+  keys: readonly EntryKey[],
+  root: BoundRoot | undefined,
+): Promise<Gathered> {
+  const wanted = new Set(keys)
+  for (;;) {
+    const batch = await gather(ctx, [...wanted])
+    const below = await leavingBelow(ctx, batch.items, new WantedPaths(batch, locatorOf(ctx, root, batch)))
+    if (below.length === 0) return batch
+    for (const key of below) wanted.add(key)
+  }
+}
+
+const locatorOf = (ctx: ApplyContext, root: BoundRoot | undefined, { dirs }: Gathered): Locator =>
+  new Locator(ctx.files, ctx.directory, ctx.staging, root, dirs.values())
 
 interface BatchTools {
   readonly ctx: ApplyContext
@@ -220,96 +238,6 @@ function isAsRow(ctx: ApplyContext, path: string, row: NonNullable<Item['row']>)
 
 const moves = ({ row, want }: Item): boolean =>
   row!.dir !== want!.parent || row!.localName !== wantedLocalName(row, want!)
-
-/** Where items want to stand, for people and for ignore rules. */
-class WantedPaths {
-  readonly #byKey: ReadonlyMap<EntryKey, Item>
-
-  constructor(
-    { items }: Gathered,
-    private readonly locator: Locator,
-  ) {
-    this.#byKey = new Map(items.map((item) => [item.key, item]))
-  }
-
-  of({ row, want }: Item): string {
-    return want ? this.#wanted(want, wantedLocalName(row, want)) : this.current(row!)
-  }
-
-  current(row: NonNullable<Item['row']>): string {
-    return this.locator.relative({ dir: row.dir, name: row.localName })
-  }
-
-  #wanted(entry: ViewEntry, name: string): string {
-    const names = [name]
-    let dir = entry.parent as EntryKey
-    for (let depth = 0; dir !== ROOT && depth <= this.#byKey.size; depth++) {
-      const item = this.#byKey.get(dir)
-      if (!item?.want)
-        return [this.locator.relativeDir(dir), ...names].filter((each) => each !== '').join('/')
-      names.unshift(wantedLocalName(item.row, item.want))
-      dir = item.want.parent
-    }
-    return names.join('/')
-  }
-}
-
-/**
- * Entries that this folder does not show: ignored places, and mounts. They are taken over without an
- * effect where they are; a file that moves to such a place leaves its old one. What moves from such a place to
- * where it is seen loses its row, with all below, and is made there: what is ignored here is nobody else's, and stays.
- *
- * @returns the items to plan; `again`: rows were lost.
- */
-async function dropHidden(
-  ctx: ApplyContext,
-  items: readonly Item[],
-  paths: WantedPaths,
-): Promise<Item[] | 'again'> {
-  const visible: Item[] = []
-  const shown: Materialised[] = []
-  const changes = new Map<EntryKey, RowChange>()
-  const uncovered = new Map<EntryKey, RowChange>()
-  for (const item of items) {
-    const { key, row, want, nodes } = item
-    const isDirectory = (want ?? row?.entry)?.kind === 'dir'
-    const standsHidden = row !== undefined && ctx.rules.isIgnored(paths.current(row), isDirectory)
-    const isHidden =
-      want !== undefined &&
-      (want.kind === 'mount' ||
-        isReserved(paths.of(item)) ||
-        ctx.rules.isIgnored(paths.of(item), isDirectory))
-    if (!standsHidden && !isHidden) visible.push(item)
-    else if (row && !standsHidden && !isDirectory) visible.push({ ...item, want: undefined })
-    else if (row && want && !isHidden) {
-      for (const each of [row, ...(await rowsBelow(ctx, row))])
-        uncovered.set(each.key, { before: each, after: undefined })
-    } else {
-      shown.push({ key, as: want, nodes })
-      const after = row && want && isDirectory ? { ...row, entry: want } : undefined
-      if (row) changes.set(key, { before: row, after })
-    }
-  }
-  if (uncovered.size > 0) await ctx.space.touch([...uncovered.keys()])
-  await changeRows(ctx, [...new Map([...changes, ...uncovered]).values()], { shown, sync: false })
-  return uncovered.size > 0 ? 'again' : visible
-}
-
-async function rowsBelow({ rows }: ApplyContext, row: SyncedRow): Promise<SyncedRow[]> {
-  if (row.entry.kind !== 'dir') return []
-  const below: SyncedRow[] = []
-  const open = [row.key]
-  for (let dir = open.pop(); dir !== undefined; dir = open.pop()) {
-    for (const each of (await rows.inDirectory(dir)).values()) {
-      below.push(each)
-      if (each.entry.kind === 'dir') open.push(each.key)
-    }
-  }
-  return below
-}
-
-/** Our own directory: no peer may write into it. */
-const isReserved = (path: string): boolean => path.split('/')[0] === RESERVED_NAME
 
 /** Small files whose place was not to be had: fetched again when it is. Parts stay. */
 function unused(ctx: ApplyContext, area: StagingArea, staged: ReadonlyMap<EntryKey, Staged>): string[] {

@@ -9,6 +9,8 @@ export interface Item {
   readonly row: SyncedRow | undefined
   /** What the received tree shows; `undefined`: nothing. */
   readonly want: ViewEntry | undefined
+  /** What the received tree shows where this folder shows nothing: `want` is `undefined` then. */
+  readonly hidden?: ViewEntry | undefined
   /** Registers of its nodes, read before `want`: never newer than what `want` shows. */
   readonly nodes: readonly NodeEntry[]
 }

@@ -54,6 +54,7 @@ export function prepare(tools: RunTools, state: RunState, step: Step): Prepared 
   } else if (changesPlace(step) && row!.entry.kind === 'file') aside = staging.scratch()
   const content = step.type === 'create' || step.type === 'replace' ? staged.get(item.key) : undefined
   const rel = (path: string) => relativeTo(ctx.directory, path)
+  const as = item.want ?? item.hidden
   const intent: Intent = {
     type: step.type,
     key: item.key,
@@ -61,7 +62,7 @@ export function prepare(tools: RunTools, state: RunState, step: Step): Prepared 
     ...(target && !isLift
       ? { after: { dir: target.dirKey, localName: target.name, entry: state.entryAfter(step) } }
       : {}),
-    ...(state.isLast(step) ? { shown: { ...(item.want ? { as: item.want } : {}), nodes: item.nodes } } : {}),
+    ...(state.isLast(step) ? { shown: { ...(as ? { as } : {}), nodes: item.nodes } } : {}),
     ...(from ? { from: rel(pathOf(from)) } : {}),
     ...(to ? { to: rel(pathOf(to)) } : {}),
     ...(aside ? { aside: rel(aside) } : {}),

@@ -33,6 +33,7 @@ export const refusedByDisk = (path: string, errno: string): Problem => ({
 export const keepsUnsynced = (path: string): Problem => ({
   path,
   cause: 'not-empty',
-  detail: 'deleted elsewhere, but it holds files that are ignored here or cannot be synced',
+  detail:
+    'deleted elsewhere, or moved to where it is ignored here, but it holds files that are ignored here or cannot be synced',
   fix: 'remove or move these files; the directory goes by itself then',
 })

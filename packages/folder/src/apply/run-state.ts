@@ -173,7 +173,7 @@ export class RunState {
       this.stored.set(key, after)
       if (!isShown) continue
       this.#shown.add(key)
-      shown.push({ key, as: item.want, nodes: item.nodes })
+      shown.push({ key, as: item.want ?? item.hidden, nodes: item.nodes })
     }
     for (const key of changed.keys()) this.#nameDirectory(key)
     return { shown, changes: [...changed].map(([key, before]) => ({ before, after: this.stored.get(key) })) }
