@@ -34,4 +34,6 @@ export interface ApplyContext {
   readonly refused: RefusedFiles
   /** Whether bytes that are not here can be asked for. */
   readonly isConnected: () => boolean
+  /** Whether nothing that was written here is still to reach the hub, which may refuse it. Without a hub: always. */
+  readonly isSent: () => boolean
 }

@@ -22,6 +22,7 @@ import { Problems } from './problems.js'
 import type { Problem } from './rows.js'
 import { RowsStore } from './rows-store.js'
 import { IgnoreRules } from './scan/ignore-rules.js'
+import { isSent, NO_LINK } from './status.js'
 import { Wakeups } from './wakeups.js'
 import { ExpectedHints } from './watch/expected-hints.js'
 import { Hints } from './watch/hints.js'
@@ -141,9 +142,9 @@ class Binding implements FolderBinding {
           },
         })
       : undefined
-    let isConnected = false
-    this.#linked = space.link$.subscribe((link) => {
-      isConnected = link.connected
+    let link = NO_LINK
+    this.#linked = space.link$.subscribe((now) => {
+      link = now
     })
     const refused = new RefusedFiles()
     const push: PushContext = { space, rows, files, clock, directory, problems, refused, onEvent }
@@ -160,7 +161,8 @@ class Binding implements FolderBinding {
       expectHints: (directories) => expected.expect(directories),
       refused,
       rules,
-      isConnected: () => isConnected,
+      isConnected: () => link.connected,
+      isSent: () => isSent(link),
     }
     this.#loop = new FolderLoop({
       push,

@@ -18,7 +18,7 @@ import { mustBeBack, revertLocal } from './revert.js'
 import { acceptRoot, checkRoot, type RootCheckOptions } from './root-check.js'
 import type { Problem } from './rows.js'
 import type { BoundRoot } from './rows-store.js'
-import { isOffline, NO_LINK, statusOf } from './status.js'
+import { isOffline, isSent, NO_LINK, statusOf } from './status.js'
 
 /** The longest sleep. */
 const SLEEP_MS_MAX = 60_000
@@ -345,6 +345,7 @@ export class FolderLoop {
     const before = this.#link
     this.#link = link
     if (link.connected && !before.connected) this.#remote.resume()
+    if (isSent(link) && !isSent(before)) this.#remote.sent()
     if (isOffline(before) && !isOffline(link)) this.#local.hintUnpushed()
     // It would wait for bytes: the next one does what can be done without.
     if (!link.connected && before.connected) this.#remote.interrupt()

@@ -44,6 +44,7 @@ export class RemoteSide {
   #notOnDisk = 0
   /** What stays different from the space until a person acts. */
   #kept: ReadonlySet<EntryKey> = new Set()
+  #awaitsHub = false
   /** Breaks off the pass that runs. */
   #stop: AbortController | undefined
   /** Local changes wait: the pass ends soon. */
@@ -75,6 +76,11 @@ export class RemoteSide {
   resume(): void {
     this.#pace.resumed()
     this.wantAll()
+  }
+
+  /** The hub has what was written here: what waited for that may do now. */
+  sent(): void {
+    if (this.#awaitsHub) this.resume()
   }
 
   /** A long pass gives way to local changes, the later the more often it had to. */
@@ -164,9 +170,12 @@ export class RemoteSide {
     this.#downloads.retry()
   }
 
-  async #ended({ applied, deferred, kept, problems, rescan }: Applied): Promise<void> {
+  async #ended({ applied, deferred, kept, problems, awaitsHub, rescan }: Applied): Promise<void> {
     const { push, hints, wakeups } = this.options
     this.#kept = kept
+    this.#awaitsHub = awaitsHub
+    // While the pass ran the hub may have got it.
+    if (awaitsHub && this.options.apply.isSent()) this.#isWanted = true
     if (applied > 0) this.#pruning.grown()
     push.problems.set('/remote', problems)
     const nowMs = wakeups.monotonicMs()

@@ -58,6 +58,9 @@ export const NO_LINK: LinkState = {
 /** There is a hub, and it is away: what changes here waits on the disk. */
 export const isOffline = ({ configured, connected }: LinkState): boolean => configured && !connected
 
+/** Whether the hub has all that was written here. */
+export const isSent = ({ configured, equal, unsent }: LinkState): boolean => !configured || (equal && !unsent)
+
 /** What a person is told. Pure. */
 export function statusOf(facts: StatusFacts): FolderStatus {
   const { link, problems, transfer } = facts

@@ -1,10 +1,14 @@
 import * as fs from 'node:fs'
+import type { Hub } from '@tidemark/server-reference'
 import { expect, test } from 'vitest'
 import { type Bound, bind, hub, onDisk, paths } from './fixture.js'
 
 /** Two folders of one hub; where they are bound `hide` is a directory, of which rules of `a` alone hide what is in it. */
-async function hiding(prepare: (a: Bound) => void = () => {}): Promise<{ a: Bound; b: Bound }> {
-  const theHub = await hub()
+async function hiding(
+  prepare: (a: Bound) => void = () => {},
+  options: Parameters<typeof hub>[0] = {},
+): Promise<{ theHub: Hub; a: Bound; b: Bound }> {
+  const theHub = await hub(options)
   const [a, b] = [await bind({ hub: theHub }), await bind({ hub: theHub })]
   fs.mkdirSync(a.path('hide'))
   prepare(a)
@@ -14,7 +18,7 @@ async function hiding(prepare: (a: Bound) => void = () => {}): Promise<{ a: Boun
   // It hides itself.
   fs.writeFileSync(a.path('.tidemarkignore'), '.tidemarkignore\n/hide/*\n')
   await a.binding.settled()
-  return { a, b }
+  return { theHub, a, b }
 }
 
 const namesIn = ({ directory }: Bound): string[] => Object.keys(onDisk(directory)).sort()
@@ -47,3 +51,24 @@ test('[FB14] what others move to where rules hide it leaves its place: a directo
   await becomes(b, ['hide', 'hide/f', 'hide/v', 'hide/v/x'])
   expect(await paths(a.space)).toEqual(['hide', 'hide/f', 'hide/v', 'hide/v/x'])
 }, 60_000)
+
+test('[HB20] an edit that the hub refuses stays where it is, though others have moved the file to where rules hide it', async () => {
+  const { theHub, a, b } = await hiding(({ path }) => fs.writeFileSync(path('f'), 'small'), {
+    fileBytesMax: 1_000,
+  })
+  await a.binding.close()
+  await a.replica.close()
+  const large = 'x'.repeat(2_000)
+  fs.writeFileSync(a.path('f'), large)
+  fs.renameSync(b.path('f'), b.path('hide/f'))
+  await b.binding.settled()
+  const again = await bind({ hub: theHub, directory: a.directory, storage: a.storage })
+  const problems = () => again.binding.status.problems.map(({ cause, path }) => `${cause} ${path}`)
+  await expect.poll(problems, { timeout: 20_000 }).toEqual(['refused-by-hub f'])
+  await becomes(again, ['.tidemarkignore', 'f', 'hide'])
+  expect(fs.readFileSync(again.path('f'), 'utf8')).toBe(large)
+
+  fs.truncateSync(again.path('f'), 10)
+  await becomes(again, ['.tidemarkignore', 'hide'])
+  await expect.poll(() => onDisk(b.directory)['hide/f'], { timeout: 20_000 }).toBe('x'.repeat(10))
+}, 90_000)

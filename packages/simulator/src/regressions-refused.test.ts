@@ -132,3 +132,23 @@ test('[HB20] what others delete with a directory that was refused once does not 
     wait 20000
   `)
 })
+
+test('[HB20] what was refused stays where it is, though others moved it to where rules hide it', async () => {
+  const { trace } = await replay(`
+    seed 1
+    devices ann cyd
+    ann create k
+    wait 8000
+    away ann
+    ann ignore .
+    cyd rename k q.mine
+    wait 5000
+    refuse 100
+    ann edit k
+    wait 2000
+    return ann
+    wait 30000
+    refuse 0
+  `)
+  expect(trace.some((line) => line.includes('ann problem k: refused by the hub'))).toBe(true)
+})

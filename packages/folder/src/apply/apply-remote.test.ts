@@ -289,6 +289,21 @@ test('[FB14] a directory that moves to where rules hide it stays as long as it h
   expect(await world.space.dirty(1)).toEqual([])
 })
 
+test('[HB20] what moves to where rules hide it stays until the hub has what was written here', async () => {
+  await shows([DIR(1, 'd'), FILE(2, 'x', 'X', 1), FILE(3, 'f', 'F')])
+  world.ignored = (path) => path.split('/').some((name) => name.endsWith('.o'))
+  world.isSent = false
+  world.space.show([DIR(1, 'd.o'), FILE(2, 'x', 'X', 1), FILE(3, 'f.o', 'F'), FILE(4, 'f', 'new')])
+  const waits = await applyRemote(world.ctx(), never)
+  expect(world.disk()).toEqual({ d: '/', 'd/x': 'X', f: 'F' })
+  expect(waits).toMatchObject({ deferred: 4, awaitsHub: true, problems: [], rescan: [] })
+  world.isSent = true
+  const result = await applyRemote(world.ctx(), never)
+  expect(world.disk()).toEqual({ f: 'new' })
+  expect(result).toMatchObject({ deferred: 0, awaitsHub: false, problems: [], rescan: [] })
+  expect(await world.space.dirty(1)).toEqual([])
+})
+
 test('[FB9] old content that is written to through an open handle comes back beside the new', async () => {
   await shows([FILE(1, 'f.txt', 'old')])
   const handle = fs.openSync(world.path('f.txt'), 'a')

@@ -10,7 +10,7 @@ import { removeAbandoned } from './abandoned.js'
 import { matchesRow, mayBeThere, mustBeSystemError } from './disk.js'
 import { Downloads } from './downloads.js'
 import { type Gathered, gather } from './gather.js'
-import { dropHidden, leavingBelow } from './hidden.js'
+import { dropHidden, leaves, leavingBelow } from './hidden.js'
 import { contentDiffers, executableDiffers, type Item } from './item.js'
 import { batchDel, readUnsettled } from './journal.js'
 import { keepRefused, nodeOf, readRefused } from './keep-refused.js'
@@ -73,6 +73,8 @@ async function applyOnce(ctx: ApplyContext, signal: AbortSignal, downloads: Down
     signal.throwIfAborted()
     const keys = (await ctx.space.dirty(ENTRIES_MAX + seen.size)).filter((key) => !seen.has(key))
     if (keys.length === 0) return report
+    // Before anything is read: a refusal of what was sent is found then.
+    const isSent = ctx.isSent()
     const batch = await gatherWhole(ctx, keys.slice(0, ENTRIES_MAX), root)
     // What was read may be half of what is being forgotten.
     if (ctx.space.begunAnew.phase !== 'no') return report
@@ -83,7 +85,7 @@ async function applyOnce(ctx: ApplyContext, signal: AbortSignal, downloads: Down
     // After what it says was gathered: both come in one batch.
     const refused = await readRefused(ctx.space)
     const again = await applyBatch(
-      { ctx, signal, downloads, report, area, trash, locator, unsettled, refused },
+      { ctx, signal, downloads, report, area, trash, locator, unsettled, refused, isSent },
       batch,
     )
     for (const key of again) seen.delete(key)
@@ -118,25 +120,35 @@ interface BatchTools {
   readonly locator: Locator
   readonly unsettled: Unsettled
   readonly refused: ReadonlyMap<string, Refused>
+  readonly isSent: boolean
 }
 
 /** @returns entries to be gathered again. */
 async function applyBatch(tools: BatchTools, batch: Gathered): Promise<readonly EntryKey[]> {
-  const { ctx, signal, downloads, report, area, trash, locator, unsettled, refused } = tools
+  const { ctx, signal, downloads, report, area, trash, locator, unsettled, refused, isSent } = tools
   const paths = new WantedPaths(batch, locator)
   const unread = whereRulesAreUnknown(tools, batch.items)
   const mustWait = (item: Item) =>
     unread.has(item.key) || unsettled.concerns(item, (row) => paths.current(row))
   const others = batch.items.filter((item) => !mustWait(item))
   const isKept = await keepRefused(ctx, refused, others, (row) => paths.current(row))
-  const visible = isKept ? 'again' : await dropHidden(ctx, others, paths)
+  // Bytes that the hub may still refuse stay where their user has them until it has them too.
+  const awaiting = new Set(isSent ? [] : others.filter((item) => leaves(ctx, item, paths)))
+  const visible = isKept
+    ? 'again'
+    : await dropHidden(
+        ctx,
+        others.filter((item) => !awaiting.has(item)),
+        paths,
+      )
   // Rows went: nothing that was gathered holds any more.
   if (visible === 'again') return batch.items.map(({ key }) => key)
-  const items = pairRows([...batch.items.filter(mustWait), ...visible])
+  if (awaiting.size > 0) report.awaitsHub = true
+  const items = pairRows([...batch.items.filter(mustWait), ...awaiting, ...visible])
   const dirs = soundDirs(locator, batch.dirs)
   const behind = behindRefused(tools, items, paths)
   const untouchable = new Set([
-    ...items.filter(mustWait).map(({ key }) => key),
+    ...[...items.filter(mustWait), ...awaiting].map(({ key }) => key),
     ...keptEntries(tools, items, batch.settled),
     ...behind,
     ...changedOnDisk(tools, items),

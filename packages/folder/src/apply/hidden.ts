@@ -25,6 +25,10 @@ function hidingOf({ rules }: ApplyContext, item: Item, paths: WantedPaths): Hidi
   return row && want && !isHidden ? 'uncovered' : 'hidden'
 }
 
+/** Whether an entry goes from where this folder shows it to where it does not. */
+export const leaves = (ctx: ApplyContext, item: Item, paths: WantedPaths): boolean =>
+  hidingOf(ctx, item, paths) === 'leaves'
+
 /**
  * Entries that this folder does not show are taken over without an effect where they are. What moves to such a place
  * leaves its old one, with all that is in it. What moves from such a place to where it is seen loses its row, with
@@ -71,7 +75,7 @@ export async function leavingBelow(
   const leaving = new Map<EntryKey, SyncedRow>()
   for (const item of items) {
     const { row } = item
-    if (row?.entry.kind === 'dir' && hidingOf(ctx, item, paths) === 'leaves') leaving.set(row.key, row)
+    if (row?.entry.kind === 'dir' && leaves(ctx, item, paths)) leaving.set(row.key, row)
   }
   const below: EntryKey[] = []
   for (const row of leaving.values()) {

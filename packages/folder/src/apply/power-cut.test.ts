@@ -47,6 +47,7 @@ class World {
       refused: new RefusedFiles(),
       abandoned: new Set<string>(),
       isConnected: () => true,
+      isSent: () => true,
     }
   }
 

@@ -10,6 +10,8 @@ export interface Applied {
   /** Entries that stay different until a person acts: each is below, or at, a problem. */
   readonly kept: ReadonlySet<EntryKey>
   readonly problems: Problem[]
+  /** Something waits until the hub has what was written here. */
+  readonly awaitsHub: boolean
   /** Relative directories (`''`: the bound one) whose content was not what the rows say. */
   readonly rescan: string[]
 }
@@ -17,6 +19,7 @@ export interface Applied {
 /** Collects results over the batches of one run. */
 export class Report {
   applied = 0
+  awaitsHub = false
   readonly deferred = new Set<EntryKey>()
   readonly #kept = new Set<EntryKey>()
   readonly #problems = new Map<string, Problem>()
@@ -45,6 +48,7 @@ export class Report {
       deferred: [...this.deferred].filter((key) => !this.#kept.has(key)).length,
       kept: this.#kept,
       problems: [...this.#problems.values()],
+      awaitsHub: this.awaitsHub,
       rescan: [...this.#rescan].sort(),
     }
   }

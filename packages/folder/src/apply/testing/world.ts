@@ -30,6 +30,7 @@ export class World {
   readonly events: string[] = []
   nowMs = Date.now()
   ignored: (path: string) => boolean = () => false
+  isSent = true
 
   constructor() {
     for (const name of ['staging', 'trash'])
@@ -52,6 +53,7 @@ export class World {
       refused: new RefusedFiles(),
       abandoned: new Set<string>(),
       isConnected: () => true,
+      isSent: () => this.isSent,
     }
   }
 
