@@ -72,6 +72,8 @@ const ACTS = [
 ]
 /** More calls than any of these changes takes. */
 const CALLS_MAX = 24
+/** … and than these. */
+const MOVE_CALLS_MAX = 12
 const IS_THOROUGH = process.env.TIDEMARK_CRASHES === 'all'
 
 describe.each(Object.entries(UNDER_WAY))('[FB13] while %s', (_, script) => {
@@ -86,4 +88,30 @@ describe.each(Object.entries(UNDER_WAY))('[FB13] while %s', (_, script) => {
     },
     60_000,
   )
+})
+
+test('[CR18] at any call while a symlink moves she makes a file where it goes', async () => {
+  const symlink = (calls: number) => `
+    devices ann bob
+    ann symlink s q
+    ann mkdir d
+    wait 3000
+    amid ann ${calls} create d/t
+    bob rename s d/t
+    wait 9000
+  `
+  const swapped = (calls: number) => `
+    devices ann bob
+    ann symlink t q
+    ann symlink s r
+    ann mkdir d
+    wait 3000
+    amid ann ${calls} create ${calls % 2 === 0 ? 's' : 't'}
+    bob rename t u
+    bob rename s t
+    bob rename u s
+    wait 9000
+  `
+  for (let calls = 0; calls < MOVE_CALLS_MAX; calls++)
+    for (const script of [symlink, swapped]) expect((await replay(script(calls))).steps).toBeGreaterThan(4)
 })

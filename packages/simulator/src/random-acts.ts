@@ -39,6 +39,10 @@ const FILE_VERBS = {
 
 /** What people do while their program is at work. */
 const AMID_VERBS = { edit: 6, save: 3, append: 1, remove: 2, rename: 2, case: 1, chmod: 1, wrap: 1 }
+/** … and makes things where it may be about to put some. */
+const AMID_NEW_VERBS = { create: 3, symlink: 1 }
+/** Somebody does that in one of so many steps. */
+const AMID_NEW_ONE_IN = 25
 
 const API_VERBS = { create: 6, edit: 6, mkdir: 2, rename: 4, remove: 2, read: 4 }
 
@@ -122,6 +126,8 @@ export class RandomActs {
   readonly #patient: SimRandom
   /** Apart, as these: whose disk fails now and then. */
   readonly #faulty: SimRandom
+  /** Apart, as these: who makes things while a program is at work. */
+  readonly #meddling: SimRandom
   readonly #odd: OddActs
   readonly #names: readonly string[]
   /** Acts that end what lasts. */
@@ -135,6 +141,7 @@ export class RandomActs {
     this.#absent = SimRandom.of(seed, 'absent')
     this.#patient = SimRandom.of(seed, 'patient')
     this.#faulty = SimRandom.of(seed, 'faulty')
+    this.#meddling = SimRandom.of(seed, 'meddling')
     this.#odd = new OddActs(seed)
     this.#names = this.#hostile.chance(4) ? LONG_NAMES : NAMES
     const people = PEOPLE.slice(0, 2 + this.#random.below(2))
@@ -164,6 +171,7 @@ export class RandomActs {
       if (this.#hostile.chance(HOLIDAYS_ONE_IN)) yield* this.#holidays(world)
       if (this.#absent.chance(ABSENCE_ONE_IN)) yield* this.#absence(world)
       if (this.#patient.chance(PACE_ONE_IN)) yield this.#pace(world)
+      if (this.#meddling.chance(AMID_NEW_ONE_IN)) yield this.#amidNew(world)
       yield* this.#odd.in(world)
       if (this.#random.chance(3)) {
         const ms = this.#random.below(this.#random.chance(5) ? 20_000 : 400)
@@ -314,13 +322,21 @@ export class RandomActs {
     if (!(device instanceof FolderDevice)) return undefined
     const random = this.#random
     const eyes = new Eyes(device, random, this.#names)
-    const calls = String(random.below(2 ** random.below(AMID_CALLS_BITS_MAX + 1)))
+    const calls = someCalls(random)
     const path = (random.chance(4) ? eyes.file() : undefined) ?? '.'
     const verb = random.weighted(AMID_VERBS)
     return {
       verb: 'amid',
       args: [device.name, calls, verb, path, ...(verb === 'rename' ? [eyes.fresh()] : [])],
     }
+  }
+
+  #amidNew(world: World): Act {
+    const random = this.#meddling
+    const device = random.pick(world.folders)!
+    const path = new Eyes(device, random, this.#names).fresh()
+    const verb = random.weighted(AMID_NEW_VERBS)
+    return { verb: 'amid', args: [device.name, someCalls(random), verb, path] }
   }
 
   #deny(site: Site): Act | undefined {
@@ -399,3 +415,6 @@ export class RandomActs {
     return dice < 90 ? [] : [dice < 94 ? '70000' : `${PACKED_BYTES}`]
   }
 }
+
+const someCalls = (random: SimRandom): string =>
+  String(random.below(2 ** random.below(AMID_CALLS_BITS_MAX + 1)))

@@ -32,7 +32,12 @@ export const nodeFileSystem: FileSystem = {
   },
   rmdir: (path) => fs.rmdirSync(path),
   rename: (from, to) => fs.renameSync(from, to),
-  link: (from, to) => fs.linkSync(from, to),
+  link(from, to) {
+    // Elsewhere link(2) may give the name to what a symlink leads to.
+    if (process.platform !== 'linux' && fs.lstatSync(from).isSymbolicLink())
+      throw Object.assign(new Error(`ENOTSUP: link '${from}' -> '${to}'`), { code: 'ENOTSUP' })
+    fs.linkSync(from, to)
+  },
   unlink: (path) => fs.unlinkSync(path),
   symlink: (target, path) => fs.symlinkSync(target, path),
   chmod: (path, mode) => fs.chmodSync(path, mode),

@@ -93,13 +93,13 @@ function holdsBytes(files: Looks, path: string, stat: FileStat, { entry: { versi
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV'])
 
 /**
- * Renames without ever replacing: a file by link and unlink. Directories, symlinks, and files where there
- * are no links: a look, then a rename (a rename never replaces anything but a file or an empty directory).
+ * Renames without ever replacing: by link and unlink. Directories, and other things where they can have no second
+ * name: a look, then a rename (a directory replaces nothing but an empty one).
  *
  * @returns whether it was done; if not, something stands at `to` and nothing happened.
  */
 export function placeNew(files: Names, from: string, to: string, kind: FileKind): boolean {
-  if (kind === 'file') {
+  if (kind !== 'dir') {
     const linked = link(files, from, to)
     if (linked === 'taken') return finishPlacing(files, from, to)
     if (linked === 'done') {

@@ -73,7 +73,8 @@ function noting(files: EffectCalls, changed: () => void): EffectCalls {
 
 /**
  * The effects on one place. Each looks at the target first, and again at what it moved away: bytes that
- * no row names are put back. None ever replaces a name: files come in by link(2), which refuses.
+ * no row names are put back. None ever replaces a name: files and symlinks come in by link(2), which refuses, where
+ * they can have a second name.
  */
 export class Effects {
   private readonly files: EffectCalls
@@ -175,28 +176,24 @@ export class Effects {
   }
 
   /**
-   * A directory by rename; a file by a second name, then the first one is taken away and looked at.
+   * A directory by rename; a file or symlink by a second name, then the first one is taken away and looked at.
    *
    * @param scratch A free path in staging.
    */
   move(from: Spot, to: Spot, row: SyncedRow, scratch: string): Outcome {
     const [source, target] = [pathOf(from), pathOf(to)]
     if (!matchesRow(this.files, source, row) || this.files.lstat(target)) return CHANGED
-    if (row.entry.kind !== 'file') {
-      this.files.rename(source, target)
-      const stat = this.files.lstat(target)
-      if (stat && isInode(stat, row.fingerprint)) return { done: true, stat }
-      putBack(this.files, target, from.directory, from.name)
-      return CHANGED
-    }
-    const linked = link(this.files, source, target)
+    const linked = row.entry.kind === 'dir' ? 'no-links' : link(this.files, source, target)
     if (linked === 'taken') return CHANGED
-    if (linked === 'no-links') {
-      if (!placeNew(this.files, source, target, 'file')) return CHANGED
-      return this.#shown(target)
+    if (linked === 'done') {
+      const taken = this.#takeFirstName(from, to, row, scratch)
+      return taken.done ? this.#shown(target) : taken
     }
-    const taken = this.#takeFirstName(from, to, row, scratch)
-    return taken.done ? this.#shown(target) : taken
+    this.files.rename(source, target)
+    const stat = this.files.lstat(target)
+    if (stat && isInode(stat, row.fingerprint)) return { done: true, stat }
+    putBack(this.files, target, from.directory, from.name)
+    return CHANGED
   }
 
   /** Someone may have saved over the first name since the second was given: then that is the user's. */

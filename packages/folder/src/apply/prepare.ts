@@ -51,7 +51,7 @@ export function prepare(tools: RunTools, state: RunState, step: Step): Prepared 
   let aside: string | undefined
   if (step.type === 'remove' || step.type === 'replace') {
     aside = trash.placeFor(locator.relative(fromPlace!))
-  } else if (changesPlace(step) && row!.entry.kind === 'file') aside = staging.scratch()
+  } else if (changesPlace(step) && row!.entry.kind !== 'dir') aside = staging.scratch()
   const content = step.type === 'create' || step.type === 'replace' ? staged.get(item.key) : undefined
   const rel = (path: string) => relativeTo(ctx.directory, path)
   const as = item.want ?? item.hidden

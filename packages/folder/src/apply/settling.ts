@@ -186,7 +186,7 @@ export class Settling {
     const source = this.#stat(this.#from)
     const isThere = target !== undefined && this.#hasRowsInode(target)
     if (!isThere && !this.#hasLeft(source)) return undefined
-    if (source && this.#hasRowsInode(source) && this.#row!.entry.kind === 'file') {
+    if (source && this.#hasRowsInode(source) && this.#row!.entry.kind !== 'dir') {
       this.#takeFirstName()
     }
     const { after, type } = this.intent

@@ -28,7 +28,10 @@ export interface FileSystem {
   rmdir(path: string): void
   /** Replaces a file at `to`, as rename(2). */
   rename(from: string, to: string): void
-  /** A second name. @throws EEXIST: the way to place a file without ever replacing one. */
+  /**
+   * A second name: the way to place a file without ever replacing one. Of a symlink itself, never of what it leads
+   * to. @throws EEXIST; ENOTSUP: this system follows symlinks here.
+   */
   link(from: string, to: string): void
   unlink(path: string): void
   symlink(target: string, path: string): void

@@ -18,6 +18,8 @@ export const BEFORE: readonly Thing[] = [
   F(11, 'mode', 'mode'),
   { id: 12, in: 0, name: 'link', target: 'edit' },
   F(13, 'taken', 'taken'),
+  { id: 17, in: 1, name: 'link-a', target: 'A' },
+  { id: 18, in: 1, name: 'link-b', target: 'B' },
 ]
 /** What becomes of it. */
 export const AFTER: readonly Thing[] = [
@@ -34,4 +36,6 @@ export const AFTER: readonly Thing[] = [
   D(14, 'taken'),
   F(15, 'new', 'new', 14),
   F(16, 'large', 'L'.repeat(150_000), 14),
+  { id: 17, in: 1, name: 'link-b', target: 'A' },
+  { id: 18, in: 1, name: 'link-a', target: 'B' },
 ]
