@@ -37,6 +37,13 @@ const UNDER_WAY: Readonly<Record<string, string>> = {
     return ann
     wait 5000
   `,
+  'a file comes': `
+    ann create g
+    wait 3000
+    (amid)
+    bob create f
+    wait 5000
+  `,
   'files move': `
     ann create f
     ann create g
@@ -69,6 +76,7 @@ const ACTS = [
   'save .',
   'remove .',
   'wrap .',
+  'age . -1000',
 ]
 /** More calls than any of these changes takes. */
 const CALLS_MAX = 24

@@ -39,10 +39,12 @@ const FILE_VERBS = {
 
 /** What people do while their program is at work. */
 const AMID_VERBS = { edit: 6, save: 3, append: 1, remove: 2, rename: 2, case: 1, chmod: 1, wrap: 1 }
-/** … and makes things where it may be about to put some. */
-const AMID_NEW_VERBS = { create: 3, symlink: 1 }
+/** … more rarely: things where it may be about to put some, and old stamps on what it has just put in place. */
+const AMID_RARE_VERBS = { create: 3, symlink: 1, age: 2 }
 /** Somebody does that in one of so many steps. */
-const AMID_NEW_ONE_IN = 25
+const AMID_RARE_ONE_IN = 25
+/** Before 1970, milliseconds. */
+const AMID_AGE_MAX = 10_000
 
 const API_VERBS = { create: 6, edit: 6, mkdir: 2, rename: 4, remove: 2, read: 4 }
 
@@ -126,7 +128,7 @@ export class RandomActs {
   readonly #patient: SimRandom
   /** Apart, as these: whose disk fails now and then. */
   readonly #faulty: SimRandom
-  /** Apart, as these: who makes things while a program is at work. */
+  /** Apart, as these: who meddles in rarer ways while a program is at work. */
   readonly #meddling: SimRandom
   readonly #odd: OddActs
   readonly #names: readonly string[]
@@ -171,7 +173,7 @@ export class RandomActs {
       if (this.#hostile.chance(HOLIDAYS_ONE_IN)) yield* this.#holidays(world)
       if (this.#absent.chance(ABSENCE_ONE_IN)) yield* this.#absence(world)
       if (this.#patient.chance(PACE_ONE_IN)) yield this.#pace(world)
-      if (this.#meddling.chance(AMID_NEW_ONE_IN)) yield this.#amidNew(world)
+      if (this.#meddling.chance(AMID_RARE_ONE_IN)) yield this.#amidRare(world)
       yield* this.#odd.in(world)
       if (this.#random.chance(3)) {
         const ms = this.#random.below(this.#random.chance(5) ? 20_000 : 400)
@@ -331,12 +333,14 @@ export class RandomActs {
     }
   }
 
-  #amidNew(world: World): Act {
+  #amidRare(world: World): Act {
     const random = this.#meddling
     const device = random.pick(world.folders)!
-    const path = new Eyes(device, random, this.#names).fresh()
-    const verb = random.weighted(AMID_NEW_VERBS)
-    return { verb: 'amid', args: [device.name, someCalls(random), verb, path] }
+    const verb = random.weighted(AMID_RARE_VERBS)
+    const args = [device.name, someCalls(random), verb]
+    if (verb === 'age') args.push('.', String(-random.below(AMID_AGE_MAX)))
+    else args.push(new Eyes(device, random, this.#names).fresh())
+    return { verb: 'amid', args }
   }
 
   #deny(site: Site): Act | undefined {

@@ -10,6 +10,7 @@ import {
   mustBeSystemError,
   placeNew,
   putBack,
+  sameFile,
 } from './disk.js'
 
 /** A path on disk, taken apart. */
@@ -134,9 +135,9 @@ export class Effects {
     const ours = this.files.lstat(staged)
     if (!placeNew(this.files, staged, path, 'file')) return CHANGED
     const stat = this.files.lstat(path)
-    // Saved over, taken away, or made executable in this very moment: that is for the next scan to see, which looks
-    // for ours.
-    return { done: true, stat: stat && ours && isInode(stat, ours) ? { ...stat, mode: ours.mode } : ours }
+    // Written to, saved over, taken away, or made executable in this very moment: that is for the next scan to see,
+    // which looks for ours.
+    return { done: true, stat: stat && ours && sameFile(stat, ours) ? { ...stat, mode: ours.mode } : ours }
   }
 
   createSymlink(at: Spot, target: string): Outcome {
