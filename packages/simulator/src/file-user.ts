@@ -50,6 +50,7 @@ export class FileUser {
       chmod: (path, mode) => this.#chmod(path, mode),
       link: (path, to) => this.#link(path, to),
       symlink: (path, target) => this.#symlink(path, target),
+      relink: (path, target) => this.#relink(path, target),
       mkdir: (path) => this.#makeDirectory(path),
       tree: (path) => this.#makeTree(path),
       rename: (path, to) => this.#rename(path, to),
@@ -206,6 +207,16 @@ export class FileUser {
 
   #symlink(path: string, target = 'a'): string {
     this.device.disk.symlink(target, `${ROOT}/${path}`)
+    return 'done'
+  }
+
+  /** As `ln -sfn`: another symlink takes the name. */
+  #relink(path: string, target = 'a'): string {
+    const { disk } = this.device
+    if (disk.lstat(`${ROOT}/${path}`)?.kind !== 'symlink') throw refusal('EINVAL', `no symlink ${path}`)
+    const draft = this.#outside('draft')
+    disk.symlink(target, draft)
+    disk.rename(draft, `${ROOT}/${path}`)
     return 'done'
   }
 

@@ -123,3 +123,24 @@ test('[CR18] at any call while a symlink moves she makes a file where it goes', 
   for (let calls = 0; calls < MOVE_CALLS_MAX; calls++)
     for (const script of [symlink, swapped]) expect((await replay(script(calls))).steps).toBeGreaterThan(4)
 })
+
+test('[FB13] at any call while a symlink comes she makes it lead elsewhere', async () => {
+  const coming = (calls: number) => `
+    devices ann bob
+    ann mkdir d
+    wait 3000
+    amid ann ${calls} relink s other
+    bob symlink s q
+    wait 9000
+  `
+  const changed = (calls: number) => `
+    devices ann bob
+    ann symlink s p
+    wait 3000
+    amid ann ${calls} relink s other
+    bob relink s q
+    wait 9000
+  `
+  for (let calls = 0; calls < MOVE_CALLS_MAX; calls++)
+    for (const script of [coming, changed]) expect((await replay(script(calls))).steps).toBeGreaterThan(4)
+})

@@ -39,8 +39,8 @@ const FILE_VERBS = {
 
 /** What people do while their program is at work. */
 const AMID_VERBS = { edit: 6, save: 3, append: 1, remove: 2, rename: 2, case: 1, chmod: 1, wrap: 1 }
-/** … more rarely: things where it may be about to put some, and old stamps on what it has just put in place. */
-const AMID_RARE_VERBS = { create: 3, symlink: 1, age: 2 }
+/** … more rarely: things where it may be about to put some, old stamps and other targets for what it has just put. */
+const AMID_RARE_VERBS = { create: 3, symlink: 1, age: 2, relink: 1 }
 /** Somebody does that in one of so many steps. */
 const AMID_RARE_ONE_IN = 25
 /** Before 1970, milliseconds. */
@@ -339,6 +339,7 @@ export class RandomActs {
     const verb = random.weighted(AMID_RARE_VERBS)
     const args = [device.name, someCalls(random), verb]
     if (verb === 'age') args.push('.', String(-random.below(AMID_AGE_MAX)))
+    else if (verb === 'relink') args.push('.', random.pick(NAMES)!)
     else args.push(new Eyes(device, random, this.#names).fresh())
     return { verb: 'amid', args }
   }

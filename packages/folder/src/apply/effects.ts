@@ -42,13 +42,16 @@ export type Outcome =
 const CHANGED: Outcome = { done: false, cause: 'changed' }
 const TAKEN: Outcome = { done: false, cause: 'taken' }
 
+/** Stamps that nothing on a disk has. */
+const NO_SIZE = -1
+
 /** The disk is no longer as it was when it was looked at. */
 const MOVED_ON = new Set(['ENOENT', 'ENOTDIR', 'EEXIST', 'EISDIR', 'ELOOP'])
 
 /** The calls that effects are made of. */
 type EffectCalls = Pick<
   FileSystem,
-  'lstat' | 'readFile' | 'mkdir' | 'rmdir' | 'rename' | 'link' | 'unlink' | 'symlink' | 'chmod'
+  'lstat' | 'readFile' | 'readlink' | 'mkdir' | 'rmdir' | 'rename' | 'link' | 'unlink' | 'symlink' | 'chmod'
 >
 
 /** The same calls; `changed` is told of each one that has changed something. */
@@ -62,6 +65,7 @@ function noting(files: EffectCalls, changed: () => void): EffectCalls {
   return {
     lstat: (path) => files.lstat(path),
     readFile: (path) => files.readFile(path),
+    readlink: (path) => files.readlink(path),
     mkdir: note(files.mkdir),
     rmdir: note(files.rmdir),
     rename: note(files.rename),
@@ -148,7 +152,12 @@ export class Effects {
       if (errnoOf(error) === 'EEXIST') return CHANGED
       throw error
     }
-    return this.#shown(path)
+    const stat = this.files.lstat(path)
+    if (!stat) return CHANGED
+    // Another may have its place by now: that is for the next scan to see.
+    const isOurs =
+      stat.kind === 'symlink' && Buffer.from(this.files.readlink(path)).toString('utf8') === target
+    return { done: true, stat: isOurs ? stat : { ...stat, size: NO_SIZE } }
   }
 
   /** The old content goes aside, the new one in; the name is missing only between two system calls. */
