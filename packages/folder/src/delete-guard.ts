@@ -65,6 +65,7 @@ export class DeleteGuard {
     for (const item of items) {
       const wasSent = this.#sent.delete(item.path)
       if (item.type === 'delete') {
+        if (item.isIgnored) continue
         // Set anew: the map keeps the order of time.
         if (!this.#made.delete(identityOf(item.row.fingerprint))) this.#sent.set(item.path, nowMs)
       } else if (item.type === 'create' && !wasSent) {

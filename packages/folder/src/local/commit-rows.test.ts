@@ -47,7 +47,9 @@ test('an entry that a commit brings up and that no file stands for is touched', 
 
 test('an entry that is deleted and shown as before is touched', async () => {
   const top = { path: 'f', row }
-  const planned: Planned[] = [{ item: { type: 'delete', path: 'f', row, top, isDisplaced: false } }]
+  const planned: Planned[] = [
+    { item: { type: 'delete', path: 'f', row, top, isDisplaced: false, isIgnored: false } },
+  ]
   const { changes, touch } = await planRows(await rowsWith(row), planned, { created: new Map(), changes: [] })
   expect(changes).toEqual([{ before: row, after: undefined }])
   expect(touch).toEqual([NODE])

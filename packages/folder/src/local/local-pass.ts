@@ -384,7 +384,7 @@ class LocalPass {
     const moved = new Set(moves.map(({ row }) => row.key))
     const deletes: Deletion[] = []
     for (const row of resolution.deletes) deletes.push(...(await this.#withAllBelow(row, moved, true)))
-    if (deletes.length > 0 && !(await this.options.mayDelete(deletes))) return
+    if (!(await this.#mayDelete(deletes))) return
     // What is not sent has no row there that another look could start from.
     const isKept = this.options.unsent !== undefined
     // One batch: names change hands in it.
@@ -414,11 +414,16 @@ class LocalPass {
   async #delete(gone: readonly SyncedRow[]): Promise<void> {
     const items: Deletion[] = []
     for (const row of gone) items.push(...(await this.#withAllBelow(row, new Set(), false)))
-    if (items.length === 0 || !(await this.options.mayDelete(items))) return
+    if (!(await this.#mayDelete(items))) return
     for (let at = 0; at < items.length; at += DELETES_PER_GROUP) {
       await push(items.slice(at, at + DELETES_PER_GROUP), this.options, Promise.resolve(), this.#onStale)
     }
     for (const { key } of gone) this.options.absences.forget(key)
+  }
+
+  async #mayDelete(items: readonly Deletion[]): Promise<boolean> {
+    const lost = items.filter(({ isIgnored }) => !isIgnored)
+    return lost.length === 0 || this.options.mayDelete(lost)
   }
 
   /** Deepest first: nothing is left in a directory that is deleted. */
@@ -427,17 +432,22 @@ class LocalPass {
     except: ReadonlySet<EntryKey>,
     isDisplaced: boolean,
   ): Promise<Deletion[]> {
-    const { rows } = this.options.context
-    const path = await rows.localPathOf(row)
-    if (path === undefined) return []
-    const top = { path, row }
-    const items: Deletion[] = [{ type: 'delete', path, row, top, isDisplaced }]
+    const { context, rules } = this.options
+    const { rows } = context
+    const topPath = await rows.localPathOf(row)
+    if (topPath === undefined) return []
+    const top = { path: topPath, row }
+    const deletion = (path: string, row: SyncedRow): Deletion => {
+      const isIgnored = rules.isIgnored(path, row.entry.kind === 'dir')
+      return { type: 'delete', path, row, top, isDisplaced, isIgnored }
+    }
+    const items = [deletion(topPath, row)]
     for (let at = 0; at < items.length; at++) {
       const above = items[at]!
       if (above.row.entry.kind !== 'dir') continue
       for (const [name, child] of await rows.inDirectory(above.row.key)) {
         if (except.has(child.key)) continue
-        items.push({ type: 'delete', path: `${above.path}/${name}`, row: child, top, isDisplaced })
+        items.push(deletion(`${above.path}/${name}`, child))
       }
     }
     return items.reverse()

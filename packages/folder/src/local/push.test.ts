@@ -141,7 +141,7 @@ test('a deletion of a file that stood here in another version than the synced tr
   const stored = (await new RowsStore(store).get(row.key))!
   rmSync(join(directory, 'g'))
   const top = { path: 'g', row: stored }
-  const item: Item = { type: 'delete', path: 'g', row: stored, top, isDisplaced: false }
+  const item: Item = { type: 'delete', path: 'g', row: stored, top, isDisplaced: false, isIgnored: false }
   const entry = { ...row.entry, version: version('b') }
   const stale = await pushAll(
     {

@@ -381,7 +381,7 @@ function opsOf({ item, read, isUnread }: Planned, isImport: boolean): UserOp[] {
       return isUnread ? [move] : [move, ...modeOf(item.row, item.stat)]
     }
     case 'delete':
-      return [{ type: 'delete', entry: item.row.key }]
+      return item.isIgnored ? [] : [{ type: 'delete', entry: item.row.key }]
     case 'rebind':
       return []
   }

@@ -1,0 +1,62 @@
+import * as fs from 'node:fs'
+import { expect, test } from 'vitest'
+import { bind, hub, onDisk, paths } from './fixture.js'
+
+/** Two folders of one hub that hold `videos/v` and `d/x.log`. */
+async function twoFolders() {
+  const theHub = await hub()
+  const a = await bind({ hub: theHub })
+  const b = await bind({ hub: theHub })
+  fs.mkdirSync(a.path('videos'))
+  fs.writeFileSync(a.path('videos/v'), 'v')
+  fs.mkdirSync(a.path('d'))
+  fs.writeFileSync(a.path('d/f'), 'f')
+  fs.writeFileSync(a.path('d/x.log'), 'x')
+  await a.binding.settled()
+  await b.binding.settled()
+  return { a, b }
+}
+
+const ALL = ['d', 'd/f', 'd/x.log', 'videos', 'videos/v']
+
+test('[FB14] what was synced, is ignored by now, and is removed here, stays with everybody else', async () => {
+  const { a, b } = await twoFolders()
+  fs.writeFileSync(b.path('.tidemarkignore'), 'videos/\n*.log\n.tidemarkignore\n')
+  await b.binding.settled()
+  fs.rmSync(b.path('videos'), { recursive: true })
+  fs.rmSync(b.path('d/x.log'))
+  await b.binding.settled()
+  expect(b.events.filter(({ type }) => type === 'sent')).toEqual([])
+  await a.binding.settled()
+  expect(await paths(a.space)).toEqual(ALL)
+  expect(Object.keys(onDisk(a.directory)).sort()).toEqual(ALL)
+  fs.rmSync(b.path('.tidemarkignore'))
+  await b.binding.settled()
+  expect(onDisk(b.directory)).toEqual(onDisk(a.directory))
+})
+
+test('[FB14] a directory that is removed here stays with what is ignored in it', async () => {
+  const { a, b } = await twoFolders()
+  fs.writeFileSync(b.path('.tidemarkignore'), '*.log\n.tidemarkignore\n')
+  await b.binding.settled()
+  fs.rmSync(b.path('d'), { recursive: true })
+  await b.binding.settled()
+  await a.binding.settled()
+  expect(await paths(a.space)).toEqual(['d', 'd/x.log', 'videos', 'videos/v'])
+  expect(onDisk(a.directory)).toMatchObject({ 'd/x.log': 'x' })
+  expect(fs.readdirSync(b.path('d'))).toEqual([])
+})
+
+test('[FB14] what takes the place of a directory that is ignored by now leaves it to everybody else', async () => {
+  const { a, b } = await twoFolders()
+  fs.writeFileSync(b.path('.tidemarkignore'), 'videos/\n.tidemarkignore\n')
+  await b.binding.settled()
+  fs.rmSync(b.path('videos'), { recursive: true })
+  fs.writeFileSync(b.path('videos'), 'a file')
+  await b.binding.settled()
+  await a.binding.settled()
+  const tree = onDisk(a.directory)
+  expect(Object.values(tree)).toContain('v')
+  expect(Object.values(tree)).toContain('a file')
+  expect(b.binding.status).toMatchObject({ state: 'idle', problems: [] })
+})
