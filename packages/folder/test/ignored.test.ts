@@ -60,3 +60,59 @@ test('[FB14] what takes the place of a directory that is ignored by now leaves i
   expect(Object.values(tree)).toContain('a file')
   expect(b.binding.status).toMatchObject({ state: 'idle', problems: [] })
 })
+
+/** Resolves only if the folder comes to rest. */
+const rest = () => ({ signal: AbortSignal.timeout(30_000) })
+
+test('[FB14] what comes to a place where something ignored stands waits, and is a problem by name', async () => {
+  const theHub = await hub()
+  const a = await bind({ hub: theHub })
+  const b = await bind({ hub: theHub })
+  fs.writeFileSync(a.path('.tidemarkignore'), 'build/\nout\n!out/\n')
+  fs.mkdirSync(a.path('build'))
+  fs.writeFileSync(a.path('build/x.o'), 'mine')
+  fs.writeFileSync(a.path('out'), 'mine too')
+  await a.binding.settled()
+  await b.binding.settled()
+  fs.writeFileSync(b.path('build'), 'a file')
+  fs.mkdirSync(b.path('out'))
+  fs.writeFileSync(b.path('out/y'), 'y')
+  await b.binding.settled()
+  const { state, problems } = await a.binding.settled(rest())
+  expect(state).toBe('idle')
+  expect(problems.map(({ path, cause }) => [path, cause]).sort()).toEqual([
+    ['build', 'place-taken'],
+    ['out', 'place-taken'],
+  ])
+  expect(onDisk(a.directory)).toMatchObject({ 'build/x.o': 'mine', out: 'mine too' })
+  fs.renameSync(a.path('build'), a.path('elsewhere'))
+  fs.rmSync(a.path('out'))
+  expect(await a.binding.settled(rest())).toMatchObject({ state: 'idle', problems: [] })
+  expect(onDisk(a.directory)).toMatchObject({ build: 'a file', 'out/y': 'y' })
+})
+
+test.each([
+  ['edit', (path: string) => fs.writeFileSync(path, 'edited')],
+  ['delete', (path: string) => fs.rmSync(path)],
+])('[FB14] others %s what something ignored has the place of: it stays', async (_, change) => {
+  const theHub = await hub()
+  const a = await bind({ hub: theHub })
+  const b = await bind({ hub: theHub })
+  fs.writeFileSync(a.path('.tidemarkignore'), 'build/\n')
+  fs.writeFileSync(a.path('build'), 'a file')
+  await a.binding.settled()
+  await b.binding.settled()
+  fs.rmSync(a.path('build'))
+  fs.mkdirSync(a.path('build'))
+  fs.writeFileSync(a.path('build/x.o'), 'mine')
+  await a.binding.settled()
+  change(b.path('build'))
+  await b.binding.settled()
+  const { state, problems } = await a.binding.settled(rest())
+  expect([state, problems.map(({ cause }) => cause)]).toEqual(['idle', ['place-taken']])
+  expect(onDisk(a.directory)).toMatchObject({ 'build/x.o': 'mine' })
+  fs.rmSync(a.path('build'), { recursive: true })
+  await a.binding.settled(rest())
+  await b.binding.settled()
+  expect(onDisk(a.directory)).toEqual(onDisk(b.directory))
+})

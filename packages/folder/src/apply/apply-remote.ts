@@ -22,6 +22,7 @@ import { Run } from './run.js'
 import { planSharing } from './shared-parts.js'
 import { stage } from './stage.js'
 import { type Staged, StagingArea } from './staging.js'
+import { behindIgnored } from './taken-places.js'
 import { Trash } from './trash.js'
 import { Unsettled } from './unsettled.js'
 import { WantedPaths } from './wanted-paths.js'
@@ -146,7 +147,7 @@ async function applyBatch(tools: BatchTools, batch: Gathered): Promise<readonly 
   if (awaiting.size > 0) report.awaitsHub = true
   const items = pairRows([...batch.items.filter(mustWait), ...awaiting, ...visible])
   const dirs = soundDirs(locator, batch.dirs)
-  const behind = behindRefused(tools, items, paths)
+  const behind = [...behindRefused(tools, items, paths), ...behindIgnoredHere(tools, items, paths)]
   const untouchable = new Set([
     ...[...items.filter(mustWait), ...awaiting].map(({ key }) => key),
     ...keptEntries(tools, items, batch.settled),
@@ -207,6 +208,21 @@ function behindRefused({ ctx, report }: BatchTools, items: readonly Item[], path
   const waiting = withWaiting(behind, items)
   for (const key of waiting) report.keep(key)
   return [...waiting]
+}
+
+function behindIgnoredHere(
+  { ctx, report }: BatchTools,
+  items: readonly Item[],
+  paths: WantedPaths,
+): EntryKey[] {
+  const isDirectoryAt = (path: string) => {
+    const stat = statIfAllowed(ctx, path)
+    return stat && stat.kind === 'dir'
+  }
+  const { isIgnored } = ctx
+  const wantedPath = (item: Item) => paths.of(item)
+  const currentPath = (row: SyncedRow) => paths.current(row)
+  return behindIgnored({ report, isIgnored, isDirectoryAt, wantedPath, currentPath }, items)
 }
 
 function statIfAllowed({ files, directory }: ApplyContext, path: string): FileStat | undefined {

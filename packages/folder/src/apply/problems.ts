@@ -37,3 +37,10 @@ export const keepsUnsynced = (path: string): Problem => ({
     'deleted elsewhere, or moved to where it is ignored here, but it holds files that are ignored here or cannot be synced',
   fix: 'remove or move these files; the directory goes by itself then',
 })
+
+export const takenByIgnored = (path: string): Problem => ({
+  path,
+  cause: 'place-taken',
+  detail: 'others changed what is at this place, and something stands here that is ignored here',
+  fix: 'move or remove it, or change the rule; what others have comes by itself then',
+})

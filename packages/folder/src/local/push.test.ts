@@ -170,7 +170,7 @@ test('a directory is not deleted while something in it is not, as when the group
   const [d, f] = await new RowsStore(store).getMany([node, row.key])
   const top = { path: 'd', row: d! }
   const deletion = (path: string, of: SyncedRow): Item => {
-    return { type: 'delete', path, row: of, top, isDisplaced: false }
+    return { type: 'delete', path, row: of, top, isDisplaced: false, isIgnored: false }
   }
   const stale = await pushAll({ commit: committing }, [deletion('d', d!)])
   expect(stale.map(({ item }) => item.path)).toEqual(['d'])
