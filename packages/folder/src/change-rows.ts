@@ -24,7 +24,7 @@ export async function changeRows(
 ): Promise<void> {
   const { ops, displaced } = await rows.change(changes)
   const looked = displaced.map(({ key }) => key)
-  if (shown.length === 0) looked.push(...touch)
+  if (shown.length === 0) for (const key of touch) looked.push(key)
   if (looked.length > 0) await space.touch(looked)
   const all = [...ops, ...others]
   if (shown.length > 0) await space.materialised(shown, all, { sync, touch })

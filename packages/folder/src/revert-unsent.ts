@@ -97,7 +97,8 @@ const holdsSame = (row: SyncedRow, stat: FileStat): boolean =>
 async function withAllBelow(rows: RowsStore, row: SyncedRow): Promise<SyncedRow[]> {
   const all = [row]
   for (let at = 0; at < all.length; at++) {
-    if (all[at]!.entry.kind === 'dir') all.push(...(await rows.inDirectory(all[at]!.key)).values())
+    if (all[at]!.entry.kind !== 'dir') continue
+    for (const child of (await rows.inDirectory(all[at]!.key)).values()) all.push(child)
   }
   return all
 }

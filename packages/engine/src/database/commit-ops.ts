@@ -66,7 +66,7 @@ export async function commitOps(options: CommitOpsOptions): Promise<CommittedOps
   const pinned = new Set<NodeId>()
   for (let round = 0; ; round++) {
     const batch = drafts.takeWritten()
-    written.push(...batch)
+    for (const node of batch) written.push(node)
     const joined = await synced.join(txn, batch)
     changes.add(joined.changes)
     for (const node of joined.nodes) nodes.set(node.id, node)

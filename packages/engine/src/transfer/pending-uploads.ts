@@ -163,8 +163,9 @@ export class PendingUploads {
 
   /** Milliseconds until the first failure is tried again; `undefined`: none is. */
   #dueInMs(): number | undefined {
-    const due = [...this.#failures.values()].map(({ retryAtMs }) => retryAtMs)
-    return due.length === 0 ? undefined : Math.max(0, Math.min(...due) - this.#parts.timers.monotonicMs())
+    let dueMs = Number.POSITIVE_INFINITY
+    for (const { retryAtMs } of this.#failures.values()) dueMs = Math.min(dueMs, retryAtMs)
+    return this.#failures.size === 0 ? undefined : Math.max(0, dueMs - this.#parts.timers.monotonicMs())
   }
 
   #noteEmpty(isEmpty: boolean): void {

@@ -219,7 +219,7 @@ function behindIgnoredHere(
     const stat = statIfAllowed(ctx, path)
     return stat && stat.kind === 'dir'
   }
-  const { isIgnored } = ctx
+  const isIgnored = (path: string, isDirectory: boolean) => ctx.rules.isIgnored(path, isDirectory)
   const wantedPath = (item: Item) => paths.of(item)
   const currentPath = (row: SyncedRow) => paths.current(row)
   return behindIgnored({ report, isIgnored, isDirectoryAt, wantedPath, currentPath }, items)

@@ -157,7 +157,7 @@ async function settleBatch(
     if (after !== before) changes.push({ before, after })
   }
   const landed = intents.filter(({ type, key }) => type === 'land' && rows.get(key) !== stored.get(key))
-  changes.push(...(await childrenOfRekeyed(ctx.rows, changes)))
+  for (const child of await childrenOfRekeyed(ctx.rows, changes)) changes.push(child)
   const rest = unsettled.length === 0 ? unsettledDel : unsettledPut(unsettled)
   const ops = [...landed.map(({ row }) => liftDel(row!.key)), batchDel, rest]
   await changeRows(ctx, changes, { shown, ops, sync: true })

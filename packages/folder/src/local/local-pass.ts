@@ -11,6 +11,7 @@ import { scanDirectory } from '../scan/scan-directory.js'
 import type { HintSet } from '../watch/hints.js'
 import type { Absences } from './absences.js'
 import { adoptDirectory } from './adopt.js'
+import { deletionsOf } from './deletions.js'
 import { diffDirectory, type Finding } from './diff.js'
 import { DirRef } from './dir-ref.js'
 import { EntryNames } from './entry-names.js'
@@ -111,7 +112,7 @@ class LocalPass {
   async run(): Promise<LocalPassResult> {
     const { hints, context, root, unsent } = this.options
     if (hints.isFull) unsent?.restart()
-    this.#steps.push(...(await hintedSteps(hints, context.rows, root.ino)))
+    for (const step of await hintedSteps(hints, context.rows, root.ino)) this.#steps.push(step)
     try {
       for (let step = this.#steps.pop(); step; step = this.#steps.pop()) await this.#scan(step)
       await this.#settle()
@@ -382,8 +383,11 @@ class LocalPass {
   async #pushDisplaced(resolution: Resolution): Promise<void> {
     const { moves, creates, verifies, rebinds } = resolution
     const moved = new Set(moves.map(({ row }) => row.key))
-    const deletes: Deletion[] = []
-    for (const row of resolution.deletes) deletes.push(...(await this.#withAllBelow(row, moved, true)))
+    const deletes = await deletionsOf(resolution.deletes, {
+      ...this.options,
+      except: moved,
+      isDisplaced: true,
+    })
     if (!(await this.#mayDelete(deletes))) return
     // What is not sent has no row there that another look could start from.
     const isKept = this.options.unsent !== undefined
@@ -403,7 +407,7 @@ class LocalPass {
       this.#group.push({ type: 'rebind', path, row, stat })
       this.#lookAgain(path, true)
     }
-    this.#group.push(...deletes)
+    for (const each of deletes) this.#group.push(each)
     // Last: a large group may be split, and then names must be free already.
     for (const spot of creates) {
       await this.#create(spot, spot.name.normalize('NFC'), false)
@@ -412,8 +416,7 @@ class LocalPass {
   }
 
   async #delete(gone: readonly SyncedRow[]): Promise<void> {
-    const items: Deletion[] = []
-    for (const row of gone) items.push(...(await this.#withAllBelow(row, new Set(), false)))
+    const items = await deletionsOf(gone, { ...this.options, except: new Set(), isDisplaced: false })
     if (!(await this.#mayDelete(items))) return
     for (let at = 0; at < items.length; at += DELETES_PER_GROUP) {
       await push(items.slice(at, at + DELETES_PER_GROUP), this.options, Promise.resolve(), this.#onStale)
@@ -424,33 +427,6 @@ class LocalPass {
   async #mayDelete(items: readonly Deletion[]): Promise<boolean> {
     const lost = items.filter(({ isIgnored }) => !isIgnored)
     return lost.length === 0 || this.options.mayDelete(lost)
-  }
-
-  /** Deepest first: nothing is left in a directory that is deleted. */
-  async #withAllBelow(
-    row: SyncedRow,
-    except: ReadonlySet<EntryKey>,
-    isDisplaced: boolean,
-  ): Promise<Deletion[]> {
-    const { context, rules } = this.options
-    const { rows } = context
-    const topPath = await rows.localPathOf(row)
-    if (topPath === undefined) return []
-    const top = { path: topPath, row }
-    const deletion = (path: string, row: SyncedRow): Deletion => {
-      const isIgnored = rules.isIgnored(path, row.entry.kind === 'dir')
-      return { type: 'delete', path, row, top, isDisplaced, isIgnored }
-    }
-    const items = [deletion(topPath, row)]
-    for (let at = 0; at < items.length; at++) {
-      const above = items[at]!
-      if (above.row.entry.kind !== 'dir') continue
-      for (const [name, child] of await rows.inDirectory(above.row.key)) {
-        if (except.has(child.key)) continue
-        items.push(deletion(`${above.path}/${name}`, child))
-      }
-    }
-    return items.reverse()
   }
 
   async #add(item: Item, stat: FileStat): Promise<void> {
