@@ -5,7 +5,7 @@ import shared from '../../vitest.config.js'
 const DECIDES = [
   'packages/protocol/src/**/*.ts',
   'packages/engine/src/core/**/*.ts',
-  'packages/folder/src/apply/{plan,plan-moves,pair,components,kept,gather,item,step}.ts',
+  'packages/folder/src/apply/{plan,plan-moves,place-model,pair,components,kept,gather,item,step}.ts',
   'packages/folder/src/local/diff.ts',
 ]
 /** Never run by a simulator: tests, suites for adapters, and what writes a page. */

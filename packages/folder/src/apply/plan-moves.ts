@@ -1,15 +1,8 @@
 import type { EntryKey } from '@tidemark/engine'
-import { ROOT } from '@tidemark/protocol'
-import { STAGING_DIR, type SyncedRow } from '../rows.js'
+import type { SyncedRow } from '../rows.js'
 import { compareText, type Item } from './item.js'
-import { type DirId, newDirId, type Place, type PlannedPlace, type Step } from './step.js'
-
-interface Pending {
-  readonly type: 'mkdir' | 'move' | 'rmdir'
-  readonly item: Item
-  readonly to?: PlannedPlace
-  readonly depth: number
-}
+import { type Happening, idOf, type Pending, PlaceModel } from './place-model.js'
+import type { PlannedPlace, Step } from './step.js'
 
 /**
  * The part of a plan that changes places: a model of who stands where, and a worklist that performs what
@@ -18,8 +11,8 @@ interface Pending {
  * is lifted that could not land.
  */
 export class Moves {
-  #model: Model
-  #pending: Pending[] = []
+  readonly #model: PlaceModel
+  readonly #pending: Pending[] = []
   readonly #steps: Step[] = []
 
   constructor(items: readonly Item[], dirs: ReadonlyMap<EntryKey, SyncedRow>, settled: readonly SyncedRow[]) {
@@ -27,7 +20,7 @@ export class Moves {
     for (const row of dirs.values()) rows.set(row.key, row)
     for (const row of settled) rows.set(row.key, row)
     for (const { row } of items) if (row) rows.set(row.key, row)
-    this.#model = new Model(rows.values(), dirs.keys())
+    this.#model = new PlaceModel(rows.values(), dirs.keys())
   }
 
   standsAt(row: SyncedRow, to: PlannedPlace): boolean {
@@ -68,125 +61,120 @@ export class Moves {
     )
     const lifted = new Set<EntryKey>()
     const moved = new Map<EntryKey, PlannedPlace>()
-    for (;;) {
-      this.#pending = performAll(this.#model, this.#pending, ({ type, item, to }) => {
-        if (type === 'rmdir') this.#steps.push({ type, item })
-        else if (type === 'mkdir') this.#steps.push({ type, item, to: to! })
-        else {
-          this.#steps.push({ type: lifted.has(item.key) ? 'land' : 'move', item, to: to! })
-          moved.set(item.key, to!)
-        }
-      })
-      const next = this.#liftable().find(({ item }) => !lifted.has(item.key))
-      if (!next) break
-      lifted.add(next.item.key)
-      this.#model.lift(next.item.row!.key)
-      this.#steps.push({ type: 'lift', item: next.item, to: next.to! })
-    }
-    return { steps: this.#steps, left: this.#pending.map(({ item }) => item.key), moved }
-  }
-
-  /** The moves that would all end if each of them were lifted at once. */
-  #liftable(): Pending[] {
-    let hopeful = this.#pending.filter(({ type }) => type === 'move')
-    while (hopeful.length > 0) {
-      const model = this.#model.clone()
-      for (const { item } of hopeful) model.lift(item.row!.key)
-      const others = this.#pending.filter(({ type }) => type !== 'move')
-      const stuck = new Set(performAll(model, [...others, ...hopeful], () => {}))
-      const landing = hopeful.filter((pending) => !stuck.has(pending))
-      if (landing.length === hopeful.length) break
-      hopeful = landing
-    }
-    return hopeful
-  }
-}
-
-/** Performs what can be performed until nothing more can. @returns what is left, in the same order. */
-function performAll(
-  model: Model,
-  pending: readonly Pending[],
-  done: (performed: Pending) => void,
-): Pending[] {
-  let left = [...pending]
-  for (;;) {
-    const blocked = left.filter((each) => {
-      if (!model.perform(each)) return true
-      done(each)
-      return false
+    const work = new Worklist(this.#model, this.#pending, ({ type, item, to }) => {
+      if (type === 'rmdir') this.#steps.push({ type, item })
+      else if (type === 'mkdir') this.#steps.push({ type, item, to: to! })
+      else {
+        this.#steps.push({ type: lifted.has(item.key) ? 'land' : 'move', item, to: to! })
+        moved.set(item.key, to!)
+      }
     })
-    if (blocked.length === left.length) return left
-    left = blocked
+    work.run()
+    for (const { item, to } of liftable(this.#model, work.left())) {
+      if (moved.has(item.key)) continue
+      lifted.add(item.key)
+      this.#steps.push({ type: 'lift', item, to: to! })
+      work.wake(this.#model.lift(item.row!.key))
+      work.run()
+    }
+    return { steps: this.#steps, left: work.left().map(({ item }) => item.key), moved }
   }
 }
 
-/** Who stands where. Things are named by the key of their row, new directories by `newDirId`. */
-class Model {
-  readonly #places = new Map<string, Place>()
-  readonly #occupied = new Set<string>()
-  readonly #childCount = new Map<DirId, number>()
-  readonly #dirs = new Set<DirId>([ROOT])
+/** Performs what can be performed until nothing more can: what is blocked is looked at again when that may be over. */
+class Worklist {
+  readonly #left: Set<Pending>
+  readonly #queue: Pending[]
+  readonly #waiting = new Map<Happening, Pending[]>()
 
-  constructor(rows: Iterable<SyncedRow>, dirs: Iterable<DirId>) {
-    for (const dir of dirs) this.#dirs.add(dir)
-    for (const row of rows) this.enter(row.key, { dir: row.dir, name: row.localName })
+  constructor(
+    private readonly model: PlaceModel,
+    pending: readonly Pending[],
+    private readonly onPerformed: (performed: Pending) => void = () => {},
+  ) {
+    this.#left = new Set(pending)
+    this.#queue = [...pending]
   }
 
-  clone(): Model {
-    const copy = new Model([], this.#dirs)
-    for (const [id, place] of this.#places) copy.enter(id, place)
-    return copy
+  run(): void {
+    // It grows meanwhile.
+    for (const each of this.#queue) if (this.#left.has(each)) this.#attempt(each)
+    this.#queue.length = 0
   }
 
-  enter(id: string, place: Place): void {
-    this.#places.set(id, place)
-    this.#occupied.add(placeText(place))
-    this.#childCount.set(place.dir, (this.#childCount.get(place.dir) ?? 0) + 1)
-  }
-
-  leave(id: string): void {
-    const place = this.#places.get(id)!
-    this.#places.delete(id)
-    this.#occupied.delete(placeText(place))
-    this.#childCount.set(place.dir, this.#childCount.get(place.dir)! - 1)
-  }
-
-  lift(id: string): void {
-    this.leave(id)
-    this.enter(id, { dir: STAGING_DIR, name: id })
-  }
-
-  canEnter(to: Place): boolean {
-    return this.#dirs.has(to.dir) && !this.#occupied.has(placeText(to))
-  }
-
-  perform({ type, item, to }: Pending): boolean {
-    if (type === 'rmdir') {
-      const id = item.row!.key
-      if (!this.#dirs.has(id) || (this.#childCount.get(id) ?? 0) > 0) return false
-      this.#dirs.delete(id)
-      this.leave(id)
-      return true
+  #attempt(pending: Pending): void {
+    const awaited = this.model.waitsFor(pending)
+    if (awaited) {
+      for (const happening of awaited) {
+        const others = this.#waiting.get(happening)
+        if (others) others.push(pending)
+        else this.#waiting.set(happening, [pending])
+      }
+      return
     }
-    if (!this.canEnter(to!)) return false
-    if (type === 'mkdir') {
-      this.#dirs.add(newDirId(item.key))
-      this.enter(newDirId(item.key), to!)
-      return true
-    }
-    const id = item.row!.key
-    if (this.#isBelow(to!.dir, id)) return false
-    this.leave(id)
-    this.enter(id, to!)
-    return true
+    this.#left.delete(pending)
+    const happened = this.model.perform(pending)
+    this.onPerformed(pending)
+    this.wake(happened)
   }
 
-  #isBelow(dir: DirId, id: string): boolean {
-    for (let at: DirId | undefined = dir; at !== undefined; at = this.#places.get(at)?.dir) {
-      if (at === id) return true
+  wake(happened: readonly Happening[]): void {
+    for (const happening of happened) {
+      for (const each of this.#waiting.get(happening) ?? []) this.#queue.push(each)
+      this.#waiting.delete(happening)
     }
-    return false
+  }
+
+  /** What is not performed, in the order in which it was given. */
+  left(): Pending[] {
+    return [...this.#left]
   }
 }
 
-const placeText = ({ dir, name }: Place): string => `${dir}/${name}`
+/** The moves that would all end if each of them were lifted at once, in their order. */
+function liftable(model: PlaceModel, pending: readonly Pending[]): readonly Pending[] {
+  const others = pending.filter(({ type }) => type !== 'move')
+  const excluded = new Set<Pending>()
+  for (;;) {
+    const stuck = stuckForEver(model, pending, excluded)
+    const hopeful = pending.filter((each) => each.type === 'move' && !stuck.has(each))
+    if (hopeful.length === 0) return []
+    const trial = model.clone()
+    for (const { item } of hopeful) trial.lift(item.row!.key)
+    const work = new Worklist(trial, [...others, ...hopeful])
+    work.run()
+    const failed = work.left().filter(({ type }) => type === 'move')
+    if (failed.length === 0) return hopeful
+    // Two that would land in each other: the one that came second stays where it is.
+    for (const each of failed) excluded.add(each)
+  }
+}
+
+/** What stays blocked, whatever is lifted, by what does not move at all, or by something that is itself stuck. */
+function stuckForEver(
+  model: PlaceModel,
+  pending: readonly Pending[],
+  excluded: ReadonlySet<Pending>,
+): ReadonlySet<Pending> {
+  const byId = new Map(pending.map((each) => [idOf(each), each]))
+  const stuck = new Set(excluded)
+  /** By what may make way: who is blocked, and by how many more of which one is enough. */
+  const dependents = new Map<Pending, { readonly of: Pending; hopes: number }[]>()
+  for (const each of pending) {
+    for (const group of model.obstacles(each)) {
+      const helpers = group.flatMap((id) => byId.get(id) ?? [])
+      const dependent = { of: each, hopes: helpers.length }
+      if (helpers.length === 0) stuck.add(each)
+      for (const helper of helpers) {
+        const others = dependents.get(helper)
+        if (others) others.push(dependent)
+        else dependents.set(helper, [dependent])
+      }
+    }
+  }
+  // It grows meanwhile.
+  for (const each of stuck) {
+    for (const dependent of dependents.get(each) ?? []) if (--dependent.hopes === 0) stuck.add(dependent.of)
+  }
+  return stuck
+}
