@@ -80,16 +80,19 @@ export class FileUser {
    * @returns what came of it.
    */
   act(verb: string, [first = '', second]: readonly string[]): string {
+    const hidden = this.privateFiles.hidden()
     try {
       if (this.device.troubles.isFull && !SHRINKS.has(verb)) throw refusal('EINVAL', 'the disk is full')
       this.#hasActed = true
       for (const text of this.#textsInDoubt()) this.ledger.doubt(text)
       const path = first === TOP ? TOP : this.#real(first)
-      return this.privateFiles.during(() => this.#verbs[verb]!(path, second))
+      return this.#verbs[verb]!(path, second)
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       if (code === undefined || !REFUSED.has(code)) throw error
       return `refused: ${(error as Error).message}`
+    } finally {
+      this.privateFiles.uncovered(hidden)
     }
   }
 

@@ -134,8 +134,7 @@ export class Oracle {
   }
 
   /**
-   * What rules hide is its owner's: no database knows of it. Precondition: no database went back, no power cut undid
-   * what users did, and nobody laid hands on rules.
+   * What rules hide is its owner's: no database knows of it. Precondition: nobody laid hands on rules.
    */
   checkTold(): void {
     const { hub, devices, secrets } = this.world

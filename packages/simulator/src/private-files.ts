@@ -21,16 +21,25 @@ export class PrivateFiles {
     return this.#secrets
   }
 
-  /** A person does something here: what no rule hides any more because of that is everybody's. */
-  during<T>(act: () => T): T {
-    if (this.#secrets.size === 0) return act()
-    const before = this.#hidden()
-    try {
-      return act()
-    } finally {
-      const now = this.#hidden()
-      for (const text of before) if (!now.has(text)) this.#secrets.delete(text)
-    }
+  /**
+   * A person does something here, or the power goes: what no rule hides any more because of that may be told.
+   *
+   * @param hidden Before that.
+   */
+  uncovered(hidden: ReadonlySet<string>): void {
+    if (hidden.size === 0) return
+    const now = this.hidden()
+    for (const text of hidden) if (!now.has(text)) this.#secrets.delete(text)
+  }
+
+  /** Texts of files that rules hide as they stand on the disk now. */
+  hidden(): ReadonlySet<string> {
+    if (this.#secrets.size === 0) return new Set()
+    return new Set(
+      this.#ruled()
+        .filter(({ isHidden }) => isHidden)
+        .map(({ text }) => text),
+    )
   }
 
   /** The directory and all below it have rules from now on. @throws a system error. */
@@ -56,7 +65,7 @@ export class PrivateFiles {
     this.ledger.wrote(text)
     this.#texts.add(text)
     // What stands there as rules may be anything.
-    if (this.#hidden().has(text)) this.#secrets.add(text)
+    if (this.#ruled().some((each) => each.text === text && each.isHidden)) this.#secrets.add(text)
     return 'done'
   }
 
@@ -86,8 +95,8 @@ export class PrivateFiles {
     return gone
   }
 
-  /** Texts of files that rules hide as they stand on the disk now. */
-  #hidden(): ReadonlySet<string> {
+  /** Private files by their names, with what the rules on the disk say of them. */
+  #ruled(): readonly { readonly text: string; readonly isHidden: boolean }[] {
     const files: { readonly path: string; readonly text: string }[] = []
     const ruled = new Set<string>()
     for (const { path, kind, data } of this.device.disk.below(ROOT, (each) => each === '.tidemark')) {
@@ -96,7 +105,7 @@ export class PrivateFiles {
       if (isPrivate(path)) files.push({ path, text })
       else if (text === RULES && path.endsWith(RULES_FILE)) ruled.add(path.slice(0, -RULES_FILE.length))
     }
-    return new Set(files.filter(({ path }) => isHidden(path, ruled)).map(({ text }) => text))
+    return files.map(({ path, text }) => ({ text, isHidden: isHidden(path, ruled) }))
   }
 
   #write(path: string, text: string): void {

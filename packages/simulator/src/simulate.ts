@@ -108,7 +108,7 @@ async function run(
       if (act.verb === 'deny' || act.verb === 'allow') oracle.noteDenied()
       oracle.checkVisible()
       oracle.checkTrash()
-      if (!world.hasOldDatabases && !world.hasPowerCuts && !world.hasChangedRules) oracle.checkTold()
+      if (!world.hasChangedRules) oracle.checkTold()
       await oracle.checkHub()
       if (strange !== undefined) fail('strange', strange)
       if (world.thrownBack.size > 0 || done.length % STEPS_PER_LOOK === 0) {

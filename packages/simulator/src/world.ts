@@ -125,7 +125,7 @@ export class World {
     this.#linesBefore = this.parts.trace.lines.length
     await this.#do(act)
     for (const device of this.devices) {
-      if (device.isZombie) await device.kill()
+      if (device.isZombie) await this.#stop(device, () => device.kill())
       if (device.takeHasLost()) this.thrownBack.add(device.name)
     }
     await this.#reviveHub()
@@ -314,7 +314,7 @@ export class World {
         await device.kill()
         return true
       case 'power':
-        await device.powerCut(new SimRandom(Number(value)))
+        await this.#stop(device, () => device.powerCut(new SimRandom(Number(value))))
         this.hasPowerCuts = true
         this.thrownBack.add(device.name)
         return true
@@ -394,6 +394,15 @@ export class World {
       default:
         return false
     }
+  }
+
+  /** What was not durable may be gone, rules as well. */
+  async #stop(device: Device, stop: () => Promise<void>): Promise<void> {
+    const user = this.sites.get(device.name)?.user
+    const files = user instanceof FileUser ? user.privateFiles : undefined
+    const hidden = files?.hidden()
+    await stop()
+    if (hidden) files!.uncovered(hidden)
   }
 
   #deny(device: FolderDevice, path: string): boolean {
