@@ -242,6 +242,17 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     cyd remove a
     wait 4094201
   `,
+  // Its row went with the mode, and the old bytes were sent as a new file.
+  'one that was away for too long has only another mode of what others have deleted': `
+    seed 1
+    devices ann cyd
+    ann create y
+    wait 5000
+    kill ann
+    ann chmod y
+    cyd remove y
+    wait 7200000
+  `,
 }
 
 describe('[GC17] all becomes equal and idle, and nothing is lost or remembered, when', () => {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -15,6 +15,7 @@ import { Problems } from '../problems.js'
 import type { SyncedRow } from '../rows.js'
 import { RowsStore, rowOps } from '../rows-store.js'
 import { DirRef } from './dir-ref.js'
+import { sameStamps } from './identity.js'
 import type { Item } from './item.js'
 import { LargeFiles } from './large-files.js'
 import { push } from './push.js'
@@ -130,6 +131,32 @@ test('a row that the synced tree does not know is dropped, and what stands there
   expect(stale.map(({ item }) => item.path)).toEqual(['g'])
   expect(touched).toEqual([row.key])
   expect(await new RowsStore(store).get(row.key)).toBeUndefined()
+})
+
+test('of what nobody shows any more, and has only another mode here, the row says that mode', async () => {
+  const version = { root: 'a'.repeat(64), height: 0, size: 2, mtimeMs: 1, dots: [] } as unknown as Version
+  const held = { ...row, localName: 'g', entry: { ...row.entry, name: 'g', version } }
+  await store.batch(rowOps([{ before: row, after: held }]), { sync: false })
+  const rows = new RowsStore(store)
+  chmodSync(join(directory, 'g'), 0o755)
+  const stat = nodeFileSystem.lstat(join(directory, 'g'))!
+  const stored = (await rows.get(row.key))!
+  const nothing = { entry: async () => undefined }
+  const stale = await pushAll(
+    {
+      chunk: async () => ({ root: version.root, height: 0, size: 2 }) as unknown as ChunkedFile,
+      commit: async () => {
+        throw new PathError('NOT_FOUND', 'g')
+      },
+      synced: nothing as unknown as SpaceBinding['synced'],
+      received: nothing as unknown as SpaceBinding['received'],
+    },
+    [{ type: 'verify', path: 'g', row: stored, stat }],
+  )
+  const after = (await rows.get(row.key))!
+  expect([after.entry.executable, after.entry.version?.root]).toEqual([true, version.root])
+  expect(sameStamps(after.fingerprint, stat)).toBe(true)
+  expect([stale, touched]).toEqual([[], [row.key]])
 })
 
 test('a deletion of a file that stood here in another version than the synced tree shows does not take that one away', async () => {

@@ -194,12 +194,8 @@ async function commit(
       return { type: 'adopt', entry: entryKey(entry), content: read!.content }
     }),
   ]
-  if (ops.length === 0) {
-    // Nothing new for the space: stamps only.
-    const result = { created: new Map(), changes: [] }
-    const { changes } = await planRows(rows, planned, result)
-    return changeRows(context, changes, { sync: false })
-  }
+  // Nothing new for the space.
+  if (ops.length === 0) return takeStamps(planned, context)
   try {
     const result = await space.commit(ops, async (result) => {
       const plan = await planRows(rows, planned, result)
@@ -266,6 +262,12 @@ async function commit(
   }
 }
 
+/** The rows say what the disk shows, and nothing is sent. */
+async function takeStamps(planned: readonly Planned[], context: PushContext): Promise<void> {
+  const { changes, touch } = await planRows(context.rows, planned, { created: new Map(), changes: [] })
+  await changeRows(context, changes, { touch, sync: false })
+}
+
 /**
  * Drops rows that the synced tree does not know (its registers were to be taken over together with those of
  * an entry that still waits, or it is a directory that is dead by itself): what stands there is new to the
@@ -297,18 +299,34 @@ async function withoutUnshown(
 ): Promise<readonly Planned[]> {
   const { context, isImport, onStale } = options
   const dropped = new Set<Item>()
+  const modes: Planned[] = []
   for (const entry of planned) {
     const { item } = entry
+    const ops = opsOf(entry, isImport)
     // Of what changes nothing nobody refused anything.
-    if (opsOf(entry, isImport).length === 0) continue
+    if (ops.length === 0) continue
+    // Nobody misses bytes that others have replaced or deleted, nor a mode of theirs.
+    if (ops.every(({ type }) => type === 'attr') && (await isReplaced(item, context))) {
+      modes.push(entry)
+      dropped.add(item)
+      continue
+    }
     const directories = await dropUnshown(item, context)
     if (directories.length === 0) continue
     dropped.add(item)
     onStale({ item, directories, isRowless: true })
   }
   if (dropped.size === 0) return planned
+  await takeStamps(modes, context)
   const left = planned.filter(({ item }) => !dropped.has(item))
   return withDirectories(await withoutStale(left, options), options)
+}
+
+/** Whether neither what is shown nor what is about to be has these bytes. */
+async function isReplaced(item: Item, { space }: PushContext): Promise<boolean> {
+  if (!('row' in item) || (await space.synced.entry(item.row.key))) return false
+  const coming = await space.received.entry(item.row.key)
+  return coming?.version?.root !== item.row.entry.version?.root
 }
 
 const isTaken = (error: SyncError): boolean => error instanceof PathError && error.code === 'EXISTS'
