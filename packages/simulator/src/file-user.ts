@@ -96,11 +96,15 @@ export class FileUser {
     }
   }
 
-  /** What a dead program was about to put in place: it does not know that it was done. */
+  /** What the program put in place, and has not noted: if it dies before it does, or its disk fails, it never knows. */
   #textsInDoubt(): string[] {
-    if (this.device.isRunning) return []
+    const places = placesUnderWay(this.device.storage)
+    if (places.length === 0) return []
     const tree = this.device.tree()
-    return placesUnderWay(this.device.storage).flatMap((path) => tree[path] ?? [])
+    return places.flatMap(({ path, key }) => {
+      const text = tree[path]
+      return text !== undefined && isFile(text) && contentKey(text) === key ? text : []
+    })
   }
 
   namesIn = (directory: string): string[] => {

@@ -68,7 +68,7 @@ export class Ledger {
     return this.#moved.has(contentKey(text))
   }
 
-  /** A program died and may not know that it had put this in place: it may do it again. */
+  /** A program may not know that it has put this in place: it may do it again. */
   doubt(text: string): void {
     this.#doubted.add(text)
   }

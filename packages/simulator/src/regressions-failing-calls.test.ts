@@ -36,6 +36,15 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     fail bob 4 5 looks
     power ann 530970
   `,
+  // A mistake of the checks: the program lives, and knows as little of what it has put in place as one that died.
+  'a disk fails once something is put in place, and its user removes it at that moment': `
+    seed 1
+    devices ann cyd
+    fail cyd 8 1
+    ann create e
+    amid cyd 1 remove .
+    wait 5000
+  `,
 }
 
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {
