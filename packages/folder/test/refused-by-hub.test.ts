@@ -1,5 +1,6 @@
 import {
   appendFileSync,
+  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -9,7 +10,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import type { RefusalReason } from '@tidemark/engine'
+import { type KeyValueReader, type RefusalReason, refusedRows, type SpaceBinding } from '@tidemark/engine'
 import { beforeEach, expect, test } from 'vitest'
 import { nodeFileSystem } from '../src/adapters/node-file-system.js'
 import { type Bound, bind, bindOn, paths, hub as startHub } from './fixture.js'
@@ -279,3 +280,51 @@ test.each([
     expect(told).toEqual([])
   },
 )
+
+/** A binding whose rows `before` is called for before one is read. */
+const beforeReads = (binding: SpaceBinding, before: (rows: KeyValueReader, key: string) => Promise<void>) =>
+  new Proxy(binding, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name)
+      if (typeof value === 'function') return value.bind(target)
+      if (name !== 'rows') return value
+      const rows = value as KeyValueReader
+      const get = async (key: string) => {
+        await before(rows, key)
+        return rows.get(key)
+      }
+      return { get, getMany: rows.getMany.bind(rows), range: rows.range.bind(rows) }
+    },
+  })
+
+test('[HB20] an edit that the hub refuses just when what it stands in was read for a change of others stays', async () => {
+  const hub = await startHub({ fileBytesMax: 1_000 })
+  const edited = 'x'.repeat(2_000)
+  let turn: (isRefused: () => Promise<boolean>) => Promise<unknown> = async () => undefined
+  const space = (binding: SpaceBinding) =>
+    beforeReads(binding, async (rows, key) => {
+      // What is to be done has been gathered.
+      if (key !== 'apply/unsettled') return
+      await turn(async () => {
+        for await (const page of rows.range(refusedRows.range)) if (page.length > 0) return true
+        return false
+      })
+    })
+  const a = await bindOn({ space }, { hub })
+  const b = await bind({ hub })
+  writeFileSync(a.path('f'), 'small')
+  await expect.poll(() => existsSync(b.path('f')), { timeout: 10_000 }).toBe(true)
+  await bothIdle(a, b)
+  turn = async () => {
+    writeFileSync(a.path('f'), edited)
+    turn = async (isRefused) => {
+      if (!a.events.some(({ detail }) => detail === 'edit')) return
+      turn = async () => undefined
+      await expect.poll(isRefused, { timeout: 5_000 }).toBe(true)
+    }
+  }
+  chmodSync(b.path('f'), 0o755)
+  await expect.poll(() => refused(a), { timeout: 10_000 }).toEqual(['f'])
+  await bothIdle(a, b)
+  expect([readFileSync(a.path('f'), 'utf8'), readFileSync(b.path('f'), 'utf8')]).toEqual([edited, 'small'])
+})

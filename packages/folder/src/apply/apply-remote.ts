@@ -13,7 +13,7 @@ import { type Gathered, gather } from './gather.js'
 import { dropHidden, leaves, leavingBelow } from './hidden.js'
 import { contentDiffers, executableDiffers, type Item } from './item.js'
 import { batchDel, readUnsettled } from './journal.js'
-import { keepRefused, nodeOf, readRefused } from './keep-refused.js'
+import { keepRefused, nodeOf, readRefused, sameRefusals } from './keep-refused.js'
 import { keptEntries, withWaiting } from './kept.js'
 import { Locator, soundDirs } from './locator.js'
 import { pairRows } from './pair.js'
@@ -74,17 +74,19 @@ async function applyOnce(ctx: ApplyContext, signal: AbortSignal, downloads: Down
     signal.throwIfAborted()
     const keys = (await ctx.space.dirty(ENTRIES_MAX + seen.size)).filter((key) => !seen.has(key))
     if (keys.length === 0) return report
+    const known = await readRefused(ctx.space)
     // Before anything is read: a refusal of what was sent is found then.
     const isSent = ctx.isSent()
     const batch = await gatherWhole(ctx, keys.slice(0, ENTRIES_MAX), root)
     // What was read may be half of what is being forgotten.
     if (ctx.space.begunAnew.phase !== 'no') return report
+    const unsettled = await Unsettled.read(ctx)
+    // After what it says was gathered: both come in one batch. But what was gathered may be of before that.
+    const refused = await readRefused(ctx.space)
+    if (!sameRefusals(known, refused)) continue
     for (const { key } of batch.items) seen.add(key)
     for (const key of keys.slice(0, ENTRIES_MAX)) seen.add(key)
     const locator = locatorOf(ctx, root, batch)
-    const unsettled = await Unsettled.read(ctx)
-    // After what it says was gathered: both come in one batch.
-    const refused = await readRefused(ctx.space)
     const again = await applyBatch(
       { ctx, signal, downloads, report, area, trash, locator, unsettled, refused, isSent },
       batch,

@@ -25,6 +25,10 @@ export async function readRefused(space: SpaceBinding): Promise<ReadonlyMap<stri
   return found
 }
 
+/** Whether nothing was refused between two looks. */
+export const sameRefusals = (a: ReadonlyMap<string, Refused>, b: ReadonlyMap<string, Refused>): boolean =>
+  a.size === b.size && JSON.stringify([...a]) === JSON.stringify([...b])
+
 /**
  * Of what the hub refused the bytes stay where their user has them. The rows say from now on what the space shows
  * again, or nothing: what stands there is an edit of it, or new, and `RefusedFiles` keeps it from being sent.
