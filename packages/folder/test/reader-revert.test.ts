@@ -2,7 +2,7 @@ import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { nodeFileSystem } from '../src/adapters/node-file-system.js'
-import { keeping, onDisk, temporaryDirectory, writerAndReader } from './fixture.js'
+import { type Bound, keeping, onDisk, temporaryDirectory, writerAndReader } from './fixture.js'
 
 test('[AC2] revert takes nothing that a symlink in the place of a directory leads to', async () => {
   const { writer, reader } = await writerAndReader()
@@ -82,3 +82,69 @@ test.each([
     await expect.poll(() => onDisk(reader.directory), { timeout: 20_000 }).toEqual(right)
   },
 )
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Changes that a reader may not send, and that are thrown away: nothing of them is left. */
+async function changeAndRevert(
+  make: (path: Bound['path']) => void,
+  change: (path: Bound['path']) => unknown,
+) {
+  const { writer, reader } = await writerAndReader()
+  make(writer.path)
+  await writer.binding.settled()
+  const right = onDisk(writer.directory)
+  await expect.poll(() => onDisk(reader.directory), { timeout: 20_000 }).toEqual(right)
+  await change(reader.path)
+  // A file that is missing is waited for.
+  await expect.poll(() => reader.binding.status.state, { timeout: 20_000 }).toBe('held')
+  expect(await reader.binding.revert()).toEqual([])
+  await expect.poll(() => onDisk(reader.directory), { timeout: 20_000 }).toEqual(right)
+  await reader.binding.settled({ signal: AbortSignal.timeout(20_000) })
+  expect(onDisk(reader.directory)).toEqual(right)
+  expect(reader.binding.status).toMatchObject({ state: 'idle', problems: [] })
+}
+
+test('[AC2] a reader puts a file into a directory of its name, and reverts', () =>
+  changeAndRevert(
+    (path) => fs.writeFileSync(path('a'), 'text'),
+    (path) => {
+      fs.renameSync(path('a'), path('between.tmp'))
+      fs.mkdirSync(path('a'))
+      fs.renameSync(path('between.tmp'), path('a/inside'))
+    },
+  ))
+
+test('[AC2] a reader makes a file in the place of a directory, and reverts', () =>
+  changeAndRevert(
+    (path) => {
+      fs.mkdirSync(path('d'))
+      fs.writeFileSync(path('d/x'), 'text')
+    },
+    (path) => {
+      fs.rmSync(path('d'), { recursive: true })
+      fs.writeFileSync(path('d'), 'a file')
+    },
+  ))
+
+const fileAndDirectory = (path: Bound['path']): void => {
+  fs.mkdirSync(path('d'))
+  fs.writeFileSync(path('g'), 'text')
+}
+
+test('[AC2] a reader moves a file to another directory, its old one is looked at again, and it reverts', () =>
+  changeAndRevert(fileAndDirectory, async (path) => {
+    fs.renameSync(path('g'), path('d/g'))
+    await pause(2_000)
+    fs.writeFileSync(path('other'), '')
+    fs.rmSync(path('other'))
+    await pause(3_000)
+  }))
+
+test('[AC2] a reader removes what it had moved, and reverts', () =>
+  changeAndRevert(fileAndDirectory, async (path) => {
+    fs.renameSync(path('g'), path('d/g'))
+    await pause(2_000)
+    fs.rmSync(path('d/g'))
+    await pause(1_000)
+  }))

@@ -159,7 +159,7 @@ class LocalPass {
       }
     }
     const source = `${dir.path}/`
-    unsent?.scanned(dir.path, scan)
+    unsent?.scanned(dir.key, dir.path, scan)
     // What a disk did not show this time comes with no event when it does again, nor does what changed below it.
     const owed = retries.owed(source)
     if (scan.state === 'unknown') retries.failed(source, monotonicMs(), false, 'all')
@@ -205,6 +205,11 @@ class LocalPass {
       if (finding.type === 'occupied' && finding.owner) this.#undecided.add(finding.owner.key)
       return
     }
+    const movedTo = this.#notedMove(finding)
+    if (movedTo !== undefined) {
+      this.#lookAgain(movedTo, false)
+      if (finding.type === 'missing') return
+    }
     switch (finding.type) {
       case 'enter': {
         const path = dir.pathOf(finding.row.localName)
@@ -244,6 +249,12 @@ class LocalPass {
         this.#missing.set(finding.row.key, { row: finding.row, directory: dir.path })
         return
     }
+  }
+
+  /** Where what this row is about was found, and not sent, before: only another look there tells what holds. */
+  #notedMove(finding: Finding): string | undefined {
+    const isOfPlace = finding.type !== 'create' && finding.type !== 'move' && finding.type !== 'unclear'
+    return isOfPlace ? this.options.unsent?.movedTo(finding.row.key) : undefined
   }
 
   #isUnderWay(finding: Finding, dir: DirRef): boolean {
@@ -349,6 +360,10 @@ class LocalPass {
     }
     const overdue = resolution.missing.filter(({ key }) => isOverdue(key))
     await this.#delete(overdue)
+    for (const { dir } of unsent?.takeLost() ?? []) {
+      const directory = await this.options.context.rows.pathOfDirectory(dir)
+      if (directory !== undefined) this.#lookAgain(directory, false)
+    }
   }
 
   #hide(path: string): void {

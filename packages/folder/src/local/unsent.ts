@@ -1,7 +1,7 @@
 import type { EntryKey } from '@tidemark/engine'
 import { childAbove } from '../child-above.js'
 import { parentOf } from '../parent-of.js'
-import type { Problem } from '../rows.js'
+import type { Problem, SyncedRow } from '../rows.js'
 import type { DirectoryScan } from '../scan/scan-directory.js'
 import type { Item } from './item.js'
 
@@ -10,46 +10,84 @@ const LISTED_MAX = 1_000
 
 /**
  * Local changes that are not sent because this device may only read: they stay on disk, without a write of
- * the space. By the directory whose scan finds them, so that what is looked at again is noted anew.
+ * the space. One for each entry that is changed, and one for each place of what is new; by the directory whose
+ * scan finds them, so that what is looked at again is noted anew.
  */
 export class Unsent {
-  readonly #byDirectory = new Map<string, Map<string, Item>>()
-  /** By path: what was noted where the pass that is under way has looked, or looks everywhere. */
+  readonly #items = new Map<string, Item>()
+  /** Keys of directories, and what was found in them. */
+  readonly #byDirectory = new Map<EntryKey, Set<string>>()
+  /** What was noted where the pass that is under way has looked, or looks everywhere. */
   readonly #before = new Map<string, Item>()
   readonly #deleted = new Set<EntryKey>()
+  /** Moves that were noted where another look is being taken. */
+  readonly #moves = new Map<EntryKey, SyncedRow>()
   /** What the last pass that ended has found, those above others first. */
   #found: readonly Item[] = []
 
   note(item: Item): void {
-    if (item.type === 'delete') this.#deleted.add(item.row.key)
-    const directory = parentOf(item.path)
-    let items = this.#byDirectory.get(directory)
-    if (!items) {
-      items = new Map()
-      this.#byDirectory.set(directory, items)
+    if (item.type === 'delete') {
+      // Whoever looks at its old place alone misses what went elsewhere.
+      if (this.movedTo(item.row.key) !== undefined) return
+      this.#deleted.add(item.row.key)
+      // What was changed or made in a directory is gone with it.
+      this.#setAside(item.row.key)
     }
-    items.set(item.path, item)
+    const word = wordOf(item)
+    this.#forget(word)
+    this.#items.set(word, item)
+    const directory = directoryOf(item)
+    const words = this.#byDirectory.get(directory)
+    if (words) words.add(word)
+    else this.#byDirectory.set(directory, new Set([word]))
   }
 
   /**
-   * A directory was looked at: what was noted in it, and below what was noted, may be over. Where the disk does not
-   * show something, what was noted there is as it was.
+   * A directory was looked at: what was noted in it, and in directories that came to it, may be over. Where the disk
+   * does not show something, what was noted there is as it was.
+   *
+   * @param directory `undefined`: one without an entry, in which nothing is noted.
+   * @param path Of the directory.
    */
-  scanned(directory: string, scan: DirectoryScan): void {
-    this.#setAside(directory)
+  scanned(directory: EntryKey | undefined, path: string, scan: DirectoryScan): void {
+    if (directory !== undefined) this.#setAside(directory)
     const isUnseen = (name: string | undefined): boolean =>
       name !== undefined && (scan.state === 'unknown' || (scan.state === 'listed' && scan.unseen.has(name)))
-    for (const [path, item] of this.#before) if (isUnseen(childAbove(path, directory))) this.note(item)
+    for (const item of [...this.#before.values()]) if (isUnseen(childAbove(item.path, path))) this.note(item)
   }
 
-  #setAside(directory: string): void {
-    const items = this.#byDirectory.get(directory)
-    if (!items) return
-    for (const other of [...this.#byDirectory.keys()]) {
-      if (other !== directory && !isIn(items, other)) continue
-      for (const [path, item] of this.#byDirectory.get(other)!) this.#before.set(path, item)
-      this.#byDirectory.delete(other)
+  #setAside(directory: EntryKey): void {
+    for (const word of [...(this.#byDirectory.get(directory) ?? [])]) {
+      const item = this.#items.get(word)!
+      this.#forget(word)
+      this.#before.set(word, item)
+      if (item.type !== 'move') continue
+      this.#moves.set(item.row.key, item.row)
+      if (item.stat.kind === 'dir') this.#setAside(item.row.key)
     }
+  }
+
+  #forget(word: string): void {
+    const item = this.#items.get(word)
+    if (!item) return
+    this.#items.delete(word)
+    const directory = directoryOf(item)
+    const words = this.#byDirectory.get(directory)!
+    words.delete(word)
+    if (words.size === 0) this.#byDirectory.delete(directory)
+  }
+
+  /** The directory (relative) that it was found to be moved to. */
+  movedTo(key: EntryKey): string | undefined {
+    const item = this.#items.get(key)
+    return item?.type === 'move' ? parentOf(item.path) : undefined
+  }
+
+  /** Rows of which a move was noted, and is no more; nor is anything else. Each is told once. */
+  takeLost(): readonly SyncedRow[] {
+    const lost = [...this.#moves.values()].filter(({ key }) => !this.#items.has(key))
+    this.#moves.clear()
+    return lost
   }
 
   /** Whether its absence was noted before: no need to wait again whether it turns up elsewhere. */
@@ -59,13 +97,14 @@ export class Unsent {
 
   /** Everything is being looked at. */
   restart(): void {
-    for (const items of this.#byDirectory.values())
-      for (const [path, item] of items) this.#before.set(path, item)
+    for (const [word, item] of this.#items) this.#before.set(word, item)
+    this.#items.clear()
     this.#byDirectory.clear()
+    this.#moves.clear()
   }
 
   clear(): void {
-    this.#byDirectory.clear()
+    this.restart()
     this.#before.clear()
     this.#deleted.clear()
     this.#found = []
@@ -74,8 +113,7 @@ export class Unsent {
   /** A pass has ended: until then what is looked at again counts as it was, and nobody is told that there is nothing. */
   settle(): void {
     this.#before.clear()
-    const all = [...this.#byDirectory.values()].flatMap((items) => [...items.values()])
-    this.#found = all.sort((a, b) => (a.path < b.path ? -1 : 1))
+    this.#found = [...this.#items.values()].sort((a, b) => (a.path < b.path ? -1 : 1))
   }
 
   get size(): number {
@@ -102,6 +140,24 @@ export class Unsent {
       })
     }
     return problems
+  }
+}
+
+/** What it is about: an entry, or the place of something new. */
+const wordOf = (item: Item): string =>
+  item.type === 'create' ? `${directoryOf(item)}/${item.name}` : item.row.key
+
+/** Whose scan finds it. */
+function directoryOf(item: Item): EntryKey {
+  switch (item.type) {
+    case 'create':
+    case 'move':
+      return item.dir.key ?? item.dir.ref
+    case 'verify':
+    case 'rebind':
+      return item.row.dir
+    case 'delete':
+      return item.top.row.dir
   }
 }
 
