@@ -179,16 +179,16 @@ export function failing(
   return { files, state }
 }
 
+export const READER_AND_WRITER: NonNullable<HubConfigOptions['tokens']> = [
+  { token: 'writer', subject: 'writer', spaces: '*', access: 'write' },
+  { token: 'reader', subject: 'reader', spaces: '*', access: 'read' },
+]
+
 /** A hub, who may write at it, and who may only read. @param under The reader. */
 export async function writerAndReader(
   under: Under = {},
 ): Promise<{ readonly writer: Bound; readonly reader: Bound }> {
-  const theHub = await hub({
-    tokens: [
-      { token: 'writer', subject: 'writer', spaces: '*', access: 'write' },
-      { token: 'reader', subject: 'reader', spaces: '*', access: 'read' },
-    ],
-  })
+  const theHub = await hub({ tokens: READER_AND_WRITER })
   return {
     writer: await bind({ hub: theHub, token: 'writer' }),
     reader: await bindOn(under, { hub: theHub, token: 'reader' }),

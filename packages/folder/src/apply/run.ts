@@ -208,9 +208,11 @@ export class Run {
     if (stat?.kind !== 'dir') return { done: false, cause: 'changed' }
     const known = await this.tools.ctx.rows.byInode(stat.dev, stat.ino)
     if (known.length > 0) return { done: false, cause: 'changed' }
-    const path = relativeTo(this.tools.ctx.directory, pathOf(to))
-    this.tools.ctx.rules.removed(path)
-    this.tools.report.rescan(path)
+    const { directory, rules } = this.tools.ctx
+    const path = relativeTo(directory, pathOf(to))
+    rules.removed(path)
+    // Where it stands too: whoever may only read has noted it there as new.
+    for (const each of [path, relativeTo(directory, to.directory)]) this.tools.report.rescan(each)
     return { done: true, stat }
   }
 

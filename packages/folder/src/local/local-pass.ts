@@ -292,12 +292,13 @@ class LocalPass {
     if (stat.kind !== 'dir') return this.#add(item, stat)
     // Of another that stood there.
     this.options.rules.removed(path)
-    if (this.options.isImport && !this.options.isOffline) {
+    if ((this.options.isImport || this.options.unsent) && !this.options.isOffline) {
       const entry = await adoptDirectory(this.options.context, item)
       if (entry) {
         const self = DirRef.created(path, stat.ino, path)
         self.settle(entryKey(entry), entry.node)
-        this.#enter(self)
+        if (mayEnter) this.#enter(self)
+        else this.#lookAgain(path, true)
         return
       }
     }

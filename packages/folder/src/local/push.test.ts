@@ -23,6 +23,7 @@ import type { PushContext } from './push-context.js'
 import { RefusedFiles } from './refused.js'
 import { Retries } from './retries.js'
 import type { Stale } from './stale.js'
+import { Unsent } from './unsent.js'
 
 type Version = NonNullable<SyncedRow['entry']['version']>
 
@@ -74,6 +75,7 @@ async function pushAll(
   items: readonly Item[],
   meanwhile: () => void = () => undefined,
   refused?: { readonly path: string; readonly cause?: string; readonly atMs?: number },
+  unsent?: Unsent,
 ): Promise<Stale[]> {
   const clock = { nowMs: Date.now }
   problems = new Problems()
@@ -102,7 +104,7 @@ async function pushAll(
     retries.failed(path, atMs, false)
     problems.set(path, [{ path, cause, detail: '', fix: '' }])
   }
-  const options = { context, large, retries, isImport: false, monotonicMs: Date.now, signal }
+  const options = { context, large, retries, isImport: false, monotonicMs: Date.now, signal, unsent }
   const stale: Stale[] = []
   await push(items, options, Promise.resolve().then(meanwhile), (each) => stale.push(each))
   return stale
@@ -207,6 +209,13 @@ test('a directory is not deleted while something in it is not, as when the group
     { type: 'delete', entry: row.key },
     { type: 'delete', entry: node },
   ])
+  // Of what is only noted the rows stay.
+  const unsent = new Unsent()
+  const received = { entry: async (key: string) => (await new RowsStore(store).get(key))?.entry }
+  const space = { received } as unknown as SpaceBinding
+  expect(await pushAll(space, [deletion('d', d!)], undefined, undefined, unsent)).toEqual([])
+  unsent.settle()
+  expect(unsent.size).toBe(1)
 })
 
 test('[FB10] a moved file that is saved by rename before the move is sent is looked for at its old place too', async () => {

@@ -1,16 +1,16 @@
 import { type EntryKey, entryKey, type UserOp } from '@tidemark/engine'
 import { INLINE_BYTES_MAX, PathError, SyncError } from '@tidemark/protocol'
 import { changeRows } from '../change-rows.js'
-import type { FileStat } from '../ports/file-system.js'
 import type { SyncedRow } from '../rows.js'
 import type { RowChange } from '../rows-store.js'
 import { type Adoption, adoptAll, findAdoptions } from './adopt.js'
 import { type Planned, planRows } from './commit-rows.js'
 import { withFreeNames } from './free-names.js'
 import { dropRows, overOtherVersions } from './held-versions.js'
-import { isExecutable } from './identity.js'
 import type { Item } from './item.js'
+import { keepUnsent } from './keep-unsent.js'
 import { LARGE_BYTES, type LargeFiles } from './large-files.js'
+import { opsOf } from './ops-of.js'
 import { mendOrphans } from './orphans.js'
 import { assertPlacesAbove } from './places-above.js'
 import type { PushContext } from './push-context.js'
@@ -74,26 +74,18 @@ export async function push(
     planned = planned.filter((entry) => entry.item !== item)
     onStale({ item, directories: await dropRows([item.row], context), isRowless: true })
   }
-  planned = await withoutDependents(planned, all, { context, onStale })
+  // What is only noted leaves its place to nobody.
+  if (!unsent) planned = await withoutDependents(planned, all, { context, onStale })
   const found = options.isImport || unsent ? await findAdoptions(context, planned) : []
   const adoptions = unsent ? found.filter(({ isEqual }) => isEqual) : found
   const adopted = new Set<Item>(adoptions.map(({ planned }) => planned.item))
   if (adoptions.length > 0) await adoptAll(context, adoptions)
   planned = planned.filter(({ item }) => !adopted.has(item))
   await commit(
-    unsent ? keepUnsent(planned, unsent, options) : planned,
+    unsent ? await keepUnsent(planned, unsent, { ...options, onStale }) : planned,
     adoptions.filter(({ isEqual }) => !isEqual),
     { ...options, onStale },
   )
-}
-
-/** Notes what would be a write. @returns the rest: new stamps of what is as it was. */
-function keepUnsent(planned: readonly Planned[], unsent: Unsent, { isImport }: PushOptions): Planned[] {
-  return planned.filter((entry) => {
-    if (opsOf(entry, isImport).length === 0) return true
-    unsent.note(entry.item)
-    return false
-  })
 }
 
 type CommitOptions = PushOptions & { readonly onStale: (stale: Stale) => void }
@@ -368,61 +360,6 @@ async function commitHalves(
     if (possible.length > 0) await commit(possible, [], options)
   }
   for (const adoption of adoptions) await commit([], [adoption], options)
-}
-
-function opsOf({ item, read, isUnread }: Planned, isImport: boolean): UserOp[] {
-  switch (item.type) {
-    case 'create':
-      return [
-        {
-          type: 'create',
-          ref: item.self?.ref ?? item.path,
-          parent: item.dir.asParent,
-          name: item.entryName,
-          kind: item.stat.kind as 'file' | 'dir' | 'symlink',
-          ...(read ? { content: read.content } : {}),
-          ...(item.stat.kind === 'file' && isExecutable(read?.stat ?? item.stat) ? { executable: true } : {}),
-          ...(isImport ? { import: true } : {}),
-        },
-      ]
-    case 'verify':
-      return changesOf(item.row, read)
-    case 'move': {
-      const move: UserOp = {
-        type: 'move',
-        entry: item.row.key,
-        parent: item.dir.asParent,
-        name: item.entryName,
-        sawExecutable: item.row.entry.executable,
-      }
-      if (read) return [move, ...changesOf(item.row, read)]
-      return isUnread ? [move] : [move, ...modeOf(item.row, item.stat)]
-    }
-    case 'delete':
-      return item.isIgnored ? [] : [{ type: 'delete', entry: item.row.key }]
-    case 'rebind':
-      return []
-  }
-}
-
-function changesOf(row: SyncedRow, read: ReadContent | undefined): UserOp[] {
-  if (!read) return []
-  const ops: UserOp[] = []
-  if (row.entry.version?.root !== read.content.root)
-    ops.push({
-      type: 'edit',
-      entry: row.key,
-      content: read.content,
-      sawExecutable: row.entry.executable,
-    })
-  return [...ops, ...modeOf(row, read.stat)]
-}
-
-function modeOf({ key, entry }: SyncedRow, stat: FileStat): UserOp[] {
-  const executable = isExecutable(stat)
-  return entry.kind === 'file' && entry.executable !== executable
-    ? [{ type: 'attr', entry: key, executable, sawExecutable: entry.executable }]
-    : []
 }
 
 function reportTwin(item: Item, context: PushContext): void {

@@ -100,10 +100,10 @@ async function takersOf(
 }
 
 /** Deletions of directories that rows are left in, also of what a group before was to delete. */
-async function notEmptied(rest: readonly Planned[], { rows }: PushContext): Promise<Planned[]> {
+export async function notEmptied<T extends Planned>(rest: readonly T[], { rows }: PushContext): Promise<T[]> {
   const leaving = new Set<EntryKey>()
   for (const { item } of rest) if (item.type === 'delete' || item.type === 'move') leaving.add(item.row.key)
-  const kept: Planned[] = []
+  const kept: T[] = []
   // The deepest come first: what is kept keeps those above it.
   for (const entry of rest) {
     const { item } = entry
