@@ -106,6 +106,23 @@ export class FolderDevice extends Device {
     if (this.#binding?.status.held?.reason.includes('bound by another database')) await this.#binding.accept()
   }
 
+  /** Its hub lets it only read, and its user changed something. */
+  get holdsUnsent(): boolean {
+    return this.isRunning && this.#binding?.status.held?.reason.includes('may only read') === true
+  }
+
+  /** Its user throws that away. @param onEnd It is done, or was not possible; not told if the program dies. */
+  revert(onEnd: () => void): void {
+    const told = (outcome: string): void => {
+      this.parts.note(`${this.name} reverted: ${outcome}`)
+      onEnd()
+    }
+    this.#binding?.revert().then(
+      (problems) => told(`${problems.length} problems`),
+      (error: Error) => told(`refused: ${error.message}`),
+    )
+  }
+
   /** Every directory may be entered again. */
   allow(): void {
     const denied = [...this.troubles.denied]

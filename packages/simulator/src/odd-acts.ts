@@ -24,6 +24,8 @@ const STORE_DEATH_ONE_IN = 25
 const STORE_CALLS_MAX = 6
 /** A program without a folder writes something large, in one of so many steps. */
 const LARGE_WRITE_ONE_IN = 60
+/** Where something is held that may not be sent, its user throws it away, in one of so many steps. */
+const REVERT_ONE_IN = 6
 const DICE = 1_000_000
 /** More than messages carry: goes in packs, by grant. */
 const LARGE_BYTES = 1_300_000
@@ -45,6 +47,8 @@ export class OddActs {
   readonly #hasStoreDeaths: boolean
   /** Apart from these, too: what programs without a folder write. */
   readonly #programs: SimRandom
+  /** Apart from these, too: who throws away what may not be sent. */
+  readonly #reverts: SimRandom
 
   constructor(seed: number) {
     this.#random = SimRandom.of(seed, 'odd')
@@ -55,10 +59,13 @@ export class OddActs {
     this.#mortal = SimRandom.of(seed, 'mortal at stores')
     this.#hasStoreDeaths = this.#mortal.chance(STORE_DEATH_RUNS_ONE_IN)
     this.#programs = SimRandom.of(seed, 'programs')
+    this.#reverts = SimRandom.of(seed, 'reverts')
   }
 
   /** Between two steps of everybody else. */
   *in(world: World): Generator<Act> {
+    const holder = this.#reverts.pick(world.folders.filter(({ holdsUnsent }) => holdsUnsent))
+    if (holder && this.#reverts.chance(REVERT_ONE_IN)) yield { verb: 'revert', args: [holder.name] }
     if (this.#hasPrivate && this.#private.chance(PRIVATE_ONE_IN)) yield this.#keepPrivate(world)
     if (this.#isMoody && this.#moods.chance(MOODY_ONE_IN))
       yield { verb: 'refuse', args: [String(this.#moods.pick(MOODS)!)] }

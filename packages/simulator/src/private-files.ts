@@ -42,6 +42,10 @@ export class PrivateFiles {
     )
   }
 
+  get isEmpty(): boolean {
+    return this.#texts.size === 0
+  }
+
   /** The directory and all below it have rules from now on. @throws a system error. */
   addRules(directory: string): string {
     const path = `${directory}/${RULES_FILE}`

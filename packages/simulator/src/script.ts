@@ -51,6 +51,7 @@ export const TROUBLES: ReadonlySet<string> = new Set([
   'demote',
   'banish',
   'readmit',
+  'revert',
   'slow',
   'fast',
   'pause',

@@ -13,6 +13,7 @@ import { DEATHS, type Death, type Trap } from './life.js'
 import { fromScriptPath, toScriptPath } from './names.js'
 import type { PlantedBug } from './planted-bug.js'
 import { SimRandom } from './random.js'
+import { Reverts } from './reverts.js'
 import { type Act, type DeviceKind, formatAct, type Script, TROUBLES } from './script.js'
 import { RULES_FILE } from './shown.js'
 import type { Trace } from './trace.js'
@@ -66,6 +67,7 @@ export class World {
   readonly thrownBack = new Set<string>()
 
   readonly cutOff = new CutOff()
+  readonly #reverts = new Reverts(this.ledger, () => this.devices)
 
   /** Of the trace, when the last act began. */
   #linesBefore = 0
@@ -163,6 +165,7 @@ export class World {
       device.database.volume.isFull = false
       device.heal()
     }
+    await this.#reverts.settle()
     this.throwAwayWhatIsPrivate()
     for (const { device } of this.sites.values()) {
       // It died in the last moment.
@@ -391,6 +394,8 @@ export class World {
         return true
       case 'clone':
         return this.#clone(device, value)
+      case 'revert':
+        return this.#revert(device)
       default:
         return false
     }
@@ -420,6 +425,14 @@ export class World {
     this.hasOldDatabases = true
     this.#add(name, clone)
     await clone.start()
+    return true
+  }
+
+  /** Not where a directory that goes to the trash may hold what is not for others. */
+  async #revert(device: FolderDevice): Promise<boolean> {
+    const user = this.sites.get(device.name)?.user
+    if (!device.holdsUnsent || !(user instanceof FileUser) || !user.privateFiles.isEmpty) return false
+    await this.#reverts.begin(device)
     return true
   }
 
