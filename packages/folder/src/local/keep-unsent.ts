@@ -1,5 +1,5 @@
-import type { EntryKey, UserOp } from '@tidemark/engine'
-import { ROOT } from '@tidemark/protocol'
+import { type EntryKey, entryKey, type UserOp } from '@tidemark/engine'
+import { type NodeId, ROOT } from '@tidemark/protocol'
 import { changeRows } from '../change-rows.js'
 import type { SyncedRow } from '../rows.js'
 import type { Planned } from './commit-rows.js'
@@ -31,15 +31,20 @@ export async function keepUnsent(
   const { isImport, context, onStale } = options
   const changing = planned.filter((entry) => opsOf(entry, isImport).length > 0)
   const shown = await withSoundPlaces(await shownAlready(changing, options), context)
+  const replaced = await replacedByOthers(changing, context)
   let rest: readonly Planned[] = planned
-  if (shown.length > 0) {
-    const changes = shown.map((entry) => ({ before: entry.item.row, after: rowAfter(entry) }))
+  if (shown.length + replaced.length > 0) {
+    const changes = [
+      ...shown.map((entry) => ({ before: entry.item.row, after: rowAfter(entry) })),
+      ...replaced.map(({ item }) => ({ before: item.row, after: undefined })),
+    ]
     await changeRows(context, changes, { touch: changes.map(({ before }) => before.key), sync: false })
+    for (const { item } of replaced) onStale({ item, directories: [], isRowless: true })
     for (const { item } of shown) {
       if (item.type === 'move')
         onStale({ item, directories: item.stat.kind === 'dir' ? [item.path] : [], isRowless: false })
     }
-    const taken = new Set<Planned>(shown)
+    const taken = new Set<Planned>([...shown, ...replaced])
     // A row may have had the place of one of these.
     rest = await withoutStale(
       planned.filter((entry) => !taken.has(entry)),
@@ -86,6 +91,26 @@ async function areShown(ops: readonly UserOp[], { space: { received } }: PushCon
     }
   }
   return true
+}
+
+/**
+ * Files whose entry others have deleted, and made another of the same bytes where this one stands: without its row
+ * it is found as that one.
+ */
+async function replacedByOthers(planned: readonly Planned[], { space, rows }: PushContext): Promise<OfRow[]> {
+  const replaced: OfRow[] = []
+  for (const entry of planned) {
+    const { item, read } = entry
+    if (item.type !== 'move' && item.type !== 'verify') continue
+    const version = read?.content ?? item.row.entry.version
+    if (!version || (await space.received.entry(item.row.key))) continue
+    const dir = item.type === 'move' ? item.dir.key : item.row.dir
+    const name = item.type === 'move' ? item.name : item.row.localName
+    const other = dir && (await space.received.lookup(dir as NodeId, name.normalize('NFC')))
+    if (!other || other.kind !== item.row.entry.kind || other.version?.root !== version.root) continue
+    if (!(await rows.get(entryKey(other)))) replaced.push(entry as OfRow)
+  }
+  return replaced
 }
 
 /** Without directories that would come to stand in themselves: one above is elsewhere on disk than its row says. */
