@@ -161,6 +161,58 @@ const REMOVED_WHILE_THE_DISK_FAILS = (calls: number): string => `
   wait 9000
 `
 
+/** Others remove such a directory, and something that its user puts there keeps it. */
+const REMOVED_AND_KEPT = `
+  seed 3
+  devices ann bob
+  bob mkdir d
+  bob ignore d
+  wait 3000
+  ann mine d
+  wait 3000
+  away bob
+  bob rmdir d
+  ann create d/x
+  wait 3000
+  return bob
+  wait 9000
+`
+
+/** The same, when it stayed already because of what rules hide. */
+const REMOVED_AND_USED_AGAIN = `
+  seed 3
+  devices ann bob
+  bob mkdir d
+  bob ignore d
+  wait 3000
+  ann mine d
+  wait 3000
+  bob rmdir d
+  wait 9000
+  ann create d/x
+  wait 9000
+  ann remove d/x
+  wait 9000
+`
+
+/** Others move all out of such a directory, its rules too, and remove it. */
+const EMPTIED_AND_REMOVED = `
+  seed 3
+  devices ann bob
+  bob mkdir d
+  bob ignore d
+  bob mkdir e
+  wait 3000
+  ann mine d
+  wait 3000
+  away ann
+  bob rename d/.tidemarkignore e/.tidemarkignore
+  bob rmdir d
+  wait 3000
+  return ann
+  wait 9000
+`
+
 describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {
   test.each(Object.entries(REGRESSIONS))('%s', async (_, script) => {
     await replay(script)
@@ -170,10 +222,15 @@ describe('[FB13] all becomes equal and idle, and nothing is lost, when', () => {
     MOVED_AND_REMOVED,
     RULED_AND_REMOVED,
     RULED_FROM_ABOVE,
+    REMOVED_AND_KEPT,
+    REMOVED_AND_USED_AGAIN,
+    EMPTIED_AND_REMOVED,
     ...Array.from({ length: 16 }, (_, calls) => REMOVED_WHILE_THE_DISK_FAILS(10 + calls)),
   ])('[FB14] nobody is told what rules hide: %s', async (script) => {
     const { trace } = await replay(script)
-    expect(trace.join('\n')).toContain('ann mine d: done')
+    const told = trace.join('\n')
+    expect(told).toContain('ann mine d: done')
+    expect(told).not.toContain('p.mine: create')
   })
 
   test('[FB14] rules that others delete with their directory hide what it holds', async () => {

@@ -15,6 +15,7 @@ import { contentDiffers, executableDiffers, type Item } from './item.js'
 import { batchDel, readUnsettled } from './journal.js'
 import { keepRefused, nodeOf, readRefused, sameRefusals } from './keep-refused.js'
 import { keptEntries, withWaiting } from './kept.js'
+import { LeavingRules } from './leaving-rules.js'
 import { Locator, soundDirs } from './locator.js'
 import { pairRows } from './pair.js'
 import { type Applied, Report } from './report.js'
@@ -149,9 +150,18 @@ async function applyBatch(tools: BatchTools, batch: Gathered): Promise<readonly 
   if (awaiting.size > 0) report.awaitsHub = true
   const items = pairRows([...batch.items.filter(mustWait), ...awaiting, ...visible])
   const dirs = soundDirs(locator, batch.dirs)
+  const waiting = new Set([...items.filter(mustWait), ...awaiting].map(({ key }) => key))
+  const leavingRules = await LeavingRules.of(
+    tools,
+    items.filter(({ key }) => !waiting.has(key)),
+    dirs,
+  )
+  const unseen = await leavingRules.keep()
+  if (unseen === 'again') return batch.items.map(({ key }) => key)
   const behind = [...behindRefused(tools, items, paths), ...behindIgnoredHere(tools, items, paths)]
   const untouchable = new Set([
-    ...[...items.filter(mustWait), ...awaiting].map(({ key }) => key),
+    ...waiting,
+    ...unseen,
     ...keptEntries(tools, items, batch.settled),
     ...behind,
     ...changedOnDisk(tools, items),

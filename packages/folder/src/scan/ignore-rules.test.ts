@@ -75,3 +75,18 @@ test('[FB14] rules that changed are news until they were taken over', () => {
   rules.takenOver('d')
   expect([rules.set('d', 'a\n'), rules.set('d', undefined)]).toEqual([false, true])
 })
+
+test('[FB14] what is hidden by the rules of some directories alone is seen without these', () => {
+  const rules = new IgnoreRules()
+  rules.set('', '*.log\n')
+  rules.set('a', '*.mine\n')
+  rules.set('a/b', '*.mine\nb.only\n')
+  const seen = (path: string, ...without: string[]) => !rules.isIgnored(path, false, new Set(without))
+  expect(seen('a/b/x.mine')).toBe(false)
+  expect(seen('a/b/x.mine', 'a')).toBe(false)
+  expect(seen('a/b/x.mine', 'a', 'a/b')).toBe(true)
+  expect(seen('a/b/b.only', 'a')).toBe(false)
+  expect(seen('a/b/b.only', 'a/b')).toBe(true)
+  expect(seen('a/b/x.log', 'a', 'a/b')).toBe(false)
+  expect(seen('a/b/x.log', '')).toBe(true)
+})

@@ -105,10 +105,13 @@ export class IgnoreRules {
     return this.#find(directory)?.rules?.unusable ?? []
   }
 
-  /** @param path Relative to the bound directory. */
-  isIgnored(path: string, isDirectory: boolean): boolean {
+  /**
+   * @param path Relative to the bound directory.
+   * @param without Directories of which the rules do not count.
+   */
+  isIgnored(path: string, isDirectory: boolean, without: ReadonlySet<string> = NONE): boolean {
     if (isReserved(path)) return true
-    const above = this.#rulesAbove(path)
+    const above = this.#rulesAbove(path, without)
     if (above.length === 0) return false
     for (let slash = path.indexOf('/'); slash !== -1; slash = path.indexOf('/', slash + 1)) {
       if (matches(path.slice(0, slash), true, above)) return true
@@ -117,11 +120,12 @@ export class IgnoreRules {
   }
 
   /** From the bound directory down. */
-  #rulesAbove(path: string): readonly RulesAt[] {
+  #rulesAbove(path: string, without: ReadonlySet<string>): readonly RulesAt[] {
     const above: RulesAt[] = []
     let known: KnownDirectory | undefined = this.#root
     for (let from = 0; known; ) {
-      if (known.rules) above.push({ rules: known.rules, from })
+      const counts = without.size === 0 || !without.has(path.slice(0, Math.max(0, from - 1)))
+      if (known.rules && counts) above.push({ rules: known.rules, from })
       const slash = path.indexOf('/', from)
       if (slash === -1) break
       known = known.children.get(path.slice(from, slash))
@@ -146,6 +150,8 @@ export class IgnoreRules {
     return at
   }
 }
+
+const NONE: ReadonlySet<string> = new Set()
 
 /** The stamp where there are no rules. */
 const NO_FILE = ''
