@@ -1,5 +1,6 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
+import type { SpaceBinding } from '@tidemark/engine'
 import type { Hub } from '@tidemark/server-reference'
 import { expect, test } from 'vitest'
 import { type Bound, bind, bindOn, failing, hub, onDisk, paths } from './fixture.js'
@@ -89,4 +90,35 @@ test('[FB14] where nothing is hidden, rules go with the directory that was delet
     .toEqual({ d: '/', 'd/new': 'new' })
   await again.binding.settled()
   expect(onDisk(again.directory)).toEqual(onDisk(ann.directory))
+}, 30_000)
+
+test('[FB14] what is made while a directory goes, and its rules hide, is not sent', async () => {
+  const theHub = await hub()
+  const made: string[] = []
+  let path = ''
+  /** When it says what it is about to do to the disk. */
+  const space = (binding: SpaceBinding): SpaceBinding => ({
+    ...binding,
+    writeRows: async (ops, options) => {
+      await binding.writeRows(ops, options)
+      if (path === '' || !new Error().stack!.includes('#runBatch')) return
+      fs.writeFileSync(path, 'secret')
+      made.push(path)
+      path = ''
+    },
+  })
+  const ann = await bindOn({ space }, { hub: theHub })
+  const bob = await share(theHub, ann)
+  path = ann.path('d/secret.mine')
+  fs.rmSync(bob.path('d'), { recursive: true })
+  await expect.poll(() => made, { timeout: 5000 }).toHaveLength(1)
+  await expect
+    .poll(() => ann.binding.settled().then(() => ann.binding.status.problems), { timeout: 10_000 })
+    .toMatchObject([{ path: 'd', cause: 'not-empty' }])
+  expect(onDisk(ann.directory)).toEqual({
+    d: '/',
+    'd/.tidemarkignore': '*.mine\n',
+    'd/secret.mine': 'secret',
+  })
+  expect(await paths(bob.space)).toEqual([])
 }, 30_000)

@@ -175,7 +175,7 @@ async function applyBatch(tools: BatchTools, batch: Gathered): Promise<readonly 
     const bytes = await stage({ ctx, area, downloads, report, signal, pathOf, absolute, staged }, free)
     const input = { items, dirs, settled: batch.settled, blocked: untouchable }
     const steps = await planSharing({ ctx, area, report, signal, pathOf }, input, bytes)
-    await new Run({ ctx, locator, trash, staging: area, staged, report }, steps).execute(signal)
+    await new Run({ ctx, locator, trash, staging: area, staged, report, leavingRules }, steps).execute(signal)
   } catch (error) {
     // The journal may tell of it: what is not in staging any more passes for placed.
     if (error === signal.reason) await remove(ctx, left())

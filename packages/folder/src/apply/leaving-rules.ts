@@ -34,10 +34,14 @@ interface Leaving {
  * who deletes rules alone does. The directory may live on, because of what others have put into it.
  */
 export class LeavingRules {
+  readonly #dirs: ReadonlyMap<EntryKey, SyncedRow>
+
   private constructor(
     private readonly tools: Tools,
     private readonly leaving: readonly Leaving[],
-  ) {}
+  ) {
+    this.#dirs = new Map(leaving.map(({ row, dir }) => [row.key, dir]))
+  }
 
   /**
    * @param items After `pairRows`; only those that may be touched.
@@ -100,6 +104,12 @@ export class LeavingRules {
     }
     await changeRows(ctx, changes, { shown, touch, sync: false })
     return 'again'
+  }
+
+  /** Whether what stands now would be seen without these rules, and those that leave with them. @param row Of them. */
+  async hide(row: SyncedRow): Promise<boolean> {
+    const dir = this.#dirs.get(row.key)
+    return dir !== undefined && (await this.#uncovers(dir, this.#dirs.values())) !== false
   }
 
   /** Whether something in the directory, or below, is hidden by no other rules than those of `gone`. */

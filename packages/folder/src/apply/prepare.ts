@@ -4,6 +4,7 @@ import { STAGING_DIR } from '../rows.js'
 import { changesPlace } from './batches.js'
 import { pathOf, relativeTo, type Spot } from './effects.js'
 import type { Intent } from './journal.js'
+import type { LeavingRules } from './leaving-rules.js'
 import type { Locator } from './locator.js'
 import type { Report } from './report.js'
 import type { RunState } from './run-state.js'
@@ -18,6 +19,7 @@ export interface RunTools {
   readonly staging: StagingArea
   readonly staged: ReadonlyMap<EntryKey, Staged>
   readonly report: Report
+  readonly leavingRules: Pick<LeavingRules, 'hide'>
 }
 
 /** A step with its paths as they are when its batch begins. */

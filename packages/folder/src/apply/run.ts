@@ -134,7 +134,7 @@ export class Run {
     return ops
   }
 
-  #perform(each: Prepared): Outcome | Promise<Outcome> {
+  async #perform(each: Prepared): Promise<Outcome> {
     const { step, from, to, aside } = each
     if (this.#state.isHeld(step)) return { done: false, cause: 'changed' }
     for (const dir of each.through) {
@@ -144,6 +144,10 @@ export class Run {
       return { done: false, cause: 'changed' }
     }
     const row = this.#state.rows.get(step.item.key)
+    // Something may have come since it was looked at: bytes were waited for.
+    const isLeaving = step.type === 'remove' || step.type === 'move' || step.type === 'lift'
+    if (row && isLeaving && (await this.tools.leavingRules.hide(row)))
+      return { done: false, cause: 'changed' }
     const effects = this.#effects
     switch (step.type) {
       case 'note':
