@@ -2,7 +2,7 @@ import type { FileSystem } from '../ports/file-system.js'
 import { mustBeSystemError } from './disk.js'
 
 /** Up to this many paths one fsync each is faster than a sync of the whole file system. */
-const FSYNC_EACH_MAX = 8
+export const FSYNC_EACH_MAX = 8
 
 /**
  * Makes files (their bytes) and directories (their names) durable: each by fsync when they are few, else
@@ -28,7 +28,8 @@ export async function makeDurable(
   }
 }
 
-async function isAllSynced(files: FileSystem, volume: string): Promise<boolean> {
+/** @returns false: the system cannot do it, or it failed. */
+export async function isAllSynced(files: FileSystem, volume: string): Promise<boolean> {
   try {
     await files.syncAll(volume)
     return true

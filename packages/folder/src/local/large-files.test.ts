@@ -35,3 +35,37 @@ test('a file that went away while it was stored is forgotten, and is not on its 
     rmSync(directory, { recursive: true })
   }
 })
+
+test('a large file is made durable while it is sent', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'tidemark-large-'))
+  let synced: (() => void) | undefined
+  const isSynced = new Promise<void>((resolve) => (synced = resolve))
+  const files = new LargeFiles({
+    files: {
+      ...nodeFileSystem,
+      open: (path, flags) => {
+        const file = nodeFileSystem.open(path, flags)
+        const stat = file.stat()
+        return { ...file, stat: () => stat, close: () => file.close(), sync: async () => synced?.() }
+      },
+    },
+    directory,
+    clock: { nowMs: Date.now },
+    onSettled: () => undefined,
+    space: {
+      chunk: () => Promise.reject(new Error('it is stored')),
+      store: async () => {
+        await isSynced
+        throw new Error('sent as far as this test goes')
+      },
+    },
+  })
+  try {
+    writeFileSync(join(directory, 'big'), Buffer.alloc(300_000))
+    files.take('big', nodeFileSystem.lstat(join(directory, 'big'))!, true)
+    await vi.waitFor(() => expect(files.settled).toEqual(['big']))
+  } finally {
+    await files.close()
+    rmSync(directory, { recursive: true })
+  }
+})

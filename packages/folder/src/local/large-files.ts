@@ -1,5 +1,6 @@
 import type { ByteSource, Clock, SpaceBinding, StoreOptions } from '@tidemark/engine'
 import type { FileStat, FileSystem } from '../ports/file-system.js'
+import { fsync } from './durable-items.js'
 import { isRacy } from './identity.js'
 import { type ReadContent, readContent } from './read-content.js'
 
@@ -121,7 +122,12 @@ export class LargeFiles {
         : space.chunk(source, { signal })
     const path = `${directory}/${job.path}`
     try {
-      job.result = await readContent({ ...this.options, space: { chunk }, path, signal }, job.stat)
+      const [read] = await Promise.all([
+        readContent({ ...this.options, space: { chunk }, path, signal }, job.stat),
+        // Else the group that it comes to would wait for it; there it is asked whether it could be done.
+        job.isStored ? fsync(this.options.files, path) : undefined,
+      ])
+      job.result = read
       job.state = 'ready'
     } catch (error) {
       job.error = error

@@ -5,6 +5,7 @@ import type { SyncedRow } from '../rows.js'
 import type { RowChange } from '../rows-store.js'
 import { type Adoption, adoptAll, findAdoptions } from './adopt.js'
 import { type Planned, planRows } from './commit-rows.js'
+import { makeItemsDurable } from './durable-items.js'
 import { withFreeNames } from './free-names.js'
 import { dropRows, overOtherVersions } from './held-versions.js'
 import type { Item } from './item.js'
@@ -131,7 +132,7 @@ async function readItem(item: Item, options: PushOptions): Promise<Planned | und
 const withoutBytes = (item: Item): Planned | undefined =>
   item.type === 'move' ? { item, isUnread: true } : undefined
 
-/** @returns what can be committed: all of which the bytes, if there are any, are stored. */
+/** @returns what can be committed: all of which the bytes, if there are any, are stored, and durable here. */
 async function storeAll(planned: readonly Planned[], options: PushOptions): Promise<Planned[]> {
   const { context, retries, signal, unsent } = options
   const uploads = (unsent ? [] : planned).flatMap(({ item, read }) => {
@@ -139,7 +140,13 @@ async function storeAll(planned: readonly Planned[], options: PushOptions): Prom
     return !read?.upload || isKnown || read.stat.size > LARGE_BYTES ? [] : [{ item, upload: read.upload }]
   })
   const failed = new Map<Item, unknown>()
-  for (const [{ item }, error] of await storeEach(context.space, uploads, signal)) failed.set(item, error)
+  // Beside each other: the disk has mostly done its part before the hub has.
+  const [unstored, undurable] = await Promise.all([
+    storeEach(context.space, uploads, signal),
+    makeItemsDurable(unsent ? [] : planned, context.files, context.directory),
+  ])
+  for (const [{ item }, error] of unstored) failed.set(item, error)
+  for (const [item, error] of undurable) failed.set(item, error)
   return planned.flatMap((entry) => {
     const { item, read } = entry
     const { path } = item
