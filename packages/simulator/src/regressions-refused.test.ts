@@ -152,3 +152,28 @@ test('[HB20] what was refused stays where it is, though others moved it to where
   `)
   expect(trace.some((line) => line.includes('ann problem k: refused by the hub'))).toBe(true)
 })
+
+test('[HB20] an edit that others wrote over, and that is refused while the disk is full, stays where it is', async () => {
+  await replay(`
+    seed 3201780
+    devices ann bob cyd
+    ann create y.txt
+    ann ignore .
+    wait 89
+    wait 349
+    cyd rename y.txt a
+    amid cyd 1 age . -7677
+    wait 87
+    amid bob 0 save .
+    trap bob 1
+    cyd truncate a
+    wait 1663
+    amid bob 0 save y.txt
+    start bob
+    ann create x.txt
+    fill bob
+    wait 288
+    refuse 100
+    wait 26
+  `)
+})

@@ -44,10 +44,15 @@ export async function keepRefused(
 ): Promise<boolean> {
   const kept = new Map<EntryKey, Kept>()
   const done = new Set<string>()
+  const gathered = new Set(items.map(({ key }) => key))
   for (const item of items) {
     const { key, row, want } = item
     const ids = new Set<string>([nodeOf(key), ...(row?.entry.backing ?? [])])
-    const all = [...ids].flatMap((id) => refused.get(id) ?? [])
+    const all: Refused[] = []
+    for (const id of ids) {
+      const refusal = refused.get(id)
+      if (refusal && (await concernsOnly(gathered, refusal, ctx))) all.push(refusal)
+    }
     if (all.length === 0) continue
     const valid = await stillValid(ctx, all, (row?.entry ?? want)?.kind === 'dir')
     // Shown for what is in it, and not refused yet: it is looked at again when that goes.
@@ -84,6 +89,18 @@ export async function keepRefused(
   }
   await changeRows(ctx, changes, { shown, ops, touch, sync: true })
   return notes.length > 0
+}
+
+/** Whether what was refused stands at none but these entries: else it is theirs whose turn comes later. */
+async function concernsOnly(
+  gathered: ReadonlySet<EntryKey>,
+  refusal: Refused,
+  { rows }: ApplyContext,
+): Promise<boolean> {
+  const { node, versions } = refusal
+  const keys = [node, ...versions.map(({ root }) => `${node}:${root}`)] as EntryKey[]
+  const others = await rows.getMany(keys.filter((key) => !gathered.has(key)))
+  return !others.some((row) => row && wasRefused(row, refusal))
 }
 
 interface Kept {
