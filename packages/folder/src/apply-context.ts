@@ -36,4 +36,6 @@ export interface ApplyContext {
   readonly isConnected: () => boolean
   /** Whether nothing that was written here is still to reach the hub, which may refuse it. Without a hub: always. */
   readonly isSent: () => boolean
+  /** This device may not write: nothing is sent from here. */
+  readonly isReadOnly: () => boolean
 }

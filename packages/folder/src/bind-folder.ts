@@ -163,6 +163,7 @@ class Binding implements FolderBinding {
       rules,
       isConnected: () => link.connected,
       isSent: () => isSent(link),
+      isReadOnly: () => link.connected && link.readOnly,
     }
     this.#loop = new FolderLoop({
       push,

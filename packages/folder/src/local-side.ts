@@ -219,7 +219,9 @@ export class LocalSide {
         mayDelete: async (items) => {
           // Where nothing is sent nothing is deleted elsewhere.
           if (deletesAccepted || this.#isReadOnly) return true
-          if (!this.#isPartOfHeld(items) && (await this.#deletes.mayDelete(items))) return true
+          // What rules hide is gone here alone.
+          const lost = items.filter(({ isIgnored }) => !isIgnored)
+          if (!this.#isPartOfHeld(items) && (await this.#deletes.mayDelete(lost))) return true
           isRefused = true
           return false
         },

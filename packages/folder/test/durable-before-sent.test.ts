@@ -188,3 +188,15 @@ test('many files are made durable with their disk; an edit in place by itself, w
   await again.binding.settled()
   expect(volumes).toBe(1)
 }, 30_000)
+
+test('a disk that does not answer holds up neither a decision nor the end', async () => {
+  const files = syncing((path) => (path.endsWith('/slow') ? new Promise(() => undefined) : Promise.resolve()))
+  const { binding, path, space } = await bindOn({ files }, { hub: await hub() })
+  await binding.settled()
+  fs.writeFileSync(path('slow'), 's')
+  await expect.poll(() => binding.status.state, POLL).toBe('busy')
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  expect(await binding.revert()).toEqual([])
+  await binding.close()
+  expect(await space.stat('slow')).toBeUndefined()
+}, 30_000)

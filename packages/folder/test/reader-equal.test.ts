@@ -168,3 +168,39 @@ test('[AC2] what is held in a directory that others move is reverted where it is
   await expect.poll(() => onDisk(reader.directory), { timeout }).toEqual(onDisk(writer.directory))
   await expect.poll(() => reader.binding.status, { timeout }).toMatchObject({ state: 'idle', problems: [] })
 })
+
+test('[FB14] a reader keeps the rules of a directory that others delete, and that lives on: nothing of it is held', async () => {
+  const theHub = await hub({ tokens: READER_AND_WRITER })
+  const [ann, bob] = [
+    await bind({ hub: theHub, token: 'writer' }),
+    await bind({ hub: theHub, token: 'writer' }),
+  ]
+  const reader = await bind({ hub: theHub, token: 'reader' })
+  fs.mkdirSync(bob.path('d'))
+  fs.writeFileSync(bob.path('d/.tidemarkignore'), '*.mine\n')
+  await bob.binding.settled()
+  await ann.binding.settled()
+  await reader.binding.settled()
+  fs.writeFileSync(reader.path('d/secret.mine'), 'secret')
+  await reader.binding.settled()
+  await bob.binding.close()
+  await bob.replica.close()
+  fs.rmSync(bob.path('d'), { recursive: true })
+  fs.writeFileSync(ann.path('d/new'), 'new')
+  await ann.binding.settled()
+  const again = await bind({
+    hub: theHub,
+    token: 'writer',
+    directory: bob.directory,
+    storage: bob.storage,
+  })
+  await again.binding.settled()
+  const kept = { 'd/.tidemarkignore': '*.mine\n', 'd/secret.mine': 'secret', 'd/new': 'new' }
+  await expect.poll(() => onDisk(reader.directory), { timeout: 15_000 }).toMatchObject(kept)
+  await expect.poll(() => onDisk(again.directory), { timeout: 15_000 }).toMatchObject({ 'd/new': 'new' })
+  await reader.binding.settled()
+  expect(reader.binding.status.held).toBeUndefined()
+  await reader.binding.revert()
+  await reader.binding.settled()
+  expect(onDisk(reader.directory)).toMatchObject(kept)
+}, 60_000)

@@ -9,6 +9,7 @@ import { wantedLocalName } from '../wanted-name.js'
 import { mustBeSystemError } from './disk.js'
 import type { Item } from './item.js'
 import type { Locator } from './locator.js'
+import { keepsUnsynced } from './problems.js'
 import type { Report } from './report.js'
 
 /** Entries of a directory that are looked at between two turns of the event loop. */
@@ -87,6 +88,12 @@ export class LeavingRules {
         waiting.add(item.key)
         report.defer(item.key)
         report.rescan(locator.relativeDir(dir.key))
+      } else if (uncovers && ctx.isReadOnly()) {
+        // Nothing is sent from here: they stay as they are until what they hide is gone.
+        waiting.add(item.key)
+        report.keep(item.key)
+        report.problem(keepsUnsynced(locator.relativeDir(dir.key)))
+        gone.delete(dir.key)
       } else if (uncovers) {
         kept.push(each)
         gone.delete(dir.key)

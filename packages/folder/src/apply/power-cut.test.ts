@@ -48,6 +48,7 @@ class World {
       abandoned: new Set<string>(),
       isConnected: () => true,
       isSent: () => true,
+      isReadOnly: () => false,
     }
   }
 

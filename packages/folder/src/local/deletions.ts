@@ -26,8 +26,9 @@ async function withAllBelow(
   const topPath = await rows.localPathOf(row)
   if (topPath === undefined) return []
   const top = { path: topPath, row }
+  // Who removes a directory removes all in it, whatever rules hide there; others who hide it keep it.
+  const isIgnored = rules.isIgnored(topPath, row.entry.kind === 'dir')
   const deletion = (path: string, row: SyncedRow): Deletion => {
-    const isIgnored = rules.isIgnored(path, row.entry.kind === 'dir')
     return { type: 'delete', path, row, top, isDisplaced, isIgnored }
   }
   const items = [deletion(topPath, row)]

@@ -13,32 +13,34 @@ import type { Item } from './item.js'
 const IS_LEFT = new Set(['EACCES', 'EPERM', 'EROFS', 'EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
 const IS_GONE = new Set(['ENOENT', 'ENOTDIR', 'ELOOP'])
 
-/** At once, where each is made durable by itself. */
-const LANES = FSYNC_EACH_MAX
+/** At once, where each is made durable by itself: of the four threads that all calls of a process share. */
+const LANES = 2
 
 /**
  * Makes durable, as they are on disk now, the bytes and names of what these items are about to tell others: what a
  * power cut took back would be sent as its user's doing.
  *
  * @param directory Of the folder, absolute.
+ * @throws the reason of the signal: a disk that does not answer holds up nobody who closes the folder, or decides.
  * @returns the errors of the disk (EIO, ENOSPC, …), by item: what may not be sent.
  */
 export async function makeItemsDurable(
   planned: readonly Planned[],
   files: FileSystem,
   directory: string,
+  signal: AbortSignal,
 ): Promise<ReadonlyMap<Item, unknown>> {
   const pathsOf = new Map(planned.map((entry) => [entry.item, changedPaths(entry)]))
   const paths = [...new Set([...pathsOf.values()].flat())]
   const failed = new Map<string, unknown>()
-  if (paths.length <= FSYNC_EACH_MAX || !(await isAllSynced(files, directory))) {
+  if (paths.length <= FSYNC_EACH_MAX || !(await unlessAborted(isAllSynced(files, directory), signal))) {
     const lane = async () => {
       for (let path = paths.pop(); path !== undefined; path = paths.pop()) {
         const error = await fsync(files, path === '' ? directory : `${directory}/${path}`)
         if (error) failed.set(path, error)
       }
     }
-    await Promise.all(Array.from({ length: LANES }, lane))
+    await unlessAborted(Promise.all(Array.from({ length: LANES }, lane)), signal)
   }
   const errors = new Map<Item, unknown>()
   for (const [item, changed] of pathsOf) {
@@ -85,5 +87,21 @@ export async function fsync(files: FileSystem, path: string): Promise<unknown> {
   } catch (error) {
     const errno = mustBeSystemError(error)
     return IS_LEFT.has(errno) || IS_GONE.has(errno) ? undefined : error
+  }
+}
+
+/** What it waits for goes on. @throws the reason of the signal. */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort = (): void => undefined
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason)
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort)
+  })
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+    work.catch(() => undefined)
   }
 }

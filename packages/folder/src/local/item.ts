@@ -36,7 +36,7 @@ export type Item =
       readonly top: { readonly path: string; readonly row: SyncedRow }
       /** Something else has the place of `top`; otherwise nothing may be there. */
       readonly isDisplaced: boolean
-      /** Rules hide its place by now: only its row goes, for others it is as it was. */
+      /** Rules hide the place of `top` by now: only its row goes, for others it is as it was. */
       readonly isIgnored: boolean
     }
 

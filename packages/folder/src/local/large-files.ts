@@ -1,6 +1,6 @@
 import type { ByteSource, Clock, SpaceBinding, StoreOptions } from '@tidemark/engine'
 import type { FileStat, FileSystem } from '../ports/file-system.js'
-import { fsync } from './durable-items.js'
+import { fsync, unlessAborted } from './durable-items.js'
 import { isRacy } from './identity.js'
 import { type ReadContent, readContent } from './read-content.js'
 
@@ -122,11 +122,12 @@ export class LargeFiles {
         : space.chunk(source, { signal })
     const path = `${directory}/${job.path}`
     try {
-      const [read] = await Promise.all([
+      const [read, undurable] = await Promise.all([
         readContent({ ...this.options, space: { chunk }, path, signal }, job.stat),
-        // Else the group that it comes to would wait for it; there it is asked whether it could be done.
-        job.isStored ? fsync(this.options.files, path) : undefined,
+        // Else the group that it comes to would wait for it. A disk may say only once that it could not be done.
+        job.isStored ? unlessAborted(fsync(this.options.files, path), signal) : undefined,
       ])
+      if (undurable) throw undurable
       job.result = read
       job.state = 'ready'
     } catch (error) {

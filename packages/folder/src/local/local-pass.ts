@@ -441,8 +441,7 @@ class LocalPass {
   }
 
   async #mayDelete(items: readonly Deletion[]): Promise<boolean> {
-    const lost = items.filter(({ isIgnored }) => !isIgnored)
-    return lost.length === 0 || this.options.mayDelete(lost)
+    return items.every(({ isIgnored }) => isIgnored) || this.options.mayDelete(items)
   }
 
   async #add(item: Item, stat: FileStat): Promise<void> {

@@ -143,7 +143,7 @@ async function storeAll(planned: readonly Planned[], options: PushOptions): Prom
   // Beside each other: the disk has mostly done its part before the hub has.
   const [unstored, undurable] = await Promise.all([
     storeEach(context.space, uploads, signal),
-    makeItemsDurable(unsent ? [] : planned, context.files, context.directory),
+    makeItemsDurable(unsent ? [] : planned, context.files, context.directory, signal),
   ])
   for (const [{ item }, error] of unstored) failed.set(item, error)
   for (const [item, error] of undurable) failed.set(item, error)

@@ -51,6 +51,7 @@ export class Unsent {
    */
   scanned(directory: EntryKey | undefined, path: string, scan: DirectoryScan): void {
     if (directory !== undefined) this.#setAside(directory)
+    if (scan.state === 'gone' || (scan.state === 'listed' && scan.unseen.size === 0)) return
     const isUnseen = (name: string | undefined): boolean =>
       name !== undefined && (scan.state === 'unknown' || (scan.state === 'listed' && scan.unseen.has(name)))
     for (const item of [...this.#before.values()]) if (isUnseen(childAbove(item.path, path))) this.note(item)

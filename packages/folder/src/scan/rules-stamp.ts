@@ -22,7 +22,8 @@ export function staleRulesAbove(
     const above = path.slice(0, end)
     // Of what is hidden the rules are not read.
     if (above !== '' && rules.isIgnored(above, true)) return undefined
-    if (rules.stampOf(above) !== stampAt(files, above === '' ? root : `${root}/${above}`)) return above
+    const stamp = stampAt(files, above === '' ? root : `${root}/${above}`)
+    if (stamp === undefined || rules.stampOf(above) !== stamp) return above
   }
   return undefined
 }

@@ -85,8 +85,13 @@ class Listing {
 
   readRules(names: readonly Uint8Array[]): void {
     const has = names.some((name) => name.length === IGNORE_FILE.length && lossy.decode(name) === IGNORE_FILE)
-    const stat = has ? this.files.lstat(`${this.absolute}/${IGNORE_FILE}`) : undefined
-    this.#rulesChanged = this.rules.set(this.target.path, this.#rulesText(stat), rulesStamp(stat))
+    // By its name, as `staleRulesAbove` looks: a disk may find one that is written with other letters.
+    const stat = this.files.lstat(`${this.absolute}/${IGNORE_FILE}`)
+    this.#rulesChanged = this.rules.set(
+      this.target.path,
+      has ? this.#rulesText(stat) : undefined,
+      rulesStamp(stat),
+    )
     const [line] = this.rules.unusable(this.target.path)
     if (line === undefined) return
     this.#addUnruly(`line ${line} is too long, or has \`**\` too often, for a pattern`, 'split it')

@@ -54,6 +54,7 @@ export class World {
       abandoned: new Set<string>(),
       isConnected: () => true,
       isSent: () => this.isSent,
+      isReadOnly: () => false,
     }
   }
 
