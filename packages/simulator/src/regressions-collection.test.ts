@@ -253,6 +253,23 @@ const REGRESSIONS: Readonly<Record<string, string>> = {
     cyd remove y
     wait 7200000
   `,
+  // That it waits no longer was not durable, and others had collected what that one had not heard of.
+  'the power of a hub goes long after it has stopped waiting for somebody': `
+    seed 3202507
+    devices ann bob cyd
+    cyd create c
+    cyd wrap c
+    cyd tree c/c
+    wait 493
+    ann case c/c/x.txt
+    cyd case c/c/x.txt
+    trap bob db 1 bare
+    cyd remove c/c/X.TXT
+    kill ann
+    wait 2513409
+    wait 2715351
+    crash hub 335288
+  `,
 }
 
 describe('[GC17] all becomes equal and idle, and nothing is lost or remembered, when', () => {

@@ -69,7 +69,7 @@ export class SpaceDatabase {
       frontier: () => this.frontier,
       isApplied: async (txn) => this.isWhole && (await store.marks.oldest(txn, 1)).length === 0,
       write: (fn) =>
-        store.write(async (txn) => ({ ...(await fn(txn)), sync: false, counters: store.counters })),
+        store.write(async (txn) => ({ sync: false, ...(await fn(txn)), counters: store.counters })),
       bury: (ids) => bury(store, ids),
     })
     this.#digests = new StateDigests(store.received, store.options.sha256)

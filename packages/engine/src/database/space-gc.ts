@@ -24,6 +24,13 @@ import type { Tree } from './tree.js'
 /** Dead nodes looked at in one batch. */
 const PAGE_NODES = 512
 
+interface GcWrite<T> {
+  readonly value: T
+  readonly publish?: (() => void) | undefined
+  /** Durable when it resolves. @default false: what is lost is done, or said, once more. */
+  readonly sync?: boolean
+}
+
 export interface SpaceGcOptions {
   readonly prefix: string
   readonly device: DeviceId
@@ -37,7 +44,7 @@ export interface SpaceGcOptions {
   /** Nothing is to be brought to the disk, as far as this transaction sees. */
   isApplied(txn: Transaction): Promise<boolean>
   /** Registers change here and nowhere else: no view changes with them. @returns whether it was done. */
-  write<T>(fn: (txn: Transaction) => Promise<{ value: T; publish?: (() => void) | undefined }>): Promise<T>
+  write<T>(fn: (txn: Transaction) => Promise<GcWrite<T>>): Promise<T>
   /** Writes tombstones for nodes that died without one. */
   bury(ids: readonly NodeId[]): Promise<void>
 }
@@ -175,7 +182,8 @@ export class SpaceGc {
       if (!changed) return { value: undefined }
       const devices = [...new Set(changed)].sort()
       const list = { epoch: epochOf(devices), devices }
-      return { value: list, publish: this.#members.take(txn, list) }
+      // Others collect what only these have heard of: a hub that forgot it would let in who has not.
+      return { value: list, publish: this.#members.take(txn, list), sync: true }
     })
     return this.#news(list ?? this.members, list !== undefined)
   }
