@@ -1,14 +1,24 @@
 import { createHash } from 'node:crypto'
-import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs'
+import { closeSync, existsSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** Path → what is there: `dir`, `-> target`, or `<size> <sha256> [x]`. The tool's own directory is left out. */
 export type Tree = Record<string, string>
 
+const READS_MAX = 100
+
+/** Of one moment, more or less: what goes while it is read is read once more. */
 export function readTree(root: string): Tree {
-  const tree: Tree = {}
-  walk(root, '', tree)
-  return tree
+  for (let reads = 1; ; reads++) {
+    const tree: Tree = {}
+    try {
+      walk(root, '', tree)
+      return tree
+    } catch (error) {
+      const isGone = ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
+      if (!isGone || reads === READS_MAX || !existsSync(root)) throw error
+    }
+  }
 }
 
 function walk(root: string, prefix: string, tree: Tree): void {
