@@ -163,7 +163,12 @@ export class FolderLoop {
     const { isReleased, problems, turn } = await this.#decide(async () => {
       const { push } = this.options
       const { unsent } = this.#local
-      const reverted = await revertLocal({ ...this.options, hold: this.#hold.current, unsent })
+      const reverted = await revertLocal({
+        ...this.options,
+        hold: this.#hold.current,
+        unsent,
+        missing: () => this.#local.missing(),
+      })
       push.problems.set(REVERT, reverted.problems)
       try {
         if (reverted.isReleased) await this.#local.decided(true)

@@ -5,6 +5,7 @@ import type { HoldState } from './hold-state.js'
 import type { DeleteLimit } from './holds.js'
 import { Absences, hasLeft } from './local/absences.js'
 import { auditBelow } from './local/audit.js'
+import { deletionsOf } from './local/deletions.js'
 import type { Deletion } from './local/item.js'
 import { LargeFiles } from './local/large-files.js'
 import { type LocalPassResult, runLocalPass, type UnderWay } from './local/local-pass.js'
@@ -97,6 +98,17 @@ export class LocalSide {
   /** Changes that are not sent because this device may only read. */
   get unsent(): Unsent {
     return this.#unsent
+  }
+
+  /** Of what is missing, and may turn up elsewhere, what was not noted: with all below. */
+  async missing(): Promise<readonly Deletion[]> {
+    const { push, rules } = this.options
+    const noted = new Set(this.#unsent.list().flatMap((item) => ('row' in item ? [item.row.key] : [])))
+    const keys = this.#absences
+      .from(() => true)
+      .filter((key) => !noted.has(key) && !this.#absences.wasFound(key))
+    const gone = (await push.rows.getMany(keys)).filter((row) => row !== undefined)
+    return deletionsOf(gone, { context: push, rules, except: noted, isDisplaced: false })
   }
 
   get transfer(): { doneBytes: number; totalBytes: number } {

@@ -4,6 +4,7 @@ import { settleUnderWay, Unsettled } from './apply/index.js'
 import type { ApplyContext } from './apply-context.js'
 import { discard } from './discard.js'
 import { type Hold, type Unlike, unlikeRows } from './holds.js'
+import type { Item } from './local/item.js'
 import type { PushContext } from './local/push-context.js'
 import type { Unsent } from './local/unsent.js'
 import { revertUnsent } from './revert-unsent.js'
@@ -21,6 +22,8 @@ export interface RevertOptions {
   readonly rootCheck: RootCheckOptions
   readonly hold: Hold | undefined
   readonly unsent: Unsent
+  /** What is missing, and was not noted yet: it may turn up elsewhere. */
+  readonly missing: () => Promise<readonly Item[]>
 }
 
 export interface Reverted {
@@ -55,7 +58,8 @@ export async function revertLocal(options: RevertOptions): Promise<Reverted> {
     return { isReleased: problems.length === 0, problems }
   }
   await settleUnderWay(apply)
-  const problems = await revertUnsent(push, unsent.list(), apply.trash)
+  const items = [...unsent.list(), ...(await options.missing())]
+  const problems = await revertUnsent(push, items, apply.trash)
   unsent.clear()
   return { isReleased: true, problems }
 }

@@ -49,3 +49,17 @@ test('[AC2] of what others do too nothing is held', async () => {
     wait 60000`)
   expect([outcome, paths]).toEqual(['refused', ['d', 'd/a', 'd/a/b', 'd/a/b/y.txt', 'd/a/x.txt', 'd/g', 'm']])
 })
+
+test('[AC2] what went into a new directory a moment ago is back where it was once that is thrown away', async () => {
+  await replay(`
+    seed 58
+    devices bob cyd
+    cyd create b
+    wait 309
+    cyd wrap b
+    cyd case b
+    demote cyd
+    wait 306
+    revert cyd
+  `)
+})
